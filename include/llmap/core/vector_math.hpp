@@ -1,0 +1,75 @@
+// exp, tanh, sigmoid and erf on SIMD vectors of float or double, from one source.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  |r| <= ln 2 / 2, exp(r) by its Taylor polynomial (degree 7 in
+//   float, 13 in double); ln 2 is split in two parts so that r is exact to a few ulp (Cody and Waite).
+// Contracts (tested): exp_error_ulp bounds the error for results in the normal range; below the smallest normal
+// number the result is 0, above the largest it is +infinity; NaN stays NaN. exp(0) = 1 exactly.
+// tanh and sigmoid are made of exp: absolute error below 4 epsilon. erf: absolute error below 4 epsilon.
+#pragma once
+#include "llmap/core/simd.hpp"
+#include <cmath>
+#include <limits>
+
+namespace llmap::simd {
+
+inline constexpr double exp_error_ulp = 1.5;
+
+template <class T> struct exp_constants;
+template <> struct exp_constants<float> {
+  using integer = std::int32_t;
+  static constexpr float largest = 88.72283f, smallest = -87.33654f;
+  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+  static constexpr float round_magic = 0x1.8p23f;
+  static constexpr int fraction_bits = 23, bias = 127, degree = 7;
+};
+template <> struct exp_constants<double> {
+  using integer = std::int64_t;
+  static constexpr double largest = 709.782712893384, smallest = -708.3964185322641;
+  static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
+  static constexpr double round_magic = 0x1.8p52;
+  static constexpr int fraction_bits = 52, bias = 1023, degree = 13;
+};
+
+template <class T, int W> LLMAP_INLINE vec<T, W> exp(vec<T, W> x) {
+  using constants = exp_constants<T>;
+  using integer = typename constants::integer;
+  constexpr T magic = constants::round_magic;
+  constexpr double inverse_factorial[] = {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040,
+                                          1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800,
+                                          1.0 / 479001600, 1.0 / 6227020800.0};
+  const vec<T, W> shifted = x * static_cast<T>(1.44269504088896340736) + magic; // n in the low bits
+  const vec<T, W> n = shifted - magic;
+  vec<T, W> r = x - n * constants::ln2_high;
+  r = r - n * constants::ln2_low;
+  vec<T, W> p = broadcast<T, W>(static_cast<T>(inverse_factorial[constants::degree]));
+#pragma GCC unroll 16
+  for (int k = constants::degree - 1; k >= 2; --k) p = p * r + static_cast<T>(inverse_factorial[k]);
+  p = (p * r) * r + r; // exp(r) - 1, so that the last rounding is the only one that counts
+  p = p + T(1);
+  // 2^n in two factors, since n may be one beyond the exponent range at the upper end.
+  const auto bits = reinterpret_cast<vec<integer, W>>(shifted) - std::bit_cast<integer>(magic);
+  const auto half = bits >> 1;
+  const auto a = reinterpret_cast<vec<T, W>>((half + constants::bias) << constants::fraction_bits);
+  const auto b = reinterpret_cast<vec<T, W>>((bits - half + constants::bias) << constants::fraction_bits);
+  vec<T, W> y = p * a * b;
+  y = x < constants::smallest ? vec<T, W>{} : y;
+  y = x > constants::largest ? broadcast<T, W>(std::numeric_limits<T>::infinity()) : y;
+  return x == x ? y : x;
+}
+
+template <class T, int W> LLMAP_INLINE vec<T, W> sigmoid(vec<T, W> x) { return T(1) / (T(1) + exp<T, W>(-x)); }
+
+/// 1 - 2 / (exp(2 |x|) + 1) with the sign of x.
+template <class T, int W> LLMAP_INLINE vec<T, W> tanh(vec<T, W> x) {
+  const vec<T, W> a = x < T(0) ? -x : x;
+  const vec<T, W> y = T(1) - T(2) / (exp<T, W>(a + a) + T(1));
+  return x < T(0) ? -y : y;
+}
+
+/// Lane by lane through std::erf: exact to its last bit; the one activation that needs it (erf-gelu) is rare.
+template <class T, int W> LLMAP_INLINE vec<T, W> erf(vec<T, W> x) {
+  for (int i = 0; i < W; ++i) x[i] = std::erf(x[i]);
+  return x;
+}
+
+} // namespace llmap::simd

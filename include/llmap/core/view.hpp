@@ -1,0 +1,77 @@
+// Views: where numbers lie, without owning them. Row-major; a row is contiguous, rows may be `stride` apart.
+#pragma once
+#include "llmap/core/error.hpp"
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+
+namespace llmap {
+
+template <class T> struct matrix_view { // (rows, cols)
+  T* data = nullptr;
+  std::size_t rows = 0, cols = 0, stride = 0;
+
+  matrix_view() = default;
+  matrix_view(T* data, std::size_t rows, std::size_t cols) : matrix_view(data, rows, cols, cols) {}
+  matrix_view(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
+      : data(data), rows(rows), cols(cols), stride(stride) {}
+  template <class U>
+    requires std::is_same_v<const U, T>
+  matrix_view(const matrix_view<U>& other) : matrix_view(other.data, other.rows, other.cols, other.stride) {}
+
+  T* row(std::size_t r) const { return data + r * stride; }
+  T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
+  matrix_view row_range(std::size_t first, std::size_t count) const {
+    return {data + first * stride, count, cols, stride};
+  }
+  matrix_view column_range(std::size_t first, std::size_t count) const {
+    return {data + first, rows, count, stride};
+  }
+};
+
+/// Owning array of trivially copyable elements, aligned to 64 bytes; grows, never shrinks. Contents after
+/// `resize` are unspecified. Running out of memory is an llmap::error that names the size.
+template <class T> class aligned_buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+  struct release { void operator()(T* p) const { std::free(p); } };
+  std::unique_ptr<T[], release> data_;
+  std::size_t size_ = 0, capacity_ = 0;
+
+public:
+  aligned_buffer() = default;
+  explicit aligned_buffer(std::size_t size) { resize(size); }
+
+  void resize(std::size_t size) {
+    if (size > capacity_) {
+      data_.reset();
+      capacity_ = size_ = 0;
+      if (size > (static_cast<std::size_t>(-1) / 2 - 64) / sizeof(T)) fail("out of memory: ", size, " elements");
+      const std::size_t bytes = (size * sizeof(T) + 63) / 64 * 64;
+      data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+      if (!data_) fail("out of memory: ", bytes, " bytes");
+      capacity_ = size;
+    }
+    size_ = size;
+  }
+  std::size_t size() const { return size_; }
+  T* data() const { return data_.get(); }
+  T& operator[](std::size_t i) const { return data_[i]; }
+  std::span<T> span() const { return {data_.get(), size_}; }
+};
+
+/// A buffer that is read as a matrix of the shape asked for last. (rows, cols)
+template <class T> class matrix_buffer {
+  aligned_buffer<T> storage_;
+
+public:
+  matrix_view<T> reshape(std::size_t rows, std::size_t cols) {
+    if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols) fail("out of memory: ", rows, " x ", cols, " elements");
+    storage_.resize(rows * cols);
+    return {storage_.data(), rows, cols};
+  }
+};
+
+} // namespace llmap

@@ -1,0 +1,111 @@
+// config.json: typed fields with defaults and limits. Every message names file, field, what was expected and what
+// was found. A field may be written under several names (transformers' attribute_map): pass them joined by '|'.
+#pragma once
+#include "llmap/weights/json_file.hpp"
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace llmap {
+
+class config {
+public:
+  config(nlohmann::json fields, std::string where) : fields_(std::move(fields)), where_(std::move(where)) {
+    if (!fields_.is_object()) fail(where_, ": expected a JSON object");
+  }
+  static config load(const std::filesystem::path& folder) {
+    constexpr std::size_t max_bytes = 64 << 20;
+    const auto path = folder / "config.json";
+    return {read_json_file(path, max_bytes), path.string()};
+  }
+
+  const std::string& where() const { return where_; }
+  const nlohmann::json& json() const { return fields_; }
+
+  /// The value of a field, or nullptr where it is missing. `null` is a value.
+  const nlohmann::json* find(std::string_view names) const {
+    while (true) {
+      const auto bar = names.find('|');
+      const auto it = fields_.find(std::string(names.substr(0, bar)));
+      if (it != fields_.end()) return &*it;
+      if (bar == std::string_view::npos) return nullptr;
+      names.remove_prefix(bar + 1);
+    }
+  }
+  bool has(std::string_view names) const { return find(names) != nullptr; }
+  bool is_null(std::string_view names) const {
+    const auto* value = find(names);
+    return value && value->is_null();
+  }
+  /// Missing or null.
+  bool absent(std::string_view names) const {
+    const auto* value = find(names);
+    return !value || value->is_null();
+  }
+
+  std::int64_t integer(std::string_view names, std::int64_t otherwise, std::int64_t least = 1,
+                       std::int64_t most = 1 << 24) const {
+    const auto* value = find(names);
+    if (!value) return otherwise;
+    std::int64_t number = 0;
+    if (value->is_number_integer()) {
+      if (value->is_number_unsigned() && value->get<std::uint64_t>() > (std::uint64_t{1} << 62)) wrong(names, *value, "a smaller integer");
+      number = value->get<std::int64_t>();
+    } else if (value->is_number_float() && std::nearbyint(value->get<double>()) == value->get<double>() &&
+               std::abs(value->get<double>()) < 0x1p53) {
+      number = static_cast<std::int64_t>(value->get<double>());
+    } else {
+      wrong(names, *value, "an integer");
+    }
+    if (number < least || number > most)
+      wrong(names, *value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+    return number;
+  }
+  double real(std::string_view names, double otherwise) const {
+    const auto* value = find(names);
+    if (!value) return otherwise;
+    if (!value->is_number() || !std::isfinite(value->get<double>())) wrong(names, *value, "a finite number");
+    return value->get<double>();
+  }
+  double positive(std::string_view names, double otherwise) const {
+    const double number = real(names, otherwise);
+    if (!(number > 0)) wrong(names, *find(names), "a positive number");
+    return number;
+  }
+  bool boolean(std::string_view names, bool otherwise) const {
+    const auto* value = find(names);
+    if (!value) return otherwise;
+    if (!value->is_boolean()) wrong(names, *value, "true or false");
+    return value->get<bool>();
+  }
+  std::string text(std::string_view names, const std::string& otherwise) const {
+    const auto* value = find(names);
+    if (!value) return otherwise;
+    if (!value->is_string()) wrong(names, *value, "a string");
+    return value->get<std::string>();
+  }
+  /// A nested object as a config of its own; nullopt where missing or null.
+  std::optional<config> object(std::string_view names) const {
+    const auto* value = find(names);
+    if (!value || value->is_null()) return std::nullopt;
+    if (!value->is_object()) wrong(names, *value, "an object");
+    return config(*value, where_ + ": " + first_name(names));
+  }
+
+  [[noreturn]] void wrong(std::string_view names, const nlohmann::json& value, const std::string& expected) const {
+    std::string got = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    if (got.size() > 80) got = got.substr(0, 77) + "...";
+    fail(where_, ": ", first_name(names), ": expected ", expected, ", got ", got);
+  }
+
+private:
+  nlohmann::json fields_;
+  std::string where_;
+
+  static std::string first_name(std::string_view names) { return std::string(names.substr(0, names.find('|'))); }
+};
+
+} // namespace llmap

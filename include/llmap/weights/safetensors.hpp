@@ -1,0 +1,143 @@
+// The safetensors format: u64 header length (little-endian), a JSON object, the bytes of the tensors.
+//   { "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {text: text} }
+// Offsets count from the end of the header. Every rule of the format is checked before a byte of a tensor is used:
+// header at most 100 MB and inside the file, known dtypes, no repeated names, sizes that match shape and dtype
+// (computed without overflow), tensors that cover the rest of the file without holes or overlaps.
+// Source: huggingface/safetensors, README "Format".
+#pragma once
+#include "llmap/weights/json_file.hpp"
+#include "llmap/weights/mapped_file.hpp"
+#include "llmap/weights/tensor_source.hpp"
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <memory>
+
+namespace llmap {
+
+class safetensors_file {
+public:
+  explicit safetensors_file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)) {
+    static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+    read_header();
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, tensor] : tensors_) all.push_back(name);
+    return all;
+  }
+  std::optional<tensor_info> find(const std::string& name) const {
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) return std::nullopt;
+    return it->second.info;
+  }
+  tensor_data read(const std::string& name) const {
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) fail(path().string(), ": tensor ", name, ": missing");
+    const auto bytes = data_.subspan(it->second.begin, it->second.end - it->second.begin);
+    std::shared_ptr<const void> owner(bytes.data(), [file = file_, bytes](const void*) { file->give_back(bytes); });
+    return {it->second.info, bytes, std::move(owner)};
+  }
+
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::filesystem::path& path() const { return file_->path(); }
+  const mapped_file& file() const { return *file_; }
+
+private:
+  struct entry {
+    tensor_info info;
+    std::size_t begin = 0, end = 0;
+  };
+  std::shared_ptr<mapped_file> file_;
+  std::span<const std::byte> data_;
+  std::map<std::string, entry> tensors_;
+  std::map<std::string, std::string> metadata_;
+
+  void read_header() {
+    constexpr std::uint64_t max_header = 100'000'000;
+    const std::string where = path().string();
+    const auto bytes = file_->bytes();
+    if (bytes.size() < 8) fail(where, ": not a safetensors file: expected at least 8 bytes, got ", bytes.size());
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), 8);
+    if (length > max_header) fail(where, ": header length: expected at most ", max_header, ", got ", length);
+    if (length > bytes.size() - 8)
+      fail(where, ": truncated: header of ", length, " bytes in a file of ", bytes.size(), " bytes");
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
+    if (text.empty() || text[0] != '{') fail(where, ": header: expected a JSON object");
+    data_ = bytes.subspan(8 + length);
+    const nlohmann::json header = parse_json(text, where + ": header");
+    for (const auto& [name, value] : header.items()) {
+      if (name == "__metadata__") read_metadata(value);
+      else tensors_[name] = read_entry(name, value);
+    }
+    check_coverage();
+  }
+
+  void read_metadata(const nlohmann::json& value) {
+    if (!value.is_object()) fail(path().string(), ": __metadata__: expected an object");
+    for (const auto& [key, text] : value.items()) {
+      if (!text.is_string()) fail(path().string(), ": __metadata__.", key, ": expected a string");
+      metadata_[key] = text.get<std::string>();
+    }
+  }
+
+  entry read_entry(const std::string& name, const nlohmann::json& value) const {
+    const std::string where = path().string() + ": tensor " + name;
+    if (!value.is_object()) fail(where, ": expected an object with dtype, shape and data_offsets");
+    for (const auto& item : value.items())
+      if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
+        fail(where, ": unknown field ", item.key());
+    if (!value.contains("dtype") || !value["dtype"].is_string()) fail(where, ": dtype: expected a string");
+    const std::string type_name = value["dtype"].get<std::string>();
+    const auto type = dtype_from_name(type_name);
+    if (!type) fail(where, ": dtype: unknown type ", type_name);
+    entry result{{*type, {}}};
+    if (!value.contains("shape") || !value["shape"].is_array()) fail(where, ": shape: expected an array");
+    std::uint64_t bits = static_cast<std::uint64_t>(bits_of(*type));
+    bool empty = false;
+    for (const auto& dimension : value["shape"]) {
+      if (!dimension.is_number_unsigned()) fail(where, ": shape: expected non-negative integers");
+      const auto d = dimension.get<std::uint64_t>();
+      if (d > (std::uint64_t{1} << 62)) fail(where, ": shape: dimension ", d, " is too large");
+      if (d == 0) empty = true;
+      else if (bits > (std::uint64_t{1} << 63) / d) fail(where, ": shape: number of bytes overflows");
+      else bits *= d;
+      result.info.shape.push_back(static_cast<std::int64_t>(d));
+    }
+    if (empty) bits = 0;
+    if (bits % 8 != 0) fail(where, ": shape: ", bits, " bits are not a whole number of bytes");
+    const auto offsets = value.find("data_offsets");
+    if (offsets == value.end() || !offsets->is_array() || offsets->size() != 2 ||
+        !(*offsets)[0].is_number_unsigned() || !(*offsets)[1].is_number_unsigned())
+      fail(where, ": data_offsets: expected two non-negative integers");
+    const auto begin = (*offsets)[0].get<std::uint64_t>(), end = (*offsets)[1].get<std::uint64_t>();
+    if (begin > end || end > data_.size())
+      fail(where, ": data_offsets [", begin, ", ", end, "]: expected a range inside the ", data_.size(),
+           " bytes of data; the file may be truncated");
+    if (end - begin != bits / 8)
+      fail(where, ": ", type_name, " ", shape_text(result.info.shape), " takes ", bits / 8, " bytes, data_offsets hold ",
+           end - begin);
+    result.begin = begin;
+    result.end = end;
+    return result;
+  }
+
+  void check_coverage() const {
+    std::vector<std::pair<std::pair<std::size_t, std::size_t>, const std::string*>> ranges;
+    for (const auto& [name, tensor] : tensors_) ranges.push_back({{tensor.begin, tensor.end}, &name});
+    std::sort(ranges.begin(), ranges.end());
+    std::size_t covered = 0;
+    for (const auto& [range, name] : ranges) {
+      if (range.first != covered)
+        fail(path().string(), ": tensor ", *name, ": begins at ", range.first, ", expected ", covered,
+             " (tensors must not overlap or leave holes)");
+      covered = range.second;
+    }
+    if (covered != data_.size())
+      fail(path().string(), ": tensors cover ", covered, " of ", data_.size(), " bytes of data");
+  }
+};
+
+} // namespace llmap

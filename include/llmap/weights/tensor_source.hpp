@@ -1,0 +1,86 @@
+// Where tensors come from. Anything with these three members can be loaded: a safetensors checkpoint, a GGUF
+// file (examples/), a map in memory.
+#pragma once
+#include "llmap/core/dtype.hpp"
+#include "llmap/core/error.hpp"
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llmap {
+
+/// Type and shape of a tensor; the last dimension is contiguous.
+struct tensor_info {
+  dtype type = dtype::f32;
+  std::vector<std::int64_t> shape;
+
+  std::int64_t elements() const {
+    std::int64_t n = 1;
+    for (std::int64_t d : shape) n *= d;
+    return n;
+  }
+};
+
+/// A tensor's bytes, little-endian, row-major, of any alignment. `owner` keeps them alive; where they are mapped
+/// from a file, letting go of it gives their pages back.
+struct tensor_data {
+  tensor_info info;
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+template <class Source>
+concept tensor_source = requires(const Source& source, const std::string& name) {
+  { source.names() } -> std::convertible_to<std::vector<std::string>>;     // every tensor, in any order
+  { source.find(name) } -> std::same_as<std::optional<tensor_info>>;       // cheap: no bytes are read
+  { source.read(name) } -> std::same_as<tensor_data>;                      // bytes may be produced on demand
+};
+
+/// "[2, 3]"
+inline std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+/// A tensor source in memory, for tests, for converters, and for weights made by a program.
+class memory_tensors {
+public:
+  template <class Stored>
+  void add(const std::string& name, std::vector<std::int64_t> shape, std::span<const Stored> values) {
+    tensor_info info{dtype_of<Stored>, std::move(shape)};
+    if (info.elements() != static_cast<std::int64_t>(values.size()))
+      fail("tensor ", name, ": shape ", shape_text(info.shape), " holds ", info.elements(), " elements, got ", values.size());
+    auto bytes = std::make_shared<std::vector<std::byte>>(values.size_bytes());
+    if (!values.empty()) std::memcpy(bytes->data(), values.data(), values.size_bytes());
+    tensors_[name] = {std::move(info), *bytes, bytes};
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, data] : tensors_) all.push_back(name);
+    return all;
+  }
+  std::optional<tensor_info> find(const std::string& name) const {
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) return std::nullopt;
+    return it->second.info;
+  }
+  tensor_data read(const std::string& name) const {
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) fail("tensor ", name, ": missing");
+    return it->second;
+  }
+
+private:
+  std::map<std::string, tensor_data> tensors_;
+};
+
+} // namespace llmap

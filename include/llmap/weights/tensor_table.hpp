@@ -1,0 +1,49 @@
+// The tensors a model needs, as a table, and everything that is wrong with a source at once.
+#pragma once
+#include "llmap/weights/tensor_source.hpp"
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace llmap {
+
+struct tensor_spec {
+  std::string name;
+  std::vector<std::int64_t> shape;
+};
+
+/// Names in checkpoints may lack the base prefix ("transformer."): they do iff no name starts with it.
+template <tensor_source Source> bool has_prefix(const Source& source, std::string_view prefix) {
+  const std::vector<std::string> names = source.names();
+  return prefix.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); });
+}
+
+/// One line a problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
+template <tensor_source Source>
+std::vector<std::string> tensor_problems(const Source& source, std::span<const tensor_spec> table) {
+  std::vector<std::string> problems;
+  for (const tensor_spec& wanted : table) {
+    const auto found = source.find(wanted.name);
+    if (!found)
+      problems.push_back(wanted.name + ": missing, expected " + shape_text(wanted.shape));
+    else if (found->shape != wanted.shape)
+      problems.push_back(wanted.name + ": expected shape " + shape_text(wanted.shape) + ", got " + shape_text(found->shape));
+    else if (!is_weight_dtype(found->type))
+      problems.push_back(wanted.name + ": expected F64, F32, BF16 or F16, got " + std::string(name_of(found->type)));
+  }
+  return problems;
+}
+
+/// Throws one error that lists the problems (the first twelve of them) or returns.
+template <tensor_source Source>
+void check_tensors(const Source& source, std::span<const tensor_spec> table, const std::string& where) {
+  const std::vector<std::string> problems = tensor_problems(source, table);
+  if (problems.empty()) return;
+  constexpr std::size_t most = 12;
+  std::string line = std::to_string(problems.size()) + (problems.size() == 1 ? " tensor" : " tensors") + " cannot be used: ";
+  for (std::size_t i = 0; i < std::min(most, problems.size()); ++i) line += (i ? "; " : "") + problems[i];
+  if (problems.size() > most) line += "; and " + std::to_string(problems.size() - most) + " more";
+  fail(where, ": ", line);
+}
+
+} // namespace llmap
