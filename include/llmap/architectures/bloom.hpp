@@ -33,7 +33,7 @@ inline decoder_plan bloom_plan(const config& c) {
     a.alibi = true;
     a.qkv = fields::qkv_by_head(name + "self_attention.query_key_value", a, C, true);
     a.out = fields::linear(name + "self_attention.dense", C, C, true);
-    layer.mlp = {activation::gelu_tanh, false, inner, fields::linear(name + "mlp.dense_h_to_4h", inner, C, true),
+    layer.mlp = {activation::gelu_bloom, false, inner, fields::linear(name + "mlp.dense_h_to_4h", inner, C, true),
                  fields::linear(name + "mlp.dense_4h_to_h", C, inner, true)};
     plan.layers.push_back(std::move(layer));
   }

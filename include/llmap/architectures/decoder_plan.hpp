@@ -10,7 +10,7 @@
 
 namespace llmap {
 
-enum class activation { gelu, gelu_tanh, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, identity };
+enum class activation { gelu, gelu_tanh, gelu_bloom, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, identity };
 
 enum class norm_kind { rms, layer };
 
@@ -59,6 +59,8 @@ struct rope_plan {
   bool truncate = true;                      // yarn
   double attention_factor = 1;               // multiplies cos and sin
   std::vector<double> short_factor, long_factor; // longrope, dims / 2 each
+
+  bool operator==(const rope_plan&) const = default;
 };
 
 struct attention_plan {

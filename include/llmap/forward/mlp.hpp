@@ -18,6 +18,8 @@ template <activation A, class T, int W> LLMAP_INLINE simd::vec<T, W> activated(s
   // 0.5 (1 + tanh z) = sigmoid(2 z)
   else if constexpr (A == activation::gelu_tanh)
     return x * simd::sigmoid<T, W>(T(1.5957691216057307117597842397375) * (x + T(0.044715) * (x * x * x)));
+  else if constexpr (A == activation::gelu_bloom) // sqrt(2/pi) cut to eight digits, as BLOOM was trained with
+    return x * simd::sigmoid<T, W>(T(2 * 0.79788456) * (x + T(0.044715) * (x * x * x)));
   else if constexpr (A == activation::quick_gelu) return x * simd::sigmoid<T, W>(T(1.702) * x);
   else if constexpr (A == activation::silu) return x * simd::sigmoid<T, W>(x);
   else if constexpr (A == activation::relu) return x < T(0) ? V{} : x;
@@ -65,6 +67,7 @@ void activate(const cpu_executor& exec, activation act, bool gated, std::type_id
   switch (act) {
   case activation::gelu: return run.template operator()<activation::gelu>();
   case activation::gelu_tanh: return run.template operator()<activation::gelu_tanh>();
+  case activation::gelu_bloom: return run.template operator()<activation::gelu_bloom>();
   case activation::quick_gelu: return run.template operator()<activation::quick_gelu>();
   case activation::silu: return run.template operator()<activation::silu>();
   case activation::relu: return run.template operator()<activation::relu>();

@@ -1,0 +1,39 @@
+// log_sum_exp: log(sum_i exp(x_i)) as a small mergeable value. {m, s} stands for m + log(s), m the largest x seen.
+// The identity is {-inf, 0}; no operation on it makes a NaN. +inf gives +inf; a NaN pushed stays NaN.
+#pragma once
+#include <cmath>
+#include <limits>
+
+namespace llmap {
+
+template <class T> struct log_sum_exp {
+  T m = -std::numeric_limits<T>::infinity();
+  T s = 0; // sum of exp(x - m)
+
+  void push(T x) { merge({x, T(1)}); }
+
+  /// Afterwards this stands for the terms of both. Commutative; associative up to rounding.
+  void merge(const log_sum_exp& other) {
+    if (other.s == T(0)) return;
+    if (s == T(0)) {
+      *this = other;
+    } else if (std::isnan(m) || std::isnan(other.m)) {
+      m = s = std::numeric_limits<T>::quiet_NaN();
+    } else if (other.m == m) {
+      s += other.s; // also both infinite, where the difference would be NaN
+    } else if (other.m > m) {
+      s = other.s + s * std::exp(m - other.m);
+      m = other.m;
+    } else {
+      s += other.s * std::exp(other.m - m);
+    }
+  }
+
+  /// -inf for no terms.
+  T value() const {
+    if (s == T(0)) return -std::numeric_limits<T>::infinity();
+    return std::isinf(m) ? m : m + std::log(s);
+  }
+};
+
+} // namespace llmap
