@@ -6,6 +6,7 @@
 // Names are foreign text: they enter as JSON with every '<' written \u003c, and reach the page as text, never as HTML.
 #pragma once
 #include "llmap/picture/map_json.hpp"
+#include "llmap/picture/text.hpp"
 
 namespace llmap {
 
@@ -63,19 +64,6 @@ inline void replace_mark(std::string& page, const std::string& mark, const std::
   page.replace(at, mark.size(), text);
 }
 
-inline std::string escape_markup(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (c == '\'') out += "&#39;";
-    else out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
-  }
-  return out;
-}
-
 } // namespace detail
 
 inline std::string map_html(const map_data& map, const std::string& title = "Map of language models") {
@@ -110,8 +98,8 @@ inline std::string map_html(const map_data& map, const std::string& title = "Map
   std::string page = detail::page_html;
   detail::replace_mark(page, "<!--style-->", std::string("<style>") + detail::page_css + "</style>");
   detail::replace_mark(page, "<!--script-->", std::string("<script>") + detail::page_js + "</script>");
-  detail::replace_mark(page, "<!--title-->", detail::escape_markup(title));
-  detail::replace_mark(page, "<!--title-->", detail::escape_markup(title));
+  detail::replace_mark(page, "<!--title-->", escape_markup(title));
+  detail::replace_mark(page, "<!--title-->", escape_markup(title));
   detail::replace_mark(page, "<!--data-->", safe);
   return page;
 }
