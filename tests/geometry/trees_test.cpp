@@ -62,4 +62,7 @@ TEST(newick, names_are_quoted_and_lengths_halved) {
   EXPECT_EQ(newick(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), {"one"}), "'one';");
   EXPECT_EQ(leaf_order(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), row_matrix::Zero(1, 1)).size(), 1u);
   EXPECT_THROW(agglomerate(row_matrix::Constant(2, 2, NAN), linkage_kind::single), error);
+  row_matrix lopsided = row_matrix::Zero(3, 3);
+  lopsided(0, 1) = 1;
+  EXPECT_THROW(agglomerate(lopsided, linkage_kind::average), contract_error);
 }

@@ -43,6 +43,7 @@ inline double joined_distance(linkage_kind kind, double ac, double bc, double ab
 inline model_tree agglomerate(row_matrix distance, linkage_kind kind) {
   LLMAP_EXPECTS(distance.rows() == distance.cols() && distance.rows() > 0, "agglomerate: a square matrix");
   if (!distance.allFinite()) fail("tree: the distances are not all finite");
+  LLMAP_EXPECTS(distance == distance.transpose(), "agglomerate: a symmetric matrix"); // else chains never close
   const Eigen::Index K = distance.rows();
   std::vector<double> size(static_cast<std::size_t>(K), 1.0); // 0: merged into another
   const auto n = [&](Eigen::Index i) -> double& { return size[static_cast<std::size_t>(i)]; };
