@@ -10,7 +10,7 @@
 namespace llmap {
 
 struct svg_options {
-  double width = 800, height = 560;
+  double width = 800, height = 560; // at most; a flat map makes a lower figure
   bool pca = false;      // else t-SNE
   std::size_t group = 0; // which of map.groups gives the colours
 };
@@ -60,10 +60,12 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   const Eigen::RowVector2d low = y.colwise().minCoeff(), high = y.colwise().maxCoeff();
   const Eigen::RowVector2d range = (high - low).cwiseMax(1e-12), middle = (high + low) / 2;
   const double scale = std::min((plot - 2 * margin) / range(0), (options.height - 2 * margin) / range(1));
+  const double legend_height = 60 + 17 * static_cast<double>(labels.names.size());
+  const double height = std::min(options.height, std::max(scale * range(1) + 2 * margin, legend_height));
   std::vector<label_point> points;
   for (std::size_t i = 0; i < K; ++i) {
     const auto r = static_cast<Eigen::Index>(i);
-    points.push_back({plot / 2 + scale * (y(r, 0) - middle(0)), options.height / 2 - scale * (y(r, 1) - middle(1)),
+    points.push_back({plot / 2 + scale * (y(r, 0) - middle(0)), height / 2 - scale * (y(r, 1) - middle(1)),
                       font * em * static_cast<double>(count_characters(valid_utf8(map.models[i])))});
   }
   // Models far from all others are named first: their place says most.
@@ -75,13 +77,13 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   std::vector<std::size_t> order(K);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return alone[a] > alone[b]; });
-  const auto spots = place_labels(points, order, {plot, options.height, radius, font * 1.15});
+  const auto spots = place_labels(points, order, {plot, height, radius, font * 1.15});
 
   const auto num = detail::svg_number;
   std::string out;
   const auto add = [&](const auto&... parts) { (out.append(parts), ...); };
-  add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", num(options.width), " ", num(options.height),
-      "\" width=\"", num(options.width), "\" height=\"", num(options.height), "\" font-family=\"Helvetica, Arial, sans-serif\"",
+  add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", num(options.width), " ", num(height),
+      "\" width=\"", num(options.width), "\" height=\"", num(height), "\" font-family=\"Helvetica, Arial, sans-serif\"",
       " font-size=\"", num(font), "\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
   for (const checkpoint_chain& c : map.chains) {
     add("<polyline fill=\"none\" stroke-width=\"1.4\" stroke-opacity=\"0.6\" stroke-linejoin=\"round\" stroke=\"",
@@ -98,7 +100,7 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
       add("<text x=\"", num(spots[i]->x), "\" y=\"", num(spots[i]->y + font * 0.35), "\" fill=\"#222222\">",
           escape_markup(map.models[i]), "</text>\n");
   add("<text x=\"", num(plot + 8), "\" y=\"28\" font-weight=\"bold\">", escape_markup(map.groups[options.group].name), "</text>\n");
-  const auto rows = static_cast<std::size_t>(std::max(0.0, (options.height - 60) / 17));
+  const auto rows = static_cast<std::size_t>(std::max(0.0, (height - 60) / 17));
   for (std::size_t k = 0; k < std::min(rows, labels.names.size()); ++k) {
     const double at = 46 + 17 * static_cast<double>(k);
     add("<circle cx=\"", num(plot + 13), "\" cy=\"", num(at - 4), "\" r=\"4\" fill=\"", detail::figure_color(k), "\"/><text x=\"",
