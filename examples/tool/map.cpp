@@ -1,10 +1,10 @@
 // llmap map: from a store or a matrix to the map as page, figure, tables and tree, and a summary in text.
 #include "commands.hpp"
+#include "llmap/likelihood/export.hpp"
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
 #include "llmap/picture/write_file.hpp"
-#include "llmap/likelihood/export.hpp"
 #include <fmt/format.h>
 #include <memory>
 
@@ -42,7 +42,8 @@ void print_chain(const llmap::map_data& map, const llmap::checkpoint_chain& chai
 }
 
 void print_summary(const llmap::map_data& map) {
-  fmt::print("{} models, {} texts of {:.1f} bytes on average\n", map.models.size(), map.texts, map.mean_bytes);
+  fmt::print("{} models, {} texts of {:.1f} bytes on average\n", map.models.size(), map.texts,
+             map.mean_bytes);
   fmt::print("clip threshold {:.6f} nats (quantile {}), {} entries raised to it\n", map.clip_threshold,
              map.clip_quantile, map.clipped_entries);
   if (!map.excluded.empty()) {
@@ -51,10 +52,11 @@ void print_summary(const llmap::map_data& map) {
     for (std::size_t k = 0; k < std::min(listed, map.excluded.size()); ++k)
       fmt::print("  {}: {} models, first {}\n", shown(map.excluded[k].name), map.excluded[k].models,
                  shown(map.excluded[k].first));
-    if (map.excluded.size() > listed) fmt::print("  and {} more (all in --json)\n", map.excluded.size() - listed);
+    if (map.excluded.size() > listed)
+      fmt::print("  and {} more (all in --json)\n", map.excluded.size() - listed);
   }
-  fmt::print("t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity, affinity_name(map.affinity),
-             map.tsne_objective);
+  fmt::print("t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity,
+             affinity_name(map.affinity), map.tsne_objective);
   fmt::print("\nnearest model, KL ± standard error in bits/byte\n");
   std::size_t widest = 0;
   for (const std::string& m : map.models) widest = std::max(widest, llmap::count_characters(m));
@@ -62,7 +64,9 @@ void print_summary(const llmap::map_data& map) {
     const auto near = nearest_models(map, i);
     const std::string pad(widest - llmap::count_characters(map.models[i]), ' ');
     if (near.empty()) fmt::print("  {}{}  (the only model)\n", shown(map.models[i]), pad);
-    else fmt::print("  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]), amount(map, i, near[0]));
+    else
+      fmt::print("  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]),
+                 amount(map, i, near[0]));
   }
   if (!map.chains.empty()) fmt::print("\ntraining runs\n");
   for (const llmap::checkpoint_chain& c : map.chains) print_chain(map, c);
@@ -76,7 +80,8 @@ void run(const map_arguments& a) {
   options.affinity =
       a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
   if (a.threads > 0) options.threads = a.threads;
-  const llmap::map_data map = make_map(llmap::load_score_matrix(a.store.empty() ? a.matrix : a.store), options);
+  const llmap::map_data map =
+      make_map(llmap::load_score_matrix(a.store.empty() ? a.matrix : a.store), options);
   if (!a.html.empty()) llmap::write_file(a.html, map_html(map));
   if (!a.json.empty()) llmap::write_file(a.json, map_json(map));
   if (!a.svg.empty()) llmap::write_file(a.svg, map_svg(map));
@@ -100,9 +105,11 @@ void add_map(CLI::App& app) {
   c->add_option("--perplexity", a->perplexity, "of t-SNE; default: 30, or a third of the other models")
       ->check(CLI::Range(1.0, 1e6));
   c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to; 0 clips nothing")
-      ->check(CLI::Range(0.0, 1.0))->capture_default_str();
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   c->add_option("--affinity", a->affinity, "of t-SNE; sqeuclidean is what the paper's figures used")
-      ->check(CLI::IsMember({"euclidean", "sqeuclidean"}))->capture_default_str();
+      ->check(CLI::IsMember({"euclidean", "sqeuclidean"}))
+      ->capture_default_str();
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->callback([a] { run(*a); });
 }

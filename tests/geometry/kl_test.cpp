@@ -1,6 +1,6 @@
-#include "llmap/geometry/pairwise_kl.hpp"
-#include "llmap/geometry/clip.hpp"
 #include "llmap/core/random.hpp"
+#include "llmap/geometry/clip.hpp"
+#include "llmap/geometry/pairwise_kl.hpp"
 #include "llmap/reference/map_reference.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
@@ -34,7 +34,8 @@ TEST_P(golden_kl, clip_center_kl_and_errors) {
 }
 
 TEST(kl, by_hand) {
-  // Rows differ by (0, -1, -2, 3) about their mean: V = 14/4, m4 = 98/4, SE(V) = sqrt((24.5 - 12.25)/4) = 1.75.
+  // Rows differ by (0, -1, -2, 3) about their mean: V = 14/4, m4 = 98/4, SE(V) = sqrt((24.5 - 12.25)/4)
+  // = 1.75.
   row_matrix l(2, 4);
   l << -10, -20, -30, -40, -10, -19, -28, -43;
   const kl_table t = kl(l, {10, 10, 10, 10});
@@ -107,7 +108,8 @@ TEST(kl, agrees_with_the_plain_loops_on_every_small_shape) {
         for (Eigen::Index j = 0; j < K; ++j) {
           const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
           EXPECT_NEAR(t.nats(i, j), reference::kl_nats(centred, a, b), 1e-10 * (1 + t.nats(i, j)));
-          EXPECT_NEAR(t.standard_error(i, j), reference::kl_standard_error(centred, a, b), 1e-9 * (1 + t.nats(i, j)));
+          EXPECT_NEAR(t.standard_error(i, j), reference::kl_standard_error(centred, a, b),
+                      1e-9 * (1 + t.nats(i, j)));
         }
     }
 }
@@ -130,7 +132,8 @@ TEST(kl, twins_keep_their_digits) {
         const long double d = static_cast<long double>(l(i, s)) - l(j, s) - mean;
         v += d * d / 500;
       }
-      EXPECT_NEAR(t.nats(i, j), static_cast<double>(v / 2), 1e-12 * static_cast<double>(v / 2)) << i << " " << j;
+      EXPECT_NEAR(t.nats(i, j), static_cast<double>(v / 2), 1e-12 * static_cast<double>(v / 2))
+          << i << " " << j;
     }
 }
 
@@ -161,7 +164,9 @@ TEST(kl, refuses_what_it_cannot_use) {
   try {
     complete_texts(m);
     FAIL();
-  } catch (const error& e) { EXPECT_NE(std::string(e.what()).find("b lacks 2 of 2"), std::string::npos) << e.what(); }
+  } catch (const error& e) {
+    EXPECT_NE(std::string(e.what()).find("b lacks 2 of 2"), std::string::npos) << e.what();
+  }
   EXPECT_THROW(clip_threshold(m.log_likelihood, 1.5), error);
   EXPECT_THROW(clip_threshold(row_matrix::Constant(1, 1, NAN)), error);
   m.bytes = {3};

@@ -1,5 +1,5 @@
-#include "llmap/geometry/pair.hpp"
 #include "llmap/geometry/clip.hpp"
+#include "llmap/geometry/pair.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
 
@@ -13,8 +13,7 @@ struct pair_case : golden::map_case {
     x = clip(l, clip_threshold(l)).values;
   }
   /// The table over all pairs of a statistic of the difference.
-  template <class F>
-  row_matrix table(const F& f) const {
+  template <class F> row_matrix table(const F& f) const {
     row_matrix out = row_matrix::Zero(x.rows(), x.rows());
     for (Eigen::Index i = 0; i < x.rows(); ++i)
       for (Eigen::Index j = i + 1; j < x.rows(); ++j) out(i, j) = out(j, i) = f(centered_difference(x, i, j));
@@ -31,13 +30,16 @@ TEST_P(golden_pair, jackknife_and_clusters) {
   const auto doc = c.inputs.at("doc").indexes();
   EXPECT_LE(golden::error_over_tolerance(c, "kl_se_jackknife", c.table([](const difference& d) {
               return jackknife_standard_error(d);
-            })), 1);
+            })),
+            1);
   EXPECT_LE(golden::error_over_tolerance(c, "kl_se_cluster_jackknife", c.table([&](const difference& d) {
               return jackknife_standard_error(d, doc);
-            })), 1);
+            })),
+            1);
   EXPECT_LE(golden::error_over_tolerance(c, "kl_se_cluster_sandwich", c.table([&](const difference& d) {
               return cluster_standard_error(d, doc);
-            })), 1);
+            })),
+            1);
 }
 
 TEST_P(golden_pair, bootstrap) {
@@ -51,11 +53,15 @@ TEST_P(golden_pair, bootstrap) {
       values.push_back(resampled_kl(d, std::span(drawn).subspan(b * N, N)));
     return summarize_bootstrap(values);
   };
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_se_boot", c.table([&](const difference& d) {
-              return summary(d).standard_error;
-            })), 1);
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_low", c.table([&](const difference& d) { return summary(d).low; })), 1);
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_high", c.table([&](const difference& d) { return summary(d).high; })), 1);
+  EXPECT_LE(golden::error_over_tolerance(
+                c, "kl_se_boot", c.table([&](const difference& d) { return summary(d).standard_error; })),
+            1);
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_low",
+                                         c.table([&](const difference& d) { return summary(d).low; })),
+            1);
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_high",
+                                         c.table([&](const difference& d) { return summary(d).high; })),
+            1);
 }
 
 TEST_P(golden_pair, influence_and_domains) {
@@ -63,7 +69,8 @@ TEST_P(golden_pair, influence_and_domains) {
   const row_matrix pairs = c.inputs.at("influence_pairs").matrix();
   row_matrix share(pairs.rows(), c.x.cols()), top(pairs.rows(), 10);
   for (Eigen::Index p = 0; p < pairs.rows(); ++p) {
-    const auto d = centered_difference(c.x, static_cast<Eigen::Index>(pairs(p, 0)), static_cast<Eigen::Index>(pairs(p, 1)));
+    const auto d = centered_difference(c.x, static_cast<Eigen::Index>(pairs(p, 0)),
+                                       static_cast<Eigen::Index>(pairs(p, 1)));
     const auto s = influence(d);
     share.row(p) = Eigen::Map<const Eigen::RowVectorXd>(s.data(), c.x.cols());
     const auto first = most_influential(s, 10);
@@ -75,17 +82,22 @@ TEST_P(golden_pair, influence_and_domains) {
   const auto domain = c.inputs.at("domain").indexes();
   EXPECT_LE(golden::error_over_tolerance(c, "domain_within", c.table([&](const difference& d) {
               return domain_split(d, domain).within;
-            })), 1);
+            })),
+            1);
   EXPECT_LE(golden::error_over_tolerance(c, "domain_between", c.table([&](const difference& d) {
               return domain_split(d, domain).between;
-            })), 1);
+            })),
+            1);
   const row_matrix contribution = c.expected.at("domain_contribution").matrix(); // (G K, K)
   const row_matrix within = c.expected.at("domain_kl").matrix();
   const Eigen::Index K = c.x.rows(), G = contribution.rows() / K;
   row_matrix found_contribution(G * K, K), found_kl(G * K, K);
   for (Eigen::Index g = 0; g < G; ++g) {
-    const auto part = [&](const difference& d) { return domain_split(d, domain).parts[static_cast<std::size_t>(g)]; };
-    found_contribution.middleRows(g * K, K) = c.table([&](const difference& d) { return part(d).contribution; });
+    const auto part = [&](const difference& d) {
+      return domain_split(d, domain).parts[static_cast<std::size_t>(g)];
+    };
+    found_contribution.middleRows(g * K, K) =
+        c.table([&](const difference& d) { return part(d).contribution; });
     found_kl.middleRows(g * K, K) = c.table([&](const difference& d) { return part(d).variance / 2; });
   }
   EXPECT_LE(golden::error_over_tolerance(c, "domain_contribution", found_contribution), 1);

@@ -15,7 +15,8 @@ TEST_P(golden_pca, scores_loadings_and_variance) {
   const row_matrix l = c.inputs.at("L").matrix();
   const row_matrix x = clip(l, clip_threshold(l)).values, q = center(x).q;
   const pca_result p = pca(q);
-  const row_matrix scores = c.expected.at("pca_scores").matrix(), loadings = c.expected.at("pca_loadings").matrix();
+  const row_matrix scores = c.expected.at("pca_scores").matrix(),
+                   loadings = c.expected.at("pca_loadings").matrix();
   const row_matrix gap = c.expected.at("pca_gap").matrix();
   const Eigen::Index P = p.scores.cols();
   ASSERT_GE(scores.cols(), P);
@@ -49,7 +50,8 @@ TEST_P(golden_pca, scores_loadings_and_variance) {
   const mds_result m = classical_mds(kl_bits_per_byte(kl(x, c.inputs.at("bytes").integers())));
   const row_matrix values = c.expected.at("mds_eigenvalues").matrix();
   EXPECT_LE(golden::error_over_tolerance(c, "mds_eigenvalues",
-                                         row_matrix(m.eigenvalues.head(values.cols()).transpose())), 1);
+                                         row_matrix(m.eigenvalues.head(values.cols()).transpose())),
+            1);
   const row_matrix coordinates = c.expected.at("mds_scores").matrix();
   row_matrix found = row_matrix::Zero(coordinates.rows(), coordinates.cols()), wanted = found;
   for (Eigen::Index k = 0; k < std::min(m.coordinates.cols(), coordinates.cols()); ++k)
@@ -61,7 +63,8 @@ TEST_P(golden_pca, scores_loadings_and_variance) {
 TEST(mds, reports_negative_eigenvalues) {
   const golden::map_case c("medium_nan");
   const mds_result m = classical_mds(c.expected.at("pairwise_kl_bits_per_byte").matrix());
-  EXPECT_LE(golden::error_over_tolerance(c, "pairwise_mds_eigenvalues", row_matrix(m.eigenvalues.transpose())), 1);
+  EXPECT_LE(
+      golden::error_over_tolerance(c, "pairwise_mds_eigenvalues", row_matrix(m.eigenvalues.transpose())), 1);
   EXPECT_EQ(static_cast<double>(m.negative), c.scalar("pairwise_mds_negative"));
 }
 

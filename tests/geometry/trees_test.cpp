@@ -60,7 +60,8 @@ TEST(newick, names_are_quoted_and_lengths_halved) {
   const model_tree t = agglomerate(d, linkage_kind::average);
   EXPECT_EQ(newick(t, {"it's", "a,(b)", "c\nd"}), "('c?d':2,('it''s':0.5,'a,(b)':0.5):1.5);");
   EXPECT_EQ(newick(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), {"one"}), "'one';");
-  EXPECT_EQ(leaf_order(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), row_matrix::Zero(1, 1)).size(), 1u);
+  EXPECT_EQ(
+      leaf_order(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), row_matrix::Zero(1, 1)).size(), 1u);
   EXPECT_THROW(agglomerate(row_matrix::Constant(2, 2, NAN), linkage_kind::single), error);
   row_matrix lopsided = row_matrix::Zero(3, 3);
   lopsided(0, 1) = 1;

@@ -32,7 +32,8 @@ TEST_P(golden_tsne, affinities_gradient_and_final_objective) {
       EXPECT_LE(golden::error_over_tolerance(c, key + "_grad", step.gradient), 1);
 
       const tsne_result r = tsne(a.joint, c.inputs.at("tsne_init").matrix());
-      std::cout << key << " objective " << r.objective << " scikit-learn " << c.scalar(key + "_sklearn_final") << "\n";
+      std::cout << key << " objective " << r.objective << " scikit-learn " << c.scalar(key + "_sklearn_final")
+                << "\n";
       EXPECT_LE(r.objective, 1.05 * c.scalar(key + "_sklearn_final"));
       EXPECT_NEAR(r.objective, tsne_gradient(a.joint, r.y).objective, 1e-12);
     }
@@ -53,7 +54,8 @@ TEST(tsne, objective_agrees_with_the_plain_loops_and_threads_do_not_matter) {
   row_matrix big(128, 128);
   coordinates_2d start(128, 2);
   for (Eigen::Index i = 0; i < 128; ++i) {
-    start(i, 0) = std::sin(1.7 * static_cast<double>(i)), start(i, 1) = std::cos(0.3 * static_cast<double>(i * i));
+    start(i, 0) = std::sin(1.7 * static_cast<double>(i)),
+             start(i, 1) = std::cos(0.3 * static_cast<double>(i * i));
     for (Eigen::Index j = 0; j < 128; ++j) big(i, j) = static_cast<double>((i - j) * (i - j));
   }
   const affinities_result one = affinities(big, 10, affinity_kind::euclidean, 1);
@@ -82,7 +84,9 @@ TEST(tsne, few_models_and_limits_of_the_perplexity) {
   try {
     affinities(five, 4.5);
     FAIL();
-  } catch (const error& e) { EXPECT_NE(std::string(e.what()).find("expected 1 to 4 for 5 models"), std::string::npos); }
+  } catch (const error& e) {
+    EXPECT_NE(std::string(e.what()).find("expected 1 to 4 for 5 models"), std::string::npos);
+  }
   EXPECT_NEAR(affinities(row_matrix::Zero(5, 5), 2).joint(0, 1), 1.0 / 20, 1e-15); // all equal: an even table
 }
 

@@ -1,4 +1,5 @@
-// The zoo's expected likelihoods -> the facts of its README: an end-to-end check of the algebra on real models.
+// The zoo's expected likelihoods -> the facts of its README: an end-to-end check of the algebra on real
+// models.
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/pca.hpp"
@@ -11,8 +12,10 @@ using namespace llmap;
 namespace {
 struct zoo {
   const std::string folder = std::string(LLMAP_SOURCE_DIR) + "/examples/zoo/";
-  std::map<std::string, golden::tensor> given = golden::read_safetensors(folder + "expected/likelihood.safetensors");
-  std::map<std::string, golden::tensor> wanted = golden::read_safetensors(folder + "expected/map.safetensors");
+  std::map<std::string, golden::tensor> given =
+      golden::read_safetensors(folder + "expected/likelihood.safetensors");
+  std::map<std::string, golden::tensor> wanted =
+      golden::read_safetensors(folder + "expected/map.safetensors");
   nlohmann::json facts = nlohmann::json::parse(golden::read_bytes(folder + "expected/map.json"));
   std::vector<std::string> models = facts["models"];
   clipped_matrix x;
@@ -50,12 +53,14 @@ TEST(zoo, tables) {
   const pca_result p = pca(z.q.q, {4});
   EXPECT_LT(largest_error(p.scores, z.wanted.at("pca_scores").matrix().leftCols(4)), 1e-8);
   for (Eigen::Index k = 0; k < 4; ++k)
-    EXPECT_NEAR(p.explained_variance_ratio(k), z.facts["pca_explained_variance_ratio"][static_cast<std::size_t>(k)].get<double>(), 1e-12);
+    EXPECT_NEAR(p.explained_variance_ratio(k),
+                z.facts["pca_explained_variance_ratio"][static_cast<std::size_t>(k)].get<double>(), 1e-12);
   const auto heights = [&](const row_matrix& d, linkage_kind kind, const char* key) {
     const model_tree tree = agglomerate(d, kind);
     ASSERT_EQ(tree.merges.size(), z.facts[key].size());
     for (std::size_t m = 0; m < tree.merges.size(); ++m)
-      EXPECT_NEAR(tree.merges[m].height, z.facts[key][m].get<double>(), 1e-9 * tree.merges.back().height) << key << m;
+      EXPECT_NEAR(tree.merges[m].height, z.facts[key][m].get<double>(), 1e-9 * tree.merges.back().height)
+          << key << m;
   };
   heights(z.t.nats, linkage_kind::average, "average_heights");
   heights(squared_distance(z.t).cwiseSqrt(), linkage_kind::ward, "ward_heights");
@@ -77,7 +82,8 @@ TEST(zoo, neighbours_are_relatives) {
     ++fine_tunes;
     for (const auto& other : meta["models"])
       if (other["family"] != m["family"]) {
-        EXPECT_LT(z.between(m["name"], m["parent"]), z.between(m["name"], other["name"])) << m["name"] << other["name"];
+        EXPECT_LT(z.between(m["name"], m["parent"]), z.between(m["name"], other["name"]))
+            << m["name"] << other["name"];
       }
   }
   EXPECT_EQ(fine_tunes, 6);

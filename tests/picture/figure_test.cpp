@@ -9,7 +9,8 @@
 using namespace llmap;
 
 namespace {
-/// A strict little XML reader: every tag closed in order, attributes quoted, no stray markup. Returns the element texts.
+/// A strict little XML reader: every tag closed in order, attributes quoted, no stray markup. Returns the
+/// element texts.
 std::vector<std::string> well_formed(const std::string& xml) {
   std::vector<std::string> open, texts;
   std::size_t at = 0;
@@ -27,7 +28,8 @@ std::vector<std::string> well_formed(const std::string& xml) {
       if (xml[end] == '<') throw error("< inside a tag");
     }
     const std::string inside = xml.substr(tag + 1, end - tag - 1);
-    const std::string name = inside.substr(inside[0] == '/', inside.find_first_of(" /", 1) - (inside[0] == '/'));
+    const std::string name =
+        inside.substr(inside[0] == '/', inside.find_first_of(" /", 1) - (inside[0] == '/'));
     if (inside[0] == '/') {
       if (open.empty() || open.back() != inside.substr(1)) throw error("closes " + inside);
       open.pop_back();
@@ -77,7 +79,8 @@ TEST(labels, never_cover_each_other_or_a_point) {
     for (std::size_t j = 0; j < 120; ++j) {
       EXPECT_FALSE(box.meets({points[j].x - 4, points[j].y - 4, points[j].x + 4, points[j].y + 4}));
       if (j < i && spots[j]) {
-        EXPECT_FALSE(box.meets({spots[j]->x, spots[j]->y - 6, spots[j]->x + points[j].width, spots[j]->y + 6}));
+        EXPECT_FALSE(
+            box.meets({spots[j]->x, spots[j]->y - 6, spots[j]->x + points[j].width, spots[j]->y + 6}));
       }
     }
   }

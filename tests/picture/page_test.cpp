@@ -1,7 +1,7 @@
 #include "llmap/picture/html.hpp"
 #include "picture/small_map.hpp"
-#include <gtest/gtest.h>
 #include <cstring>
+#include <gtest/gtest.h>
 
 using namespace llmap;
 
@@ -34,13 +34,15 @@ std::vector<std::uint8_t> from_base64(const std::string& text) {
 
 TEST(page, fetches_nothing) {
   const std::string page = map_html(make_map(small_scores({"a", "b", "c", "d"})));
-  for (const char* word : {"http:", "https:", "//cdn", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import("})
+  for (const char* word :
+       {"http:", "https:", "//cdn", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import("})
     EXPECT_EQ(count(page, word), 0u) << word;
   EXPECT_EQ(count(page, "<link"), 0u);
 }
 
 TEST(page, hostile_names_stay_text) {
-  const std::string page = map_html(make_map(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
+  const std::string page =
+      map_html(make_map(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
   EXPECT_EQ(count(page, "<script"), 2u); // the data and the program, nothing else
   EXPECT_EQ(count(page, "</script"), 2u);
   EXPECT_EQ(count(page, "<!--"), 0u);
@@ -54,7 +56,8 @@ TEST(page, hostile_names_stay_text) {
 TEST(page, tables_are_embedded_to_the_stated_precision) {
   const map_data map = make_map(small_scores({"a", "b", "c", "d", "e"}));
   const auto data = embedded(map_html(map));
-  for (const auto& [key, table] : {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
+  for (const auto& [key, table] :
+       {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
     const auto bytes = from_base64(data[key]["codes"]);
     ASSERT_EQ(bytes.size(), 20u); // 10 pairs of 16 bits
     const double low = data[key]["low"], unit = data[key]["unit"];
@@ -95,8 +98,8 @@ TEST(map_json, is_valid_with_every_field) {
   map_data map = make_map(small_scores(hostile_names));
   map.kl_bits_per_byte(0, 1) = NAN;
   const auto json = nlohmann::json::parse(map_json(map));
-  for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree", "groups",
-                          "excluded_texts", "chains", "order"})
+  for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree",
+                          "groups", "excluded_texts", "chains", "order"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_TRUE(json["kl_bits_per_byte"][0][1].is_null());
   EXPECT_EQ(json["kl_bits_per_byte"][2][3].get<double>(), map.kl_bits_per_byte(2, 3));

@@ -18,6 +18,13 @@ inline llmap::score_matrix small_scores(const std::vector<std::string>& names, E
   return m;
 }
 
-inline const std::vector<std::string> hostile_names = {
-    "</script><script>alert(1)</script>", "\"quoted\" & 'single'", "<!--comment", "tab\tand\nline", "日本語モデル",
-    "back\\slash",                         "]]>",                   "\xff\xfe bad", "",              "<!--data-->"};
+inline const std::vector<std::string> hostile_names = {"</script><script>alert(1)</script>",
+                                                       "\"quoted\" & 'single'",
+                                                       "<!--comment",
+                                                       "tab\tand\nline",
+                                                       "日本語モデル",
+                                                       "back\\slash",
+                                                       "]]>",
+                                                       "\xff\xfe bad",
+                                                       "",
+                                                       "<!--data-->"};

@@ -1,4 +1,5 @@
-// Reads the golden cases: safetensors written by NumPy (F64, I32, I64) into double matrices, case.json beside them.
+// Reads the golden cases: safetensors written by NumPy (F64, I32, I64) into double matrices, case.json beside
+// them.
 #pragma once
 #include "llmap/geometry/score_matrix.hpp"
 #include <cstring>

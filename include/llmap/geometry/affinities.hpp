@@ -1,10 +1,12 @@
 // Affinities of t-SNE from squared distances D_ij = |q_i - q_j|^2 (nats^2, squared_distance() in kl.hpp):
 //   euclidean    p(j|i) ~ exp(-beta_i D_ij)      the usual one
-//   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    what scikit-learn computes for metric='sqeuclidean', used in the
-//                                                figures of arXiv 2502.16173: the fourth power of the distance
+//   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    scikit-learn's metric='sqeuclidean': the distance to the
+//   fourth
+//                                                power, used in the figures of arXiv 2502.16173
 //   beta_i such that the Shannon entropy of p(.|i) is ln(perplexity);  joint P_ij = (p(j|i) + p(i|j)) / (2K)
-// beta to 1e-8 relative. Perplexity must lie in [1, K-1]. A model with more exact duplicates than the perplexity
-// shares its affinity evenly among them (no beta reaches the entropy); equal distances give an even row, beta 0.
+// beta to 1e-8 relative. Perplexity must lie in [1, K-1]. A model with more exact duplicates than the
+// perplexity shares its affinity evenly among them (no beta reaches the entropy); equal distances give an
+// even row, beta 0.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/geometry/score_matrix.hpp"
@@ -62,19 +64,22 @@ inline double solve_row(std::vector<double> x, double perplexity, std::vector<do
 } // namespace detail
 
 inline affinities_result affinities(const row_matrix& squared, double perplexity,
-                                    affinity_kind kind = affinity_kind::euclidean, int threads = default_threads()) {
+                                    affinity_kind kind = affinity_kind::euclidean,
+                                    int threads = default_threads()) {
   LLMAP_EXPECTS(squared.rows() == squared.cols() && squared.rows() > 0, "affinities: a square matrix");
   const Eigen::Index K = squared.rows();
   affinities_result out{Eigen::VectorXd::Zero(K), row_matrix::Zero(K, K), row_matrix::Zero(K, K)};
   if (K == 1) return out;
   if (!(perplexity >= 1 && perplexity <= static_cast<double>(K - 1)))
-    fail("t-SNE: perplexity is ", perplexity, ", expected 1 to ", K - 1, " for ", K, " models (a third of that is usual)");
+    fail("t-SNE: perplexity is ", perplexity, ", expected 1 to ", K - 1, " for ", K,
+         " models (a third of that is usual)");
   if (!squared.allFinite()) fail("t-SNE: the distances are not all finite");
   parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t r) {
     const auto i = static_cast<Eigen::Index>(r);
     std::vector<double> x, p;
     for (Eigen::Index j = 0; j < K; ++j)
-      if (j != i) x.push_back(kind == affinity_kind::euclidean ? squared(i, j) : squared(i, j) * squared(i, j));
+      if (j != i)
+        x.push_back(kind == affinity_kind::euclidean ? squared(i, j) : squared(i, j) * squared(i, j));
     out.beta(i) = detail::solve_row(std::move(x), perplexity, p);
     for (Eigen::Index j = 0, k = 0; j < K; ++j)
       if (j != i) out.conditional(i, j) = p[static_cast<std::size_t>(k++)];

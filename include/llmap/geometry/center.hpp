@@ -1,7 +1,8 @@
 // Double centring: xi[i,s] = l[i,s] - mean_s l[i,s]; q[i,s] = xi[i,s] - mean_i xi[i,s].
-// Rows of q are the coordinates of the models (nats). A shift of a model's log-likelihood by a constant vanishes
-// in q and in every distance; the row means are kept beside it. Column means cancel in distances and matter for
-// PCA. Input must be finite (clip first, leave incomplete texts out). Same bits for any thread count.
+// Rows of q are the coordinates of the models (nats). A shift of a model's log-likelihood by a constant
+// vanishes in q and in every distance; the row means are kept beside it. Column means cancel in distances and
+// matter for PCA. Input must be finite (clip first, leave incomplete texts out). Same bits for any thread
+// count.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
@@ -10,8 +11,8 @@
 namespace llmap {
 
 struct centered_matrix {
-  row_matrix q;               // (K, N)
-  Eigen::VectorXd row_mean;   // (K) mean log-likelihood a text, nats
+  row_matrix q;                // (K, N)
+  Eigen::VectorXd row_mean;    // (K) mean log-likelihood a text, nats
   Eigen::VectorXd column_mean; // (N) mean of xi over models
 };
 
@@ -19,7 +20,8 @@ struct centered_matrix {
 inline double row_mean(const row_matrix& l, Eigen::Index i) {
   const double* row = l.data() + i * l.cols();
   const auto n = static_cast<std::size_t>(l.cols());
-  return row[0] + detail::ordered_sum(n, [&](std::size_t s) { return row[s] - row[0]; }) / static_cast<double>(n);
+  return row[0] +
+         detail::ordered_sum(n, [&](std::size_t s) { return row[s] - row[0]; }) / static_cast<double>(n);
 }
 
 inline centered_matrix center(const row_matrix& l, int threads = default_threads()) {

@@ -1,11 +1,11 @@
 // KL between models, with its error.  d_s = (l[i,s] - l[j,s]) - mean over texts of the same, N texts:
 //   V = mean d^2 (divisor N);  KL = V / 2, nats a text;  bits per byte = KL / (mean bytes x ln 2)
 //   SE(V) = sqrt((mean d^4 - V^2) / N);  SE(KL) = SE(V) / 2;  SE(mean difference) = sqrt(V / N)
-// KL = |q_i - q_j|^2 / (2N): the variance estimate of Oyama et al., arXiv 2502.16173; symmetric, half the Jeffreys
-// divergence. It does not see a constant shift between two models: `mean_difference` stands beside it.
-// Computed from differences of the clipped log-likelihoods themselves, never from |a|^2 + |b|^2 - 2ab: relative
-// error of an entry <= 1e-12, also for twins 1e-11 bits/byte apart (l near 1e3); equal rows give exactly 0.
-// Same bits for any thread count; permuting models permutes the tables.
+// KL = |q_i - q_j|^2 / (2N): the variance estimate of Oyama et al., arXiv 2502.16173; symmetric, half the
+// Jeffreys divergence. It does not see a constant shift between two models: `mean_difference` stands beside
+// it. Computed from differences of the clipped log-likelihoods themselves, never from |a|^2 + |b|^2 - 2ab:
+// relative error of an entry <= 1e-12, also for twins 1e-11 bits/byte apart (l near 1e3); equal rows give
+// exactly 0. Same bits for any thread count; permuting models permutes the tables.
 #pragma once
 #include "llmap/geometry/center.hpp"
 #include "llmap/geometry/select_texts.hpp"
@@ -47,7 +47,8 @@ struct difference_moments {
 };
 
 /// `shift` is a guess of the mean (the difference of row means); the remainder is corrected exactly enough.
-inline difference_moments moments_of_difference(const double* a, const double* b, std::size_t n, double shift) {
+inline difference_moments moments_of_difference(const double* a, const double* b, std::size_t n,
+                                                double shift) {
   const double count = static_cast<double>(n);
   const double rest = detail::ordered_sum(n, [=](std::size_t s) { return (a[s] - b[s]) - shift; }) / count;
   const double mean = shift + rest;
@@ -56,18 +57,22 @@ inline difference_moments moments_of_difference(const double* a, const double* b
     return d * d;
   };
   const double v = detail::ordered_sum(n, square) / count;
-  const double spread = detail::ordered_sum(n, [&](std::size_t s) {
-    const double e = square(s) - v;
-    return e * e;
-  }) / count;
+  const double spread = detail::ordered_sum(n,
+                                            [&](std::size_t s) {
+                                              const double e = square(s) - v;
+                                              return e * e;
+                                            }) /
+                        count;
   return {mean, v, spread + v * v, spread};
 }
 
 /// KL of every pair of rows of the clipped matrix (K, N); `bytes` (N).
-inline kl_table kl(const row_matrix& clipped, const std::vector<std::int64_t>& bytes, const kl_options& options = {}) {
+inline kl_table kl(const row_matrix& clipped, const std::vector<std::int64_t>& bytes,
+                   const kl_options& options = {}) {
   LLMAP_EXPECTS(clipped.size() > 0, "kl: empty matrix");
   LLMAP_EXPECTS(static_cast<Eigen::Index>(bytes.size()) == clipped.cols(), "kl: bytes must have N entries");
-  if (!clipped.allFinite()) fail("kl: the matrix has entries that are not finite; leave those texts out first");
+  if (!clipped.allFinite())
+    fail("kl: the matrix has entries that are not finite; leave those texts out first");
   const Eigen::Index K = clipped.rows(), N = clipped.cols();
   const row_matrix zero = row_matrix::Zero(K, K);
   kl_table out{static_cast<std::size_t>(N), mean_bytes(bytes), zero, zero, zero, zero};
@@ -86,7 +91,8 @@ inline kl_table kl(const row_matrix& clipped, const std::vector<std::int64_t>& b
         const auto m = moments_of_difference(clipped.data() + i * N, clipped.data() + j * N,
                                              static_cast<std::size_t>(N), mean(i) - mean(j));
         out.nats(i, j) = out.nats(j, i) = m.variance / 2;
-        out.standard_error(i, j) = out.standard_error(j, i) = std::sqrt(m.spread / static_cast<double>(N)) / 2;
+        out.standard_error(i, j) = out.standard_error(j, i) =
+            std::sqrt(m.spread / static_cast<double>(N)) / 2;
         out.fourth_moment(i, j) = out.fourth_moment(j, i) = m.fourth;
         out.mean_difference(i, j) = m.mean;
         out.mean_difference(j, i) = -m.mean;

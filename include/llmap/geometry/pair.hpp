@@ -1,10 +1,10 @@
 // One pair of models in detail. All functions take d (N): the centred difference of two rows of the clipped
 // matrix, d_s = (l_i - l_j)_s - mean, nats, from centered_difference(). V = mean d^2 = 2 KL.
-//   influence          d_s^2 / sum d^2: share of text s in the distance
-//   domain_split       V = within + between: sum_g (n_g/N) Var_g + sum_g (n_g/N) mean_g^2
-//   jackknife          delete one text, or one document: sqrt((G-1)/G sum (KL_(g) - mean)^2)
-//   cluster_sandwich   sqrt(sum_g (sum_{s in g} (d_s^2 - V))^2) / (2N); equals SE(KL) when every cluster has one text
-//   bootstrap          KL on drawn texts (their mean removed again, the clip kept)
+//   influence                d_s^2 / sum d^2: share of text s in the distance
+//   domain_split             V = within + between: sum_g (n_g/N) Var_g + sum_g (n_g/N) mean_g^2
+//   jackknife                delete one text or document: sqrt((G-1)/G sum_g (KL_(g) - mean)^2)
+//   cluster_standard_error   sqrt(sum_g (sum_{s in g} (d_s^2 - V))^2) / (2N); SE(KL) when each text is alone
+//   bootstrap                KL on drawn texts (their mean removed again, the clip kept)
 // Errors and KL values are in nats a text; use nats_to_bits_per_byte.
 #pragma once
 #include "llmap/geometry/clip.hpp"
@@ -17,7 +17,8 @@ namespace llmap {
 using difference = std::vector<double>; // (N) nats, mean 0
 
 inline difference centered_difference(const row_matrix& clipped, Eigen::Index i, Eigen::Index j) {
-  LLMAP_EXPECTS(i >= 0 && i < clipped.rows() && j >= 0 && j < clipped.rows(), "centered_difference: no such model");
+  LLMAP_EXPECTS(i >= 0 && i < clipped.rows() && j >= 0 && j < clipped.rows(),
+                "centered_difference: no such model");
   const auto n = static_cast<std::size_t>(clipped.cols());
   const double *a = clipped.data() + i * clipped.cols(), *b = clipped.data() + j * clipped.cols();
   const double shift = row_mean(clipped, i) - row_mean(clipped, j);
@@ -46,8 +47,9 @@ inline std::vector<std::size_t> most_influential(const std::vector<double>& shar
   std::vector<std::size_t> order(share.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   count = std::min(count, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](std::size_t x, std::size_t y) { return share[x] != share[y] ? share[x] > share[y] : x < y; });
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+      [&](std::size_t x, std::size_t y) { return share[x] != share[y] ? share[x] > share[y] : x < y; });
   order.resize(count);
   return order;
 }
@@ -90,11 +92,13 @@ inline domain_split_result domain_split(std::span<const double> d, std::span<con
   return out;
 }
 
-/// Delete-one-cluster jackknife error of KL; `cluster` (N) numbers 0..G-1, empty: every text is its own cluster.
-/// Needs two clusters.
+/// Delete-one-cluster jackknife error of KL; `cluster` (N) numbers 0..G-1, empty: every text is its own
+/// cluster. Needs two clusters.
 inline double jackknife_standard_error(std::span<const double> d, std::span<const std::size_t> cluster = {}) {
   LLMAP_EXPECTS(cluster.empty() || cluster.size() == d.size(), "jackknife: one cluster a text");
-  struct part { double n = 0, sum = 0, squares = 0; };
+  struct part {
+    double n = 0, sum = 0, squares = 0;
+  };
   std::vector<part> parts;
   for (std::size_t s = 0; s < d.size(); ++s) {
     const std::size_t g = cluster.empty() ? s : cluster[s];
@@ -103,7 +107,8 @@ inline double jackknife_standard_error(std::span<const double> d, std::span<cons
   }
   std::erase_if(parts, [](const part& p) { return p.n == 0; });
   if (parts.size() < 2) fail("jackknife: needs at least 2 clusters of texts, got ", parts.size());
-  const double n = static_cast<double>(d.size()), squares = sum_of_squares(d), G = static_cast<double>(parts.size());
+  const double n = static_cast<double>(d.size()), squares = sum_of_squares(d),
+               G = static_cast<double>(parts.size());
   std::vector<double> without;
   for (const part& p : parts) {
     const double rest = n - p.n, mean = -p.sum / rest; // d sums to 0, so what is left sums to -p.sum
@@ -132,10 +137,12 @@ inline double resampled_kl(std::span<const double> d, std::span<const std::size_
   LLMAP_EXPECTS(!drawn.empty(), "resampled_kl: nothing drawn");
   const double n = static_cast<double>(drawn.size());
   const double mean = detail::ordered_sum(drawn.size(), [&](std::size_t k) { return d[drawn[k]]; }) / n;
-  return detail::ordered_sum(drawn.size(), [&](std::size_t k) {
-    const double e = d[drawn[k]] - mean;
-    return e * e;
-  }) / n / 2;
+  return detail::ordered_sum(drawn.size(),
+                             [&](std::size_t k) {
+                               const double e = d[drawn[k]] - mean;
+                               return e * e;
+                             }) /
+         n / 2;
 }
 
 struct bootstrap_result {
@@ -143,7 +150,8 @@ struct bootstrap_result {
   double low = 0, high = 0;  // percentile interval
 };
 
-/// Summary of bootstrap values of KL: SD (ddof 1) and the central `level` percentile interval (linear quantiles).
+/// Summary of bootstrap values of KL: SD (ddof 1) and the central `level` percentile interval (linear
+/// quantiles).
 inline bootstrap_result summarize_bootstrap(std::vector<double> values, double level = 0.95) {
   if (values.size() < 2) fail("bootstrap: needs at least 2 replicates, got ", values.size());
   const double n = static_cast<double>(values.size());

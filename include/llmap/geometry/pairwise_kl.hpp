@@ -39,8 +39,7 @@ inline pairwise_kl_table pairwise_kl(const score_matrix& m, const kl_options& op
         continue;
       }
       const double n = static_cast<double>(a.size());
-      const double guess =
-          detail::ordered_sum(a.size(), [&](std::size_t s) { return a[s] - b[s]; }) / n;
+      const double guess = detail::ordered_sum(a.size(), [&](std::size_t s) { return a[s] - b[s]; }) / n;
       const auto d = moments_of_difference(a.data(), b.data(), a.size(), guess);
       both(out.nats, d.variance / 2);
       both(out.bits_per_byte, nats_to_bits_per_byte(d.variance / 2, mean_bytes(bytes)));

@@ -2,8 +2,8 @@
 //   scores U S (K, P); loadings V^T (P, N); explained variance S^2 / (K - 1); ratio S^2 / sum S^2
 // Sign: the loading of largest magnitude of each component is positive (the first such on ties).
 // By the eigenvalues of the smaller Gram matrix (q q^T or q^T q), fp64. Forming it squares the condition:
-// components whose variance is below 1e-13 of the first one are rounding and are left out, so P <= min(K-1, N).
-// K = 1, or models that are all equal: P = 0. Same bits for any thread count.
+// components whose variance is below 1e-13 of the first one are rounding and are left out, so P <= min(K-1,
+// N). K = 1, or models that are all equal: P = 0. Same bits for any thread count.
 #pragma once
 #include "llmap/geometry/detail/eigen_solver.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
@@ -41,7 +41,8 @@ inline pca_result pca(const row_matrix& q, const pca_options& options = {}) {
   const auto [values, vectors] = detail::solve_symmetric(gram);
 
   Eigen::Index P = 0;
-  const Eigen::Index limit = std::min(options.components < 0 ? side : options.components, std::min(side, K - 1));
+  const Eigen::Index limit =
+      std::min(options.components < 0 ? side : options.components, std::min(side, K - 1));
   while (P < limit && values(P) > 1e-13 * values(0)) ++P;
 
   pca_result out{row_matrix(K, P), row_matrix(P, N), Eigen::VectorXd(P), Eigen::VectorXd(P)};

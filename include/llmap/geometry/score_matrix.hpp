@@ -20,9 +20,9 @@ struct score_matrix {
   std::vector<std::string> domains; // (N), or empty
   std::vector<std::int64_t> bytes;  // (N) UTF-8 bytes of each text
   row_matrix log_likelihood;        // (K, N) nats
-  flag_matrix flags;                // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
-  std::vector<std::string> documents;                      // (N), or empty: texts of one document are a cluster
-  std::map<std::string, std::vector<std::string>> groups;  // e.g. "family" -> label of each model (K)
+  flag_matrix flags; // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
+  std::vector<std::string> documents; // (N), or empty: texts of one document are a cluster
+  std::map<std::string, std::vector<std::string>> groups; // e.g. "family" -> label of each model (K)
 };
 
 /// Throws llmap::error naming the first field whose length disagrees with the matrix.

@@ -1,9 +1,10 @@
 // Exact t-SNE in the plane (van der Maaten & Hinton 2008), all pairs, fp64. With joint affinities P (K, K):
-//   w_ij = 1 / (1 + |y_i - y_j|^2), Q = w / sum w;  objective = sum P ln(P / Q), natural log, terms with P = 0 dropped
+//   w_ij = 1 / (1 + |y_i - y_j|^2), Q = w / sum w
+//   objective = sum P ln(P / Q), natural log, terms with P = 0 dropped
 //   gradient_i = 4 sum_j (P_ij - Q_ij) w_ij (y_i - y_j)
-// Start: the first two PCA scores scaled so that the first has SD 1e-4 (divisor K). Nothing is random: the same
-// matrix in the same order gives the same map, with the same bits for any thread count.
-// One model lies at the origin; equal models with equal starts stay together.
+// Start: the first two PCA scores scaled so that the first has SD 1e-4 (divisor K). Nothing is random: the
+// same matrix in the same order gives the same map, with the same bits for any thread count. One model lies
+// at the origin; equal models with equal starts stay together.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/geometry/affinities.hpp"
@@ -15,8 +16,8 @@ namespace llmap {
 using coordinates_2d = Eigen::Matrix<double, Eigen::Dynamic, 2, Eigen::RowMajor>; // (K, 2)
 
 struct tsne_options {
-  int iterations = 1000;    // of each descent; after 250 the picture is rough, after 1000 it hardly moves
-  int exaggerated = 250;    // of them with P times `exaggeration`: clusters find their places first
+  int iterations = 1000; // of each descent; after 250 the picture is rough, after 1000 it hardly moves
+  int exaggerated = 250; // of them with P times `exaggeration`: clusters find their places first
   double exaggeration = 12;
   double learning_rate = 0; // 0: max(K / exaggeration / 4, 50), as scikit-learn's 'auto'
   int descents = 0;         // the best of so many is kept; 0: 8 up to 200 models, else 2
@@ -33,10 +34,11 @@ struct tsne_step {
   coordinates_2d gradient;
 };
 
-/// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective costs a
-/// logarithm a pair: without it, it is returned as infinity.
-inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y, int threads = default_threads(),
-                               double exaggeration = 1, bool with_objective = true) {
+/// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective
+/// costs a logarithm a pair: without it, it is returned as infinity.
+inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y,
+                               int threads = default_threads(), double exaggeration = 1,
+                               bool with_objective = true) {
   const Eigen::Index K = y.rows();
   LLMAP_EXPECTS(joint.rows() == K && joint.cols() == K, "tsne_gradient: P is (K, K), y is (K, 2)");
   const auto n = static_cast<std::size_t>(K);
@@ -55,7 +57,9 @@ inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y,
       for (std::size_t i = g * group; i < std::min(n, (g + 1) * group); ++i) body(i);
     });
   };
-  each_row([&](std::size_t i) { row_sum[i] = detail::ordered_sum(n, [&](std::size_t j) { return kernel(i, j); }) - 1; });
+  each_row([&](std::size_t i) {
+    row_sum[i] = detail::ordered_sum(n, [&](std::size_t j) { return kernel(i, j); }) - 1;
+  });
   const double total = detail::ordered_sum(n, [&](std::size_t i) { return row_sum[i]; });
 
   tsne_step out{std::numeric_limits<double>::infinity(), coordinates_2d::Zero(K, 2)};
@@ -66,8 +70,10 @@ inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y,
       return (exaggeration * p[j] - (i == j ? 0 : w / total)) * w;
     };
     const auto r = static_cast<Eigen::Index>(i);
-    out.gradient(r, 0) = 4 * detail::ordered_sum(n, [&](std::size_t j) { return force(j) * (px[i] - px[j]); });
-    out.gradient(r, 1) = 4 * detail::ordered_sum(n, [&](std::size_t j) { return force(j) * (py[i] - py[j]); });
+    out.gradient(r, 0) =
+        4 * detail::ordered_sum(n, [&](std::size_t j) { return force(j) * (px[i] - px[j]); });
+    out.gradient(r, 1) =
+        4 * detail::ordered_sum(n, [&](std::size_t j) { return force(j) * (py[i] - py[j]); });
     if (with_objective)
       row_cost[i] = detail::ordered_sum(
           n, [&](std::size_t j) { return p[j] > 0 ? p[j] * std::log(p[j] * total / kernel(i, j)) : 0.0; });
@@ -88,9 +94,11 @@ inline coordinates_2d tsne_start(const row_matrix& scores) {
 
 namespace detail {
 
-/// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn; the best map
-/// seen at every tenth step after the exaggerated phase. With few models a step is large and may end on a worse one.
-inline tsne_result descend(const row_matrix& joint, coordinates_2d y, double rate, const tsne_options& options) {
+/// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn; the best
+/// map seen at every tenth step after the exaggerated phase. With few models a step is large and may end on a
+/// worse one.
+inline tsne_result descend(const row_matrix& joint, coordinates_2d y, double rate,
+                           const tsne_options& options) {
   const Eigen::Index K = y.rows();
   coordinates_2d update = coordinates_2d::Zero(K, 2), gain = coordinates_2d::Ones(K, 2);
   tsne_result best{y, tsne_gradient(joint, y, options.threads).objective};
@@ -114,14 +122,18 @@ inline tsne_result descend(const row_matrix& joint, coordinates_2d y, double rat
 
 } // namespace detail
 
-/// The objective has many local minima, and where one descent ends hangs on its step: so several are made from the
-/// same start, with exaggeration and a third of it, and ever smaller steps; the best is polished with small steps.
-inline tsne_result tsne(const row_matrix& joint, const coordinates_2d& start, const tsne_options& options = {}) {
+/// The objective has many local minima, and where one descent ends hangs on its step: so several are made
+/// from the same start, with exaggeration and a third of it, and ever smaller steps; the best is polished
+/// with small steps.
+inline tsne_result tsne(const row_matrix& joint, const coordinates_2d& start,
+                        const tsne_options& options = {}) {
   const Eigen::Index K = start.rows();
   LLMAP_EXPECTS(joint.rows() == K && joint.cols() == K && K > 0, "tsne: P is (K, K), start is (K, 2)");
-  LLMAP_EXPECTS(options.iterations >= 0 && options.exaggeration >= 1, "tsne: iterations >= 0, exaggeration >= 1");
-  const double rate = options.learning_rate > 0 ? options.learning_rate
-                                                : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
+  LLMAP_EXPECTS(options.iterations >= 0 && options.exaggeration >= 1,
+                "tsne: iterations >= 0, exaggeration >= 1");
+  const double rate = options.learning_rate > 0
+                          ? options.learning_rate
+                          : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
   constexpr double step[] = {1, 0.2, 0.1, 0.04};
   const int descents = options.descents > 0 ? options.descents : K <= 200 ? 8 : 2;
   tsne_result best;

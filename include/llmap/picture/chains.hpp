@@ -1,6 +1,6 @@
 // Training runs found in names: models whose names differ only by a step number (-step1000, checkpoint-1000,
-// @step1000, _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a chain ordered by step. A model named like
-// the chain without the step is its end.
+// @step1000, _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a chain ordered by step. A model named
+// like the chain without the step is its end.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <algorithm>
@@ -19,7 +19,7 @@ struct checkpoint {
 };
 
 struct checkpoint_chain {
-  std::string name; // what the names share
+  std::string name;                    // what the names share
   std::vector<checkpoint> checkpoints; // two or more, in the order of training
 };
 
@@ -62,7 +62,8 @@ inline std::vector<checkpoint_chain> find_chains(const std::vector<std::string>&
     if (const auto s = parse_step(models[i])) found[s->base].push_back({i, s->step});
   std::vector<checkpoint_chain> out;
   for (auto& [name, run] : found) {
-    std::stable_sort(run.begin(), run.end(), [](const checkpoint& a, const checkpoint& b) { return a.step < b.step; });
+    std::stable_sort(run.begin(), run.end(),
+                     [](const checkpoint& a, const checkpoint& b) { return a.step < b.step; });
     const auto end = std::find(models.begin(), models.end(), name);
     if (end != models.end()) run.push_back({static_cast<std::size_t>(end - models.begin()), std::nullopt});
     if (run.size() > 1) out.push_back({name, std::move(run)});

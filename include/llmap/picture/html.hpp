@@ -1,9 +1,9 @@
 // The map as ONE self-contained HTML page: nothing is fetched, so it works from a disk, a mail or an archive.
-// The page's parts lie in page/*.inc: each is the plain file between R"llmap( and )llmap", so that they install and
-// compile with the headers, without a generated step.
-// KL and its errors are embedded on a logarithmic scale of 16 bits: a relative error of at most
-// ln(largest / smallest) / 131068 (about 1e-4), which keeps a page of 1,000 models under 4 MB; the page says so.
-// Names are foreign text: they enter as JSON with every '<' written \u003c, and reach the page as text, never as HTML.
+// The page's parts lie in page/*.inc: each is the plain file between R"llmap( and )llmap", so that they
+// install and compile with the headers, without a generated step. KL and its errors are embedded on a
+// logarithmic scale of 16 bits: a relative error of at most ln(largest / smallest) / 131068 (about 1e-4),
+// which keeps a page of 1,000 models under 4 MB; the page says so. Names are foreign text: they enter as JSON
+// with every '<' written \u003c, and reach the page as text, never as HTML.
 #pragma once
 #include "llmap/picture/map_json.hpp"
 #include "llmap/picture/text.hpp"
@@ -36,7 +36,8 @@ inline std::string base64(const std::vector<std::uint8_t>& bytes) {
   return out;
 }
 
-/// Upper triangle, row by row: code 0 is 0, 65535 is not a number, else exp(low + (code - 1) (high - low) / 65533).
+/// Upper triangle, row by row: code 0 is 0, 65535 is not a number, else exp(low + (code - 1) (high - low) /
+/// 65533).
 inline nlohmann::json packed_triangle(const row_matrix& m) {
   double low = INFINITY, high = -INFINITY;
   for (Eigen::Index i = 0; i < m.rows(); ++i)
@@ -51,7 +52,7 @@ inline nlohmann::json packed_triangle(const row_matrix& m) {
       const double v = m(i, j);
       const unsigned code = !std::isfinite(v) ? 65535u
                             : !(v > 0)        ? 0u
-                                              : 1u + static_cast<unsigned>(std::lround((std::log(v) - low) / unit));
+                                       : 1u + static_cast<unsigned>(std::lround((std::log(v) - low) / unit));
       bytes.push_back(static_cast<std::uint8_t>(code & 255));
       bytes.push_back(static_cast<std::uint8_t>(code >> 8));
     }

@@ -1,5 +1,5 @@
-// Places labels beside points so that no label covers another label or a point: for each point, in the order given,
-// the first free one of eight spots; a label without a free spot is left out.
+// Places labels beside points so that no label covers another label or a point: for each point, in the order
+// given, the first free one of eight spots; a label without a free spot is left out.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -17,8 +17,8 @@ struct label_spot {
 };
 
 struct label_area {
-  double width, height;     // of the picture
-  double radius, line;      // of a point; height of a line of text
+  double width, height; // of the picture
+  double radius, line;  // of a point; height of a line of text
 };
 
 namespace detail {
@@ -39,9 +39,9 @@ inline std::vector<std::optional<label_spot>> place_labels(const std::vector<lab
   for (const std::size_t i : order) {
     const auto& [x, y, w] = points[i];
     const double near = gap * 0.7, up = y - near - half, down = y + near + half;
-    const label_spot spots[] = {{x + gap, y},      {x - gap - w, y},   {x - w / 2, y - gap - half},
-                                {x - w / 2, y + gap + half}, {x + near, up}, {x + near, down},
-                                {x - near - w, up}, {x - near - w, down}};
+    const label_spot spots[] = {
+        {x + gap, y},   {x - gap - w, y}, {x - w / 2, y - gap - half}, {x - w / 2, y + gap + half},
+        {x + near, up}, {x + near, down}, {x - near - w, up},          {x - near - w, down}};
     for (const label_spot& s : spots) {
       const detail::label_box box{s.x, s.y - half, s.x + w, s.y + half};
       if (box.x0 < 0 || box.y0 < 0 || box.x1 > area.width || box.y1 > area.height) continue;

@@ -1,5 +1,6 @@
-// Everything a picture of the map needs, computed once from the matrix: complete texts -> clip -> centre -> KL with
-// errors -> PCA, t-SNE, tree. KL and its error are in bits per byte; log-likelihoods as bits per byte too.
+// Everything a picture of the map needs, computed once from the matrix: complete texts -> clip -> centre ->
+// KL with errors -> PCA, t-SNE, tree. KL and its error are in bits per byte; log-likelihoods as bits per byte
+// too.
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
@@ -16,23 +17,23 @@ struct model_group {
 };
 
 struct map_data {
-  std::vector<std::string> models;   // (K)
-  std::vector<model_group> groups;   // what points can be coloured by; at least one
-  std::size_t texts = 0;             // used
+  std::vector<std::string> models; // (K)
+  std::vector<model_group> groups; // what points can be coloured by; at least one
+  std::size_t texts = 0;           // used
   std::vector<excluded_text> excluded;
   double mean_bytes = 0;
   double clip_quantile = 0, clip_threshold = 0; // nats
   std::size_t clipped_entries = 0;
-  Eigen::VectorXd bits_per_byte;     // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
-  row_matrix kl_bits_per_byte;       // (K, K)
-  row_matrix kl_standard_error;      // (K, K) bits per byte
-  row_matrix pca_scores;             // (K, P) nats, P <= 10
+  Eigen::VectorXd bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
+  row_matrix kl_bits_per_byte;              // (K, K)
+  row_matrix kl_standard_error;             // (K, K) bits per byte
+  row_matrix pca_scores;                    // (K, P) nats, P <= 10
   Eigen::VectorXd explained_variance_ratio; // (P)
-  coordinates_2d tsne;               // (K, 2)
+  coordinates_2d tsne;                      // (K, 2)
   double perplexity = 0, tsne_objective = 0;
   affinity_kind affinity = affinity_kind::euclidean;
-  model_tree tree;                   // average linkage of KL, bits per byte
-  std::vector<std::size_t> order;    // (K) models along the tree
+  model_tree tree;                // average linkage of KL, bits per byte
+  std::vector<std::size_t> order; // (K) models along the tree
   std::vector<checkpoint_chain> chains;
 };
 
@@ -48,7 +49,8 @@ struct map_options {
 /// What a name begins with: the part after the last '/', up to the first '-' or '_'.
 inline std::string name_prefix(const std::string& name) {
   const std::size_t slash = name.find_last_of('/');
-  const std::string last = slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
+  const std::string last =
+      slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
   const std::size_t cut = last.find_first_of("-_", 1);
   return last.substr(0, cut);
 }
@@ -71,8 +73,8 @@ inline std::vector<model_group> groups_of(const score_matrix& m) {
 inline map_data make_map(const score_matrix& m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
   const score_matrix used = selection.excluded.empty() ? m : take_texts(m, selection.kept);
-  const double threshold =
-      options.clip_threshold ? *options.clip_threshold : clip_threshold(m.log_likelihood, options.clip_quantile);
+  const double threshold = options.clip_threshold ? *options.clip_threshold
+                                                  : clip_threshold(m.log_likelihood, options.clip_quantile);
   const clipped_matrix x = clip(used.log_likelihood, threshold);
   const centered_matrix q = center(x.values, options.threads);
   const kl_table t = kl(x.values, used.bytes, {options.threads});
@@ -95,7 +97,8 @@ inline map_data make_map(const score_matrix& m, const map_options& options = {})
   out.affinity = options.affinity;
   tsne_options tsne_with = options.tsne;
   tsne_with.threads = options.threads;
-  const affinities_result a = affinities(squared_distance(t), out.perplexity, options.affinity, options.threads);
+  const affinities_result a =
+      affinities(squared_distance(t), out.perplexity, options.affinity, options.threads);
   const tsne_result y = tsne(a.joint, tsne_start(p.scores), tsne_with);
   out.tsne = y.y;
   out.tsne_objective = y.objective;

@@ -1,9 +1,10 @@
 // The map as JSON:
 //   models, groups {name: labels}, texts, mean_bytes, excluded_texts [{text, models, first_model}],
-//   clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K), kl_standard_error (K, K, bits/byte),
-//   pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K, 2), tsne_perplexity, tsne_affinity,
-//   tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name, models, steps}]
-// Numbers read back to the same bits; a number that is not finite is null; foreign bytes that are not UTF-8 become U+FFFD.
+//   clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K), kl_standard_error (K, K,
+//   bits/byte), pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K, 2), tsne_perplexity,
+//   tsne_affinity, tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name, models, steps}]
+// Numbers read back to the same bits; a number that is not finite is null; foreign bytes that are not UTF-8
+// become U+FFFD.
 #pragma once
 #include "llmap/picture/map_data.hpp"
 #include <nlohmann/json.hpp>
@@ -15,8 +16,7 @@ inline const char* affinity_name(affinity_kind kind) {
 }
 
 namespace detail {
-template <class Matrix>
-nlohmann::json rows_of(const Matrix& m) {
+template <class Matrix> nlohmann::json rows_of(const Matrix& m) {
   nlohmann::json out = nlohmann::json::array();
   for (Eigen::Index i = 0; i < m.rows(); ++i) {
     nlohmann::json row = nlohmann::json::array();

@@ -11,8 +11,8 @@ inline std::string valid_utf8(const std::string& text) {
   return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
 }
 
-/// Valid UTF-8 with markup escaped, for element content and quoted attributes of HTML and XML; control characters,
-/// which XML cannot carry, become '?'.
+/// Valid UTF-8 with markup escaped, for element content and quoted attributes of HTML and XML; control
+/// characters, which XML cannot carry, become '?'.
 inline std::string escape_markup(const std::string& text) {
   std::string out;
   for (const char c : valid_utf8(text)) {

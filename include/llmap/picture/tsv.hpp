@@ -1,5 +1,5 @@
-// The map as tab-separated tables. Tabs, line ends and other control characters in names become spaces; numbers
-// read back to the same bits; what is not finite is written NaN.
+// The map as tab-separated tables. Tabs, line ends and other control characters in names become spaces;
+// numbers read back to the same bits; what is not finite is written NaN.
 #pragma once
 #include "llmap/picture/map_data.hpp"
 #include <charconv>
@@ -20,7 +20,8 @@ inline std::string tsv_number(double v) {
 }
 } // namespace detail
 
-/// model, one column a group, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2, nearest, kl_bits_per_byte, standard_error.
+/// model, one column a group, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2, nearest, kl_bits_per_byte,
+/// standard_error.
 inline std::string coordinates_tsv(const map_data& map) {
   std::string out = "model";
   for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.name);
@@ -38,7 +39,8 @@ inline std::string coordinates_tsv(const map_data& map) {
       continue;
     }
     const auto n = static_cast<Eigen::Index>(near[0]);
-    out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' + detail::tsv_number(map.kl_bits_per_byte(r, n)) + '\t' +
+    out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' +
+           detail::tsv_number(map.kl_bits_per_byte(r, n)) + '\t' +
            detail::tsv_number(map.kl_standard_error(r, n)) + '\n';
   }
   return out;

@@ -1,4 +1,5 @@
-// Writes a file whole or not at all: to a neighbour first, which takes the place of the old one when complete.
+// Writes a file whole or not at all: to a neighbour first, which takes the place of the old one when
+// complete.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <filesystem>
@@ -6,7 +7,8 @@
 
 namespace llmap {
 
-/// Throws llmap::error naming the file when it cannot be written to its end. Pipes and devices are written directly.
+/// Throws llmap::error naming the file when it cannot be written to its end. Pipes and devices are written
+/// directly.
 inline void write_file(const std::filesystem::path& path, const std::string& content) {
   namespace fs = std::filesystem;
   std::error_code problem;
@@ -20,7 +22,8 @@ inline void write_file(const std::filesystem::path& path, const std::string& con
     out.close(); // flushes: a full disk shows here at the latest
     if (!out) {
       if (!direct) fs::remove(part, problem);
-      fail(path.string(), ": could not be written to its end (", content.size(), " bytes); perhaps the disk is full");
+      fail(path.string(), ": could not be written to its end (", content.size(),
+           " bytes); perhaps the disk is full");
     }
   }
   if (direct) return;

@@ -1,5 +1,6 @@
-// The algebra of the map in plain double loops, for tests and for reading: what each statistic is, without any care
-// for speed or for near-equal models. Matrices are vectors of rows. Conventions as in llmap/geometry.
+// The algebra of the map in plain double loops, for tests and for reading: what each statistic is, without
+// any care for speed or for near-equal models. Matrices are vectors of rows. Conventions as in
+// llmap/geometry.
 #pragma once
 #include <algorithm>
 #include <cmath>

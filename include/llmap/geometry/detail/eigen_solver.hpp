@@ -25,7 +25,8 @@ struct symmetric_eigen {
 inline symmetric_eigen solve_symmetric(const Eigen::MatrixXd& a) {
   const eigen_on_one_thread guard;
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(a);
-  if (solver.info() != Eigen::Success) fail("map: the eigenvalues of a ", a.rows(), " x ", a.cols(), " matrix did not converge");
+  if (solver.info() != Eigen::Success)
+    fail("map: the eigenvalues of a ", a.rows(), " x ", a.cols(), " matrix did not converge");
   return {solver.eigenvalues().reverse(), solver.eigenvectors().rowwise().reverse()};
 }
 

@@ -1,13 +1,13 @@
-// Sums with one fixed order of additions (eight interleaved partial sums, joined pairwise): the bits depend on
-// the values alone, not on alignment, threads or the compiler's mood, and the loops still use SIMD registers.
+// Sums with one fixed order of additions (eight interleaved partial sums, joined pairwise): the bits depend
+// on the values alone, not on alignment, threads or the compiler's mood, and the loops still use SIMD
+// registers.
 #pragma once
 #include <cstddef>
 
 namespace llmap::detail {
 
 /// Sum over s < n of term(s), where term returns double.
-template <class Term>
-double ordered_sum(std::size_t n, const Term& term) {
+template <class Term> double ordered_sum(std::size_t n, const Term& term) {
   double part[8] = {};
   std::size_t s = 0;
   for (; s + 8 <= n; s += 8)
