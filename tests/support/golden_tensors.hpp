@@ -100,8 +100,10 @@ inline llmap::score_matrix scores(const map_case& c) {
   llmap::score_matrix m;
   m.log_likelihood = c.inputs.at("L").matrix();
   m.bytes = c.inputs.at("bytes").integers();
-  for (Eigen::Index i = 0; i < m.log_likelihood.rows(); ++i) m.models.push_back("m" + std::to_string(i));
-  for (Eigen::Index s = 0; s < m.log_likelihood.cols(); ++s) m.texts.push_back("t" + std::to_string(s));
+  for (Eigen::Index i = 0; i < m.log_likelihood.rows(); ++i)
+    m.models.push_back(std::to_string(i).insert(0, 1, 'm'));
+  for (Eigen::Index s = 0; s < m.log_likelihood.cols(); ++s)
+    m.texts.push_back(std::to_string(s).insert(0, 1, 't'));
   return m;
 }
 

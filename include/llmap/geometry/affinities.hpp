@@ -1,8 +1,7 @@
 // Affinities of t-SNE from squared distances D_ij = |q_i - q_j|^2 (nats^2, squared_distance() in kl.hpp):
 //   euclidean    p(j|i) ~ exp(-beta_i D_ij)      the usual one
-//   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    scikit-learn's metric='sqeuclidean': the distance to the
-//   fourth
-//                                                power, used in the figures of arXiv 2502.16173
+//   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    what scikit-learn's metric='sqeuclidean' does: the
+//                                                fourth power of the distance (figures of 2502.16173)
 //   beta_i such that the Shannon entropy of p(.|i) is ln(perplexity);  joint P_ij = (p(j|i) + p(i|j)) / (2K)
 // beta to 1e-8 relative. Perplexity must lie in [1, K-1]. A model with more exact duplicates than the
 // perplexity shares its affinity evenly among them (no beta reaches the entropy); equal distances give an
