@@ -1,0 +1,115 @@
+// llmap map: from a store or a matrix to the map as page, figure, tables and tree, and a summary in text.
+#include "commands.hpp"
+#include "llmap/likelihood/export.hpp"
+#include "llmap/picture/html.hpp"
+#include "llmap/picture/svg.hpp"
+#include "llmap/picture/tsv.hpp"
+#include "llmap/picture/write_file.hpp"
+#include <fmt/format.h>
+#include <memory>
+
+namespace {
+
+struct map_arguments {
+  std::string store, matrix, html, json, svg, tsv, newick, affinity = "euclidean";
+  double perplexity = 0, clip = 0.02;
+  int threads = 0;
+};
+
+std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
+  const auto a = static_cast<Eigen::Index>(i), b = static_cast<Eigen::Index>(j);
+  return fmt::format("{:.4g} ± {:.2g}", map.kl_bits_per_byte(a, b), map.kl_standard_error(a, b));
+}
+
+/// Names are foreign text: what could steer a terminal is shown as '?'.
+std::string shown(std::string name) {
+  for (char& c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return name;
+}
+
+void print_chain(const llmap::map_data& map, const llmap::checkpoint_chain& chain) {
+  const auto list = [&](const std::vector<llmap::checkpoint>& run) {
+    std::string out;
+    for (const llmap::checkpoint& c : run)
+      out += (out.empty() ? "" : " > ") + (c.step ? std::to_string(*c.step) : std::string("end"));
+    return out;
+  };
+  const auto by_distance = order_by_distance(map, chain);
+  fmt::print("  {}: steps {}\n", shown(chain.name), list(chain.checkpoints));
+  if (list(by_distance) == list(chain.checkpoints)) fmt::print("    by KL to the last: the same order\n");
+  else fmt::print("    by KL to the last, farthest first: {}\n", list(by_distance));
+}
+
+void print_summary(const llmap::map_data& map) {
+  fmt::print("{} models, {} texts of {:.1f} bytes on average\n", map.models.size(), map.texts,
+             map.mean_bytes);
+  fmt::print("clip threshold {:.6f} nats (quantile {}), {} entries raised to it\n", map.clip_threshold,
+             map.clip_quantile, map.clipped_entries);
+  if (!map.excluded.empty()) {
+    constexpr std::size_t listed = 20;
+    fmt::print("{} texts left out, because a model has no usable value for them:\n", map.excluded.size());
+    for (std::size_t k = 0; k < std::min(listed, map.excluded.size()); ++k)
+      fmt::print("  {}: {} models, first {}\n", shown(map.excluded[k].name), map.excluded[k].models,
+                 shown(map.excluded[k].first));
+    if (map.excluded.size() > listed)
+      fmt::print("  and {} more (all in --json)\n", map.excluded.size() - listed);
+  }
+  fmt::print("t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity,
+             affinity_name(map.affinity), map.tsne_objective);
+  fmt::print("\nnearest model, KL ± standard error in bits/byte\n");
+  std::size_t widest = 0;
+  for (const std::string& m : map.models) widest = std::max(widest, llmap::count_characters(m));
+  for (std::size_t i = 0; i < map.models.size(); ++i) {
+    const auto near = nearest_models(map, i);
+    const std::string pad(widest - llmap::count_characters(map.models[i]), ' ');
+    if (near.empty()) fmt::print("  {}{}  (the only model)\n", shown(map.models[i]), pad);
+    else
+      fmt::print("  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]),
+                 amount(map, i, near[0]));
+  }
+  if (!map.chains.empty()) fmt::print("\ntraining runs\n");
+  for (const llmap::checkpoint_chain& c : map.chains) print_chain(map, c);
+}
+
+void run(const map_arguments& a) {
+  if (a.store.empty() == a.matrix.empty()) llmap::fail("map: give either a store or --matrix FILE");
+  llmap::map_options options;
+  options.clip_quantile = a.clip;
+  options.perplexity = a.perplexity;
+  options.affinity =
+      a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
+  if (a.threads > 0) options.threads = a.threads;
+  const llmap::map_data map =
+      make_map(llmap::load_score_matrix(a.store.empty() ? a.matrix : a.store), options);
+  if (!a.html.empty()) llmap::write_file(a.html, map_html(map));
+  if (!a.json.empty()) llmap::write_file(a.json, map_json(map));
+  if (!a.svg.empty()) llmap::write_file(a.svg, map_svg(map));
+  if (!a.tsv.empty()) llmap::write_file(a.tsv, coordinates_tsv(map));
+  if (!a.newick.empty()) llmap::write_file(a.newick, newick(map.tree, map.models) + "\n");
+  print_summary(map);
+}
+
+} // namespace
+
+void add_map(CLI::App& app) {
+  const auto a = std::make_shared<map_arguments>();
+  CLI::App* c = app.add_subcommand("map", "Draw the map of the models of a store or a matrix");
+  c->add_option("store", a->store, "store made by score (SQLite)");
+  c->add_option("--matrix", a->matrix, "log-likelihood matrix made by export (safetensors)");
+  c->add_option("--html", a->html, "write the map as one self-contained page");
+  c->add_option("--json", a->json, "write the map's numbers");
+  c->add_option("--svg", a->svg, "write the map as a figure");
+  c->add_option("--tsv", a->tsv, "write coordinates and nearest models as a table");
+  c->add_option("--newick", a->newick, "write the tree (average linkage of KL)");
+  c->add_option("--perplexity", a->perplexity, "of t-SNE; default: 30, or a third of the other models")
+      ->check(CLI::Range(1.0, 1e6));
+  c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to; 0 clips nothing")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  c->add_option("--affinity", a->affinity, "of t-SNE; sqeuclidean is what the paper's figures used")
+      ->check(CLI::IsMember({"euclidean", "sqeuclidean"}))
+      ->capture_default_str();
+  c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
+  c->callback([a] { run(*a); });
+}

@@ -1,0 +1,44 @@
+// Double centring: xi[i,s] = l[i,s] - mean_s l[i,s]; q[i,s] = xi[i,s] - mean_i xi[i,s].
+// Rows of q are the coordinates of the models (nats). A shift of a model's log-likelihood by a constant
+// vanishes in q and in every distance; the row means are kept beside it. Column means cancel in distances and
+// matter for PCA. Input must be finite (clip first, leave incomplete texts out). Same bits for any thread
+// count.
+#pragma once
+#include "llmap/core/parallel.hpp"
+#include "llmap/geometry/detail/ordered_sum.hpp"
+#include "llmap/geometry/score_matrix.hpp"
+
+namespace llmap {
+
+struct centered_matrix {
+  row_matrix q;                // (K, N)
+  Eigen::VectorXd row_mean;    // (K) mean log-likelihood a text, nats
+  Eigen::VectorXd column_mean; // (N) mean of xi over models
+};
+
+/// Mean of a row about its first value, so that a row of equal values has exactly that mean.
+inline double row_mean(const row_matrix& l, Eigen::Index i) {
+  const double* row = l.data() + i * l.cols();
+  const auto n = static_cast<std::size_t>(l.cols());
+  return row[0] +
+         detail::ordered_sum(n, [&](std::size_t s) { return row[s] - row[0]; }) / static_cast<double>(n);
+}
+
+inline centered_matrix center(const row_matrix& l, int threads = default_threads()) {
+  LLMAP_EXPECTS(l.size() > 0, "center: empty matrix");
+  if (!l.allFinite()) fail("center: the matrix has entries that are not finite; leave those texts out first");
+  const Eigen::Index K = l.rows(), N = l.cols();
+  centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
+  parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t k) {
+    const auto i = static_cast<Eigen::Index>(k);
+    out.row_mean(i) = row_mean(l, i);
+    out.q.row(i) = l.row(i).array() - out.row_mean(i);
+  });
+  out.column_mean.setZero();
+  for (Eigen::Index i = 0; i < K; ++i) out.column_mean += out.q.row(i).transpose();
+  out.column_mean /= static_cast<double>(K);
+  out.q.rowwise() -= out.column_mean.transpose();
+  return out;
+}
+
+} // namespace llmap

@@ -1,0 +1,55 @@
+// The matrix every map starts from: L[i,s] = log p_i(text_s) in nats, K models by N texts, as plain data.
+// Filled by the store, by a safetensors file or by hand.
+#pragma once
+#include "llmap/core/error.hpp"
+#include <Eigen/Core>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace llmap {
+
+using row_matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using flag_matrix = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+struct score_matrix {
+  std::vector<std::string> models;  // (K)
+  std::vector<std::string> texts;   // (N)
+  std::vector<std::string> domains; // (N), or empty
+  std::vector<std::int64_t> bytes;  // (N) UTF-8 bytes of each text
+  row_matrix log_likelihood;        // (K, N) nats
+  flag_matrix flags; // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
+  std::vector<std::string> documents; // (N), or empty: texts of one document are a cluster
+  std::map<std::string, std::vector<std::string>> groups; // e.g. "family" -> label of each model (K)
+};
+
+/// Throws llmap::error naming the first field whose length disagrees with the matrix.
+inline void check(const score_matrix& m) {
+  const auto K = static_cast<std::size_t>(m.log_likelihood.rows());
+  const auto N = static_cast<std::size_t>(m.log_likelihood.cols());
+  const auto expect = [](const char* field, std::size_t found, std::size_t wanted) {
+    if (found != wanted) fail("score matrix: ", field, " has ", found, " entries, expected ", wanted);
+  };
+  if (K == 0 || N == 0) fail("score matrix: no ", K == 0 ? "models" : "texts");
+  expect("models", m.models.size(), K);
+  expect("texts", m.texts.size(), N);
+  expect("bytes", m.bytes.size(), N);
+  if (!m.domains.empty()) expect("domains", m.domains.size(), N);
+  if (!m.documents.empty()) expect("documents", m.documents.size(), N);
+  if (m.flags.size() != 0) {
+    expect("flags (rows)", static_cast<std::size_t>(m.flags.rows()), K);
+    expect("flags (columns)", static_cast<std::size_t>(m.flags.cols()), N);
+  }
+  for (const auto& [name, labels] : m.groups) expect(("group " + name).c_str(), labels.size(), K);
+  for (std::size_t s = 0; s < N; ++s)
+    if (m.bytes[s] <= 0) fail("score matrix: text ", m.texts[s], " has ", m.bytes[s], " bytes, expected > 0");
+}
+
+/// Whether entry (i, s) may be used: finite and not flagged.
+inline bool usable(const score_matrix& m, Eigen::Index i, Eigen::Index s) {
+  return std::isfinite(m.log_likelihood(i, s)) && (m.flags.size() == 0 || m.flags(i, s) == 0);
+}
+
+} // namespace llmap

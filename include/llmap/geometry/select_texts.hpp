@@ -1,0 +1,76 @@
+// Texts that every model has. A text with one unusable entry (NaN, -inf, flagged) is left out for all models,
+// so that every distance is taken over the same texts; what was left out is counted and named.
+#pragma once
+#include "llmap/geometry/score_matrix.hpp"
+
+namespace llmap {
+
+struct excluded_text {
+  std::size_t text;   // column of the matrix
+  std::string name;   // of the text
+  std::size_t models; // how many models lack it
+  std::string first;  // name of the first model that lacks it
+};
+
+struct text_selection {
+  std::vector<std::size_t> kept; // columns, ascending
+  std::vector<excluded_text> excluded;
+};
+
+/// Throws when no text is left, naming the model with the most unusable entries.
+inline text_selection complete_texts(const score_matrix& m) {
+  check(m);
+  const Eigen::Index K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
+  text_selection out;
+  std::vector<std::size_t> lacking(static_cast<std::size_t>(K), 0);
+  for (Eigen::Index s = 0; s < N; ++s) {
+    excluded_text e{static_cast<std::size_t>(s), m.texts[static_cast<std::size_t>(s)], 0, {}};
+    for (Eigen::Index i = 0; i < K; ++i) {
+      if (usable(m, i, s)) continue;
+      if (e.models++ == 0) e.first = m.models[static_cast<std::size_t>(i)];
+      ++lacking[static_cast<std::size_t>(i)];
+    }
+    if (e.models == 0) out.kept.push_back(e.text);
+    else out.excluded.push_back(std::move(e));
+  }
+  if (out.kept.empty()) {
+    std::size_t worst = 0;
+    for (std::size_t i = 1; i < lacking.size(); ++i)
+      if (lacking[i] > lacking[worst]) worst = i;
+    fail("map: no text is usable for every model; ", m.models[worst], " lacks ", lacking[worst], " of ", N,
+         "; perhaps leave it out or score it again");
+  }
+  return out;
+}
+
+/// The matrix of the kept columns, everything that goes with a text included.
+inline score_matrix take_texts(const score_matrix& m, const std::vector<std::size_t>& columns) {
+  score_matrix out;
+  out.models = m.models;
+  out.groups = m.groups;
+  const Eigen::Index K = m.log_likelihood.rows(), n = static_cast<Eigen::Index>(columns.size());
+  out.log_likelihood.resize(K, n);
+  if (m.flags.size() != 0) out.flags.resize(K, n);
+  for (Eigen::Index t = 0; t < n; ++t) {
+    const std::size_t s = columns[static_cast<std::size_t>(t)];
+    LLMAP_EXPECTS(s < m.texts.size(), "take_texts: column out of range");
+    const auto column = static_cast<Eigen::Index>(s);
+    out.log_likelihood.col(t) = m.log_likelihood.col(column);
+    if (m.flags.size() != 0) out.flags.col(t) = m.flags.col(column);
+    out.texts.push_back(m.texts[s]);
+    out.bytes.push_back(m.bytes[s]);
+    if (!m.domains.empty()) out.domains.push_back(m.domains[s]);
+    if (!m.documents.empty()) out.documents.push_back(m.documents[s]);
+  }
+  return out;
+}
+
+/// Mean UTF-8 bytes of the texts.
+inline double mean_bytes(const std::vector<std::int64_t>& bytes) {
+  LLMAP_EXPECTS(!bytes.empty(), "mean_bytes: no texts");
+  std::int64_t sum = 0;
+  for (const std::int64_t b : bytes) sum += b;
+  return static_cast<double>(sum) / static_cast<double>(bytes.size());
+}
+
+} // namespace llmap

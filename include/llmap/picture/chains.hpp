@@ -1,0 +1,74 @@
+// Training runs found in names: models whose names differ only by a step number (-step1000, checkpoint-1000,
+// @step1000, _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a chain ordered by step. A model named
+// like the chain without the step is its end.
+#pragma once
+#include "llmap/core/error.hpp"
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llmap {
+
+struct checkpoint {
+  std::size_t model;
+  std::optional<std::int64_t> step; // none: the end of the run, which carries no number
+};
+
+struct checkpoint_chain {
+  std::string name;                    // what the names share
+  std::vector<checkpoint> checkpoints; // two or more, in the order of training
+};
+
+struct step_name {
+  std::string base; // the name without its step
+  std::int64_t step;
+};
+
+namespace detail {
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+} // namespace detail
+
+/// The last step mark in a name with up to 18 digits, or none.
+inline std::optional<step_name> parse_step(std::string_view name) {
+  std::string low(name);
+  std::transform(low.begin(), low.end(), low.begin(), detail::lower);
+  std::size_t best = std::string::npos, digits = 0;
+  for (const std::string_view word : {"step", "checkpoint", "ckpt", "iter"}) {
+    const std::size_t at = low.rfind(word);
+    if (at == std::string::npos || (best != std::string::npos && at < best)) continue;
+    std::size_t d = at + word.size();
+    if (d < low.size() && (low[d] == '-' || low[d] == '_' || low[d] == '=')) ++d;
+    if (d < low.size() && detail::is_digit(low[d])) best = at, digits = d;
+  }
+  if (best == std::string::npos) return std::nullopt;
+  std::size_t end = digits;
+  while (end < low.size() && detail::is_digit(low[end])) ++end;
+  if (end - digits > 18) return std::nullopt;
+  std::size_t stop = best;
+  while (stop > 0 && std::string_view("-_@/.: ").find(low[stop - 1]) != std::string_view::npos) --stop;
+  std::string base(name.substr(0, stop));
+  if (low.compare(end, 7, "-tokens") != 0) base += name.substr(end);
+  return step_name{std::move(base), std::stoll(low.substr(digits, end - digits))};
+}
+
+inline std::vector<checkpoint_chain> find_chains(const std::vector<std::string>& models) {
+  std::map<std::string, std::vector<checkpoint>> found;
+  for (std::size_t i = 0; i < models.size(); ++i)
+    if (const auto s = parse_step(models[i])) found[s->base].push_back({i, s->step});
+  std::vector<checkpoint_chain> out;
+  for (auto& [name, run] : found) {
+    std::stable_sort(run.begin(), run.end(),
+                     [](const checkpoint& a, const checkpoint& b) { return a.step < b.step; });
+    const auto end = std::find(models.begin(), models.end(), name);
+    if (end != models.end()) run.push_back({static_cast<std::size_t>(end - models.begin()), std::nullopt});
+    if (run.size() > 1) out.push_back({name, std::move(run)});
+  }
+  return out;
+}
+
+} // namespace llmap

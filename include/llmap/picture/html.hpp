@@ -1,0 +1,108 @@
+// The map as ONE self-contained HTML page: nothing is fetched, so it works from a disk, a mail or an archive.
+// The page's parts lie in page/*.inc: each is the plain file between R"llmap( and )llmap", so that they
+// install and compile with the headers, without a generated step. KL and its errors are embedded on a
+// logarithmic scale of 16 bits: a relative error of at most ln(largest / smallest) / 131068 (about 1e-4),
+// which keeps a page of 1,000 models under 4 MB; the page says so. Names are foreign text: they enter as JSON
+// with every '<' written \u003c, and reach the page as text, never as HTML.
+#pragma once
+#include "llmap/picture/map_json.hpp"
+#include "llmap/picture/text.hpp"
+
+namespace llmap {
+
+namespace detail {
+
+inline constexpr char page_html[] =
+#include "llmap/picture/page/page.html.inc"
+    ;
+inline constexpr char page_css[] =
+#include "llmap/picture/page/page.css.inc"
+    ;
+inline constexpr char page_js[] =
+#include "llmap/picture/page/page.js.inc"
+    ;
+
+inline std::string base64(const std::vector<std::uint8_t>& bytes) {
+  static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t k = 0; k < bytes.size(); k += 3) {
+    const auto at = [&](std::size_t n) { return k + n < bytes.size() ? std::uint32_t{bytes[k + n]} : 0u; };
+    const std::uint32_t v = at(0) << 16 | at(1) << 8 | at(2);
+    out += digits[v >> 18];
+    out += digits[v >> 12 & 63];
+    out += k + 1 < bytes.size() ? digits[v >> 6 & 63] : '=';
+    out += k + 2 < bytes.size() ? digits[v & 63] : '=';
+  }
+  return out;
+}
+
+/// Upper triangle, row by row: code 0 is 0, 65535 is not a number, else exp(low + (code - 1) (high - low) /
+/// 65533).
+inline nlohmann::json packed_triangle(const row_matrix& m) {
+  double low = INFINITY, high = -INFINITY;
+  for (Eigen::Index i = 0; i < m.rows(); ++i)
+    for (Eigen::Index j = i + 1; j < m.cols(); ++j)
+      if (std::isfinite(m(i, j)) && m(i, j) > 0)
+        low = std::min(low, std::log(m(i, j))), high = std::max(high, std::log(m(i, j)));
+  if (!(low <= high)) low = high = 0;
+  const double unit = high > low ? (high - low) / 65533 : 1;
+  std::vector<std::uint8_t> bytes;
+  for (Eigen::Index i = 0; i < m.rows(); ++i)
+    for (Eigen::Index j = i + 1; j < m.cols(); ++j) {
+      const double v = m(i, j);
+      const unsigned code = !std::isfinite(v) ? 65535u
+                            : !(v > 0)        ? 0u
+                                       : 1u + static_cast<unsigned>(std::lround((std::log(v) - low) / unit));
+      bytes.push_back(static_cast<std::uint8_t>(code & 255));
+      bytes.push_back(static_cast<std::uint8_t>(code >> 8));
+    }
+  return {{"low", low}, {"unit", unit}, {"codes", base64(bytes)}};
+}
+
+inline void replace_mark(std::string& page, const std::string& mark, const std::string& text) {
+  const std::size_t at = page.find(mark);
+  LLMAP_EXPECTS(at != std::string::npos, "the page has no such mark");
+  page.replace(at, mark.size(), text);
+}
+
+} // namespace detail
+
+inline std::string map_html(const map_data& map, const std::string& title = "Map of language models") {
+  using nlohmann::json;
+  json groups = json::array(), merges = json::array();
+  for (const model_group& g : map.groups) groups.push_back({{"name", g.name}, {"labels", g.labels}});
+  for (const tree_merge& m : map.tree.merges) merges.push_back({m.left, m.right, m.height});
+  const json data = {
+      {"models", map.models},
+      {"groups", std::move(groups)},
+      {"texts", map.texts},
+      {"excluded", map.excluded.size()},
+      {"meanBytes", map.mean_bytes},
+      {"clipQuantile", map.clip_quantile},
+      {"threshold", map.clip_threshold},
+      {"perplexity", map.perplexity},
+      {"affinity", affinity_name(map.affinity)},
+      {"bitsPerByte", detail::list_of(map.bits_per_byte)},
+      {"ratio", detail::list_of(map.explained_variance_ratio)},
+      {"pca", detail::rows_of(pca_plane(map))},
+      {"tsne", detail::rows_of(map.tsne)},
+      {"kl", detail::packed_triangle(map.kl_bits_per_byte)},
+      {"error", detail::packed_triangle(map.kl_standard_error)},
+      {"merges", std::move(merges)},
+      {"order", map.order},
+      {"chains", detail::chains_of(map)},
+  };
+  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace), safe;
+  for (const char c : text)
+    if (c == '<') safe += "\\u003c"; // neither </script> nor <!-- can end or change the element
+    else safe += c;
+  std::string page = detail::page_html;
+  detail::replace_mark(page, "<!--style-->", std::string("<style>") + detail::page_css + "</style>");
+  detail::replace_mark(page, "<!--script-->", std::string("<script>") + detail::page_js + "</script>");
+  detail::replace_mark(page, "<!--title-->", escape_markup(title));
+  detail::replace_mark(page, "<!--title-->", escape_markup(title));
+  detail::replace_mark(page, "<!--data-->", safe);
+  return page;
+}
+
+} // namespace llmap

@@ -1,0 +1,174 @@
+#include "llmap/core/random.hpp"
+#include "llmap/geometry/clip.hpp"
+#include "llmap/geometry/pairwise_kl.hpp"
+#include "llmap/reference/map_reference.hpp"
+#include "support/golden_tensors.hpp"
+#include <gtest/gtest.h>
+
+using namespace llmap;
+
+class golden_kl : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(cases, golden_kl, testing::Values("tiny", "small", "medium", "wide", "dup"));
+
+TEST_P(golden_kl, clip_center_kl_and_errors) {
+  const golden::map_case c(GetParam());
+  const score_matrix m = golden::scores(c);
+  const clipped_matrix x = clip(m.log_likelihood, clip_threshold(m.log_likelihood));
+  EXPECT_LE(golden::scalar_error(c, "clip_threshold", x.threshold), 1);
+  EXPECT_EQ(static_cast<double>(x.raised), c.scalar("clipped_count"));
+  EXPECT_LE(golden::scalar_error(c, "mean_bytes", mean_bytes(m.bytes)), 1);
+
+  const centered_matrix q = center(x.values);
+  const auto as_row = [](const Eigen::VectorXd& v) { return row_matrix(v.transpose()); };
+  EXPECT_LE(golden::error_over_tolerance(c, "row_mean", as_row(q.row_mean)), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "column_mean", as_row(q.column_mean)), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "Q", q.q), 1);
+
+  const kl_table t = kl(x.values, m.bytes);
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_nats", t.nats), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_bits_per_byte", kl_bits_per_byte(t)), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_se", t.standard_error), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "m4", t.fourth_moment), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "delta_mean", t.mean_difference), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "delta_mean_se", mean_difference_standard_error(t)), 1);
+}
+
+TEST(kl, by_hand) {
+  // Rows differ by (0, -1, -2, 3) about their mean: V = 14/4, m4 = 98/4, SE(V) = sqrt((24.5 - 12.25)/4)
+  // = 1.75.
+  row_matrix l(2, 4);
+  l << -10, -20, -30, -40, -10, -19, -28, -43;
+  const kl_table t = kl(l, {10, 10, 10, 10});
+  EXPECT_DOUBLE_EQ(t.nats(0, 1), 1.75);
+  EXPECT_DOUBLE_EQ(t.standard_error(0, 1), 0.875);
+  EXPECT_DOUBLE_EQ(kl_bits_per_byte(t)(0, 1), 1.75 / (10 * std::log(2.0)));
+  EXPECT_EQ(t.nats(0, 0), 0);
+}
+
+TEST(kl, missing_texts) {
+  const golden::map_case c("medium_nan");
+  score_matrix m = golden::scores(c);
+  const double threshold = clip_threshold(m.log_likelihood);
+  EXPECT_LE(golden::scalar_error(c, "clip_threshold", threshold), 1);
+  m.log_likelihood = clip(m.log_likelihood, threshold).values;
+
+  const pairwise_kl_table p = pairwise_kl(m);
+  EXPECT_EQ(p.texts.cast<double>(), c.expected.at("pairwise_count").matrix());
+  EXPECT_LE(golden::error_over_tolerance(c, "pairwise_kl_nats", p.nats), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "pairwise_kl_bits_per_byte", p.bits_per_byte), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "pairwise_kl_se", p.standard_error), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "pairwise_delta_mean", p.mean_difference), 1);
+
+  const text_selection s = complete_texts(m);
+  EXPECT_EQ(s.kept, c.expected.at("complete_texts").indexes());
+  EXPECT_EQ(s.kept.size() + s.excluded.size(), m.texts.size());
+  for (const excluded_text& e : s.excluded) {
+    EXPECT_EQ(e.name, m.texts[e.text]);
+    EXPECT_GE(e.models, 1u);
+    EXPECT_FALSE(e.first.empty());
+  }
+  const score_matrix kept = take_texts(m, s.kept);
+  EXPECT_LE(golden::scalar_error(c, "complete_mean_bytes", mean_bytes(kept.bytes)), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "complete_Q", center(kept.log_likelihood).q), 1);
+  const kl_table t = kl(kept.log_likelihood, kept.bytes);
+  EXPECT_LE(golden::error_over_tolerance(c, "complete_kl_nats", t.nats), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "complete_kl_bits_per_byte", kl_bits_per_byte(t)), 1);
+  EXPECT_THROW(kl(m.log_likelihood, m.bytes), error);
+  EXPECT_THROW(center(m.log_likelihood), error);
+}
+
+namespace {
+row_matrix random_scores(Eigen::Index K, Eigen::Index N) {
+  const counter_random r{7};
+  row_matrix l(K, N);
+  for (Eigen::Index i = 0; i < K; ++i)
+    for (Eigen::Index s = 0; s < N; ++s)
+      l(i, s) = -900 + 200 * r.normal(0, static_cast<std::uint64_t>(s)) +
+                30 * r.normal(static_cast<std::uint64_t>(i + 1), static_cast<std::uint64_t>(s));
+  return l;
+}
+reference::rows rows_of(const row_matrix& m) {
+  reference::rows out;
+  for (Eigen::Index i = 0; i < m.rows(); ++i) out.emplace_back(m.row(i).begin(), m.row(i).end());
+  return out;
+}
+} // namespace
+
+TEST(kl, agrees_with_the_plain_loops_on_every_small_shape) {
+  for (const Eigen::Index K : {1, 2, 3, 8, 9, 17})
+    for (const Eigen::Index N : {1, 2, 3, 7, 8, 9, 16, 31}) {
+      const row_matrix l = random_scores(K, N);
+      const double q = 0.02;
+      const double threshold = clip_threshold(l, q);
+      EXPECT_NEAR(threshold, reference::clip_threshold(rows_of(l), q), 1e-11);
+      const row_matrix x = clip(l, threshold).values;
+      const auto centred = reference::double_center(rows_of(x));
+      const kl_table t = kl(x, std::vector<std::int64_t>(static_cast<std::size_t>(N), 100));
+      for (Eigen::Index i = 0; i < K; ++i)
+        for (Eigen::Index j = 0; j < K; ++j) {
+          const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
+          EXPECT_NEAR(t.nats(i, j), reference::kl_nats(centred, a, b), 1e-10 * (1 + t.nats(i, j)));
+          EXPECT_NEAR(t.standard_error(i, j), reference::kl_standard_error(centred, a, b),
+                      1e-9 * (1 + t.nats(i, j)));
+        }
+    }
+}
+
+TEST(kl, twins_keep_their_digits) {
+  // Twins about 1e-11 bits/byte apart, against long double: entry by entry at the contract's 1e-12.
+  row_matrix l = random_scores(6, 500);
+  const counter_random r{11};
+  for (Eigen::Index s = 0; s < 500; ++s) {
+    l(1, s) = l(0, s) + 1e-4 * r.normal(0, static_cast<std::uint64_t>(s));
+    l(2, s) = l(0, s) + 3 + 1e-4 * r.normal(1, static_cast<std::uint64_t>(s));
+  }
+  const kl_table t = kl(l, std::vector<std::int64_t>(500, 950));
+  EXPECT_LT(kl_bits_per_byte(t)(0, 1), 2e-11);
+  for (Eigen::Index i = 0; i < 6; ++i)
+    for (Eigen::Index j = 0; j < 6; ++j) {
+      long double mean = 0, v = 0;
+      for (Eigen::Index s = 0; s < 500; ++s) mean += (static_cast<long double>(l(i, s)) - l(j, s)) / 500;
+      for (Eigen::Index s = 0; s < 500; ++s) {
+        const long double d = static_cast<long double>(l(i, s)) - l(j, s) - mean;
+        v += d * d / 500;
+      }
+      EXPECT_NEAR(t.nats(i, j), static_cast<double>(v / 2), 1e-12 * static_cast<double>(v / 2))
+          << i << " " << j;
+    }
+}
+
+TEST(kl, same_bits_for_any_thread_count_and_order_of_models) {
+  const row_matrix l = random_scores(37, 203);
+  const std::vector<std::int64_t> bytes(203, 900);
+  const kl_table one = kl(l, bytes, {1});
+  const kl_table four = kl(l, bytes, {4});
+  EXPECT_EQ(one.nats, four.nats);
+  EXPECT_EQ(one.standard_error, four.standard_error);
+  EXPECT_EQ(center(l, 1).q, center(l, 4).q);
+  const kl_table turned = kl(row_matrix(l.colwise().reverse()), bytes, {2});
+  EXPECT_EQ(row_matrix(turned.nats.reverse()), one.nats);
+  EXPECT_EQ(row_matrix(turned.mean_difference.reverse()), one.mean_difference);
+}
+
+TEST(kl, refuses_what_it_cannot_use) {
+  score_matrix m;
+  EXPECT_THROW(check(m), error);
+  m.models = {"a", "b"};
+  m.texts = {"s", "t"};
+  m.bytes = {3, 3};
+  m.log_likelihood = row_matrix::Constant(2, 2, -1.0);
+  EXPECT_NO_THROW(check(m));
+  m.log_likelihood(1, 0) = -INFINITY;
+  m.flags = flag_matrix::Zero(2, 2);
+  m.flags(1, 1) = 1;
+  try {
+    complete_texts(m);
+    FAIL();
+  } catch (const error& e) {
+    EXPECT_NE(std::string(e.what()).find("b lacks 2 of 2"), std::string::npos) << e.what();
+  }
+  EXPECT_THROW(clip_threshold(m.log_likelihood, 1.5), error);
+  EXPECT_THROW(clip_threshold(row_matrix::Constant(1, 1, NAN)), error);
+  m.bytes = {3};
+  EXPECT_THROW(check(m), error);
+}

@@ -1,0 +1,88 @@
+#include "llmap/geometry/clip.hpp"
+#include "llmap/geometry/kl.hpp"
+#include "llmap/geometry/mds.hpp"
+#include "llmap/geometry/pca.hpp"
+#include "support/golden_tensors.hpp"
+#include <gtest/gtest.h>
+
+using namespace llmap;
+
+class golden_pca : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(cases, golden_pca, testing::Values("small", "medium", "wide", "dup"));
+
+TEST_P(golden_pca, scores_loadings_and_variance) {
+  const golden::map_case c(GetParam());
+  const row_matrix l = c.inputs.at("L").matrix();
+  const row_matrix x = clip(l, clip_threshold(l)).values, q = center(x).q;
+  const pca_result p = pca(q);
+  const row_matrix scores = c.expected.at("pca_scores").matrix(),
+                   loadings = c.expected.at("pca_loadings").matrix();
+  const row_matrix gap = c.expected.at("pca_gap").matrix();
+  const Eigen::Index P = p.scores.cols();
+  ASSERT_GE(scores.cols(), P);
+  // Components that we leave out carry nothing but rounding.
+  const row_matrix ratio = c.expected.at("pca_ratio").matrix();
+  for (Eigen::Index k = P; k < scores.cols(); ++k) EXPECT_LT(ratio(0, k), 1e-12);
+  row_matrix found_scores = row_matrix::Zero(scores.rows(), scores.cols());
+  row_matrix found_loadings = row_matrix::Zero(loadings.rows(), loadings.cols());
+  row_matrix wanted_scores = found_scores, wanted_loadings = found_loadings;
+  int compared = 0;
+  for (Eigen::Index k = 0; k < P; ++k)
+    if (gap(0, k) > 1e-6) { // an eigenvector without a gap is arbitrary
+      found_scores.col(k) = p.scores.col(k), wanted_scores.col(k) = scores.col(k);
+      found_loadings.row(k) = p.loadings.row(k), wanted_loadings.row(k) = loadings.row(k);
+      ++compared;
+    }
+  EXPECT_GE(compared, 2);
+  EXPECT_LE(golden::error_over_tolerance(c, "pca_scores", found_scores, wanted_scores), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "pca_loadings", found_loadings, wanted_loadings), 1);
+  const auto padded = [&](const Eigen::VectorXd& v) {
+    row_matrix out = row_matrix::Zero(1, scores.cols());
+    out.leftCols(P) = v.transpose();
+    return out;
+  };
+  EXPECT_LE(golden::error_over_tolerance(c, "pca_variance", padded(p.explained_variance)), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "pca_ratio", padded(p.explained_variance_ratio)), 1);
+  EXPECT_EQ(static_cast<double>(effective_dimension(p, 0.90)), c.scalar("effective_dim_90"));
+  EXPECT_EQ(static_cast<double>(effective_dimension(p, 0.95)), c.scalar("effective_dim_95"));
+  EXPECT_LE(golden::scalar_error(c, "participation_ratio", participation_ratio(p)), 1);
+
+  const mds_result m = classical_mds(kl_bits_per_byte(kl(x, c.inputs.at("bytes").integers())));
+  const row_matrix values = c.expected.at("mds_eigenvalues").matrix();
+  EXPECT_LE(golden::error_over_tolerance(c, "mds_eigenvalues",
+                                         row_matrix(m.eigenvalues.head(values.cols()).transpose())),
+            1);
+  const row_matrix coordinates = c.expected.at("mds_scores").matrix();
+  row_matrix found = row_matrix::Zero(coordinates.rows(), coordinates.cols()), wanted = found;
+  for (Eigen::Index k = 0; k < std::min(m.coordinates.cols(), coordinates.cols()); ++k)
+    if (gap(0, k) > 1e-6) found.col(k) = m.coordinates.col(k), wanted.col(k) = coordinates.col(k);
+  EXPECT_LE(golden::error_over_tolerance(c, "mds_scores", found, wanted), 1);
+  EXPECT_EQ(m.negative, 0);
+}
+
+TEST(mds, reports_negative_eigenvalues) {
+  const golden::map_case c("medium_nan");
+  const mds_result m = classical_mds(c.expected.at("pairwise_kl_bits_per_byte").matrix());
+  EXPECT_LE(
+      golden::error_over_tolerance(c, "pairwise_mds_eigenvalues", row_matrix(m.eigenvalues.transpose())), 1);
+  EXPECT_EQ(static_cast<double>(m.negative), c.scalar("pairwise_mds_negative"));
+}
+
+TEST(pca, few_models_few_texts_and_threads) {
+  row_matrix l(3, 2); // fewer texts than models: the other Gram matrix
+  l << -1, -5, -2, -4, -9, -3;
+  const row_matrix q = center(l).q;
+  const pca_result p = pca(q);
+  EXPECT_EQ(p.scores.cols(), 1);
+  EXPECT_LT((p.scores * p.loadings - q).cwiseAbs().maxCoeff(), 1e-12);
+  EXPECT_EQ(pca(center(row_matrix::Constant(1, 4, -2.0)).q).scores.cols(), 0);
+  EXPECT_EQ(pca(center(row_matrix::Constant(3, 4, -2.0)).q).scores.cols(), 0);
+  EXPECT_EQ(classical_mds(row_matrix::Zero(1, 1)).coordinates.cols(), 0);
+
+  const golden::map_case c("medium");
+  const row_matrix big = center(c.inputs.at("L").matrix()).q;
+  const pca_result one = pca(big, {-1, 1}), four = pca(big, {-1, 4});
+  EXPECT_EQ(one.scores, four.scores);
+  EXPECT_EQ(one.loadings, four.loadings);
+  EXPECT_EQ(pca(big, {2}).scores, one.scores.leftCols(2));
+}

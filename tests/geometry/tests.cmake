@@ -1,0 +1,6 @@
+llmap_test(geometry/kl_test llmap::llmap)
+llmap_test(geometry/pair_test llmap::llmap)
+llmap_test(geometry/pca_mds_test llmap::llmap)
+llmap_test(geometry/tsne_test llmap::llmap)
+llmap_test(geometry/trees_test llmap::llmap)
+llmap_test(geometry/zoo_test llmap::llmap)

@@ -1,0 +1,111 @@
+// The zoo's expected likelihoods -> the facts of its README: an end-to-end check of the algebra on real
+// models.
+#include "llmap/geometry/clip.hpp"
+#include "llmap/geometry/kl.hpp"
+#include "llmap/geometry/pca.hpp"
+#include "llmap/geometry/trees.hpp"
+#include "support/golden_tensors.hpp"
+#include <gtest/gtest.h>
+
+using namespace llmap;
+
+namespace {
+struct zoo {
+  const std::string folder = std::string(LLMAP_SOURCE_DIR) + "/examples/zoo/";
+  std::map<std::string, golden::tensor> given =
+      golden::read_safetensors(folder + "expected/likelihood.safetensors");
+  std::map<std::string, golden::tensor> wanted =
+      golden::read_safetensors(folder + "expected/map.safetensors");
+  nlohmann::json facts = nlohmann::json::parse(golden::read_bytes(folder + "expected/map.json"));
+  std::vector<std::string> models = facts["models"];
+  clipped_matrix x;
+  centered_matrix q;
+  kl_table t;
+  zoo() {
+    const row_matrix l = given.at("log_likelihood").matrix();
+    x = clip(l, clip_threshold(l));
+    q = center(x.values);
+    t = kl(x.values, given.at("bytes").integers());
+  }
+  Eigen::Index id(const std::string& name) const {
+    return std::find(models.begin(), models.end(), name) - models.begin();
+  }
+  double between(const std::string& a, const std::string& b) const { return t.nats(id(a), id(b)); }
+  std::string nearest(Eigen::Index i) const {
+    Eigen::Index best = i == 0 ? 1 : 0;
+    for (Eigen::Index j = 0; j < t.nats.rows(); ++j)
+      if (j != i && t.nats(i, j) < t.nats(i, best)) best = j;
+    return models[static_cast<std::size_t>(best)];
+  }
+};
+double largest_error(const row_matrix& found, const row_matrix& wanted) {
+  return (found - wanted).cwiseAbs().maxCoeff() / wanted.cwiseAbs().maxCoeff();
+}
+} // namespace
+
+TEST(zoo, tables) {
+  const zoo z;
+  EXPECT_NEAR(z.x.threshold, z.facts["clip_threshold"].get<double>(), 1e-9);
+  EXPECT_EQ(z.x.raised, z.facts["clipped_entries"].get<std::size_t>());
+  EXPECT_LT(largest_error(z.q.q, z.wanted.at("double_centred").matrix()), 1e-12);
+  EXPECT_LT(largest_error(z.t.nats, z.wanted.at("kl_nats").matrix()), 1e-12);
+  EXPECT_LT(largest_error(kl_bits_per_byte(z.t), z.wanted.at("kl_bits_per_byte").matrix()), 1e-12);
+  const pca_result p = pca(z.q.q, {4});
+  EXPECT_LT(largest_error(p.scores, z.wanted.at("pca_scores").matrix().leftCols(4)), 1e-8);
+  for (Eigen::Index k = 0; k < 4; ++k)
+    EXPECT_NEAR(p.explained_variance_ratio(k),
+                z.facts["pca_explained_variance_ratio"][static_cast<std::size_t>(k)].get<double>(), 1e-12);
+  const auto heights = [&](const row_matrix& d, linkage_kind kind, const char* key) {
+    const model_tree tree = agglomerate(d, kind);
+    ASSERT_EQ(tree.merges.size(), z.facts[key].size());
+    for (std::size_t m = 0; m < tree.merges.size(); ++m)
+      EXPECT_NEAR(tree.merges[m].height, z.facts[key][m].get<double>(), 1e-9 * tree.merges.back().height)
+          << key << m;
+  };
+  heights(z.t.nats, linkage_kind::average, "average_heights");
+  heights(squared_distance(z.t).cwiseSqrt(), linkage_kind::ward, "ward_heights");
+}
+
+TEST(zoo, neighbours_are_relatives) {
+  const zoo z;
+  for (std::size_t i = 0; i < z.models.size(); ++i)
+    EXPECT_EQ(z.nearest(static_cast<Eigen::Index>(i)), z.facts["nearest"][z.models[i]].get<std::string>());
+  // Quantised twins stand beside their originals, int8 nearer than int4.
+  EXPECT_EQ(z.nearest(z.id("gpt2")), "gpt2-int4");
+  EXPECT_EQ(z.nearest(z.id("neox")), "neox-int8");
+  EXPECT_LT(z.between("llama-m", "llama-m-int8"), z.between("llama-m", "llama-m-int4"));
+  // A fine-tune is nearer to its parent than to any other family.
+  const auto meta = nlohmann::json::parse(golden::read_bytes(z.folder + "zoo.json"));
+  int fine_tunes = 0;
+  for (const auto& m : meta["models"]) {
+    if (m["kind"] != "fine-tune") continue;
+    ++fine_tunes;
+    for (const auto& other : meta["models"])
+      if (other["family"] != m["family"]) {
+        EXPECT_LT(z.between(m["name"], m["parent"]), z.between(m["name"], other["name"]))
+            << m["name"] << other["name"];
+      }
+  }
+  EXPECT_EQ(fine_tunes, 6);
+  // A merge is nearer to each parent than they are to each other.
+  const double apart = z.between("llama-m-scripture", "llama-m-code");
+  EXPECT_LT(z.between("llama-m-merge", "llama-m-scripture"), apart);
+  EXPECT_LT(z.between("llama-m-merge", "llama-m-code"), apart);
+  // Two seeds are nearer than any other family.
+  for (const auto& m : meta["models"])
+    if (m["family"] != "neox") {
+      EXPECT_LT(z.between("neox", "neox-seed2"), z.between("neox", m["name"]));
+    }
+}
+
+TEST(zoo, checkpoints_lie_in_the_order_of_training) {
+  const zoo z;
+  const std::vector<std::string> run = {"neox-step0000", "neox-step0004", "neox-step0016", "neox-step0064",
+                                        "neox-step0256", "neox-step1024", "neox"};
+  for (std::size_t k = 1; k < run.size(); ++k) {
+    EXPECT_GT(z.between(run[0], run[k]), k > 1 ? z.between(run[0], run[k - 1]) : 0) << run[k];
+    if (k + 1 < run.size()) {
+      EXPECT_GT(z.between(run[k], run.back()), z.between(run[k + 1], run.back())) << run[k];
+    }
+  }
+}

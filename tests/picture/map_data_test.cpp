@@ -1,0 +1,85 @@
+#include "picture/small_map.hpp"
+#include <gtest/gtest.h>
+
+using namespace llmap;
+
+TEST(chains, steps_in_names) {
+  const auto step = [](const char* name) { return parse_step(name); };
+  EXPECT_EQ(step("pythia-160m-step1000")->base, "pythia-160m");
+  EXPECT_EQ(step("pythia-160m-step1000")->step, 1000);
+  EXPECT_EQ(step("run/checkpoint-2500")->step, 2500);
+  EXPECT_EQ(step("olmo@Step12_tokens")->base, "olmo_tokens");
+  EXPECT_EQ(step("OLMo-stage1-step5000-tokens21B")->base, "OLMo-stage1");
+  EXPECT_FALSE(step("stepford"));
+  EXPECT_FALSE(step("llama-7b"));
+  EXPECT_FALSE(step("step99999999999999999999999"));
+  EXPECT_EQ(step("step7")->base, "");
+}
+
+TEST(chains, ordered_by_step_and_ended_by_the_plain_name) {
+  const auto chains = find_chains({"a-step10", "b", "a", "a-step9", "a-step100", "c-step1"});
+  ASSERT_EQ(chains.size(), 1u); // one checkpoint alone is no chain
+  EXPECT_EQ(chains[0].name, "a");
+  std::vector<std::size_t> order;
+  for (const checkpoint& c : chains[0].checkpoints) order.push_back(c.model);
+  EXPECT_EQ(order, (std::vector<std::size_t>{3, 0, 4, 2}));
+  EXPECT_FALSE(chains[0].checkpoints.back().step);
+}
+
+TEST(map_data, groups_come_from_the_matrix_or_from_names) {
+  score_matrix m = small_scores({"meta/Llama-3-8B", "gpt2", "gpt2_large"});
+  EXPECT_EQ(groups_of(m)[0].name, "name prefix");
+  EXPECT_EQ(groups_of(m)[0].labels, (std::vector<std::string>{"Llama", "gpt2", "gpt2"}));
+  m.groups["kind"] = {"x", "y", "z"};
+  m.groups["family"] = {"llama", "gpt2", "gpt2"};
+  EXPECT_EQ(groups_of(m)[0].name, "family");
+  EXPECT_EQ(groups_of(m)[1].name, "kind");
+}
+
+TEST(map_data, excluded_texts_are_counted_and_the_threshold_can_be_kept) {
+  score_matrix m = small_scores({"a", "b", "c"});
+  m.log_likelihood(1, 5) = NAN;
+  m.log_likelihood(2, 7) = -INFINITY;
+  map_options options;
+  options.clip_threshold = -450;
+  const map_data map = make_map(m, options);
+  EXPECT_EQ(map.texts, 38u);
+  ASSERT_EQ(map.excluded.size(), 2u);
+  EXPECT_EQ(map.excluded[0].name, "text5");
+  EXPECT_EQ(map.excluded[1].first, "c");
+  EXPECT_EQ(map.clip_threshold, -450);
+  EXPECT_TRUE(map.kl_bits_per_byte.allFinite());
+}
+
+TEST(map_data, few_models_and_bad_perplexity) {
+  for (const std::size_t K : {1u, 2u, 3u}) {
+    const map_data map = make_map(small_scores(std::vector<std::string>(K, "m")));
+    EXPECT_EQ(map.order.size(), K);
+    EXPECT_TRUE(map.tsne.allFinite());
+  }
+  EXPECT_EQ(make_map(small_scores({"a", "b", "c"}, 1)).pca_scores.cols(), 0); // one text: all are equal
+  map_options options;
+  options.perplexity = 30;
+  EXPECT_THROW(make_map(small_scores({"a", "b", "c"}), options), error);
+}
+
+TEST(map_data, same_bits_for_any_thread_count) {
+  const score_matrix m = small_scores(std::vector<std::string>(20, "m"));
+  map_options one, four;
+  one.threads = 1, four.threads = 4;
+  const map_data a = make_map(m, one), b = make_map(m, four);
+  EXPECT_EQ(a.tsne, b.tsne);
+  EXPECT_EQ(a.pca_scores, b.pca_scores);
+  EXPECT_EQ(a.kl_standard_error, b.kl_standard_error);
+}
+
+TEST(map_data, order_by_distance) {
+  score_matrix m = small_scores({"r-step1", "r-step2", "r-step3"});
+  m.log_likelihood.row(0) = m.log_likelihood.row(2) * 1.1; // step 1 lies nearer to the end than step 2
+  m.log_likelihood.row(1) = m.log_likelihood.row(2) * 2;
+  const map_data map = make_map(m);
+  const auto order = order_by_distance(map, map.chains.at(0));
+  EXPECT_EQ(order[0].model, 1u);
+  EXPECT_EQ(order[1].model, 0u);
+  EXPECT_EQ(order[2].model, 2u);
+}

@@ -1,0 +1,117 @@
+#include "llmap/picture/html.hpp"
+#include "picture/small_map.hpp"
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace llmap;
+
+namespace {
+/// The JSON embedded in the page, as a browser would take it: up to the first </script.
+nlohmann::json embedded(const std::string& page) {
+  const std::string mark = "<script type=\"application/json\" id=\"data\">";
+  const std::size_t begin = page.find(mark) + mark.size();
+  return nlohmann::json::parse(page.substr(begin, page.find("</script", begin) - begin));
+}
+std::size_t count(const std::string& text, const std::string& what) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+std::vector<std::uint8_t> from_base64(const std::string& text) {
+  std::vector<std::uint8_t> out;
+  std::uint32_t bits = 0;
+  int have = 0;
+  for (const char c : text) {
+    const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char* at = c == '=' ? nullptr : std::strchr(digits, c);
+    if (!at) break;
+    bits = bits << 6 | static_cast<std::uint32_t>(at - digits);
+    if ((have += 6) >= 8) out.push_back(static_cast<std::uint8_t>(bits >> (have -= 8)));
+  }
+  return out;
+}
+} // namespace
+
+TEST(page, fetches_nothing) {
+  const std::string page = map_html(make_map(small_scores({"a", "b", "c", "d"})));
+  for (const char* word :
+       {"http:", "https:", "//cdn", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import("})
+    EXPECT_EQ(count(page, word), 0u) << word;
+  EXPECT_EQ(count(page, "<link"), 0u);
+}
+
+TEST(page, hostile_names_stay_text) {
+  const std::string page =
+      map_html(make_map(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
+  EXPECT_EQ(count(page, "<script"), 2u); // the data and the program, nothing else
+  EXPECT_EQ(count(page, "</script"), 2u);
+  EXPECT_EQ(count(page, "<!--"), 0u);
+  EXPECT_EQ(count(page, "<b>"), 0u);
+  const auto data = embedded(page);
+  ASSERT_EQ(data["models"].size(), hostile_names.size());
+  for (std::size_t i = 0; i < hostile_names.size(); ++i)
+    EXPECT_EQ(data["models"][i].get<std::string>(), valid_utf8(hostile_names[i]));
+}
+
+TEST(page, tables_are_embedded_to_the_stated_precision) {
+  const map_data map = make_map(small_scores({"a", "b", "c", "d", "e"}));
+  const auto data = embedded(map_html(map));
+  for (const auto& [key, table] :
+       {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
+    const auto bytes = from_base64(data[key]["codes"]);
+    ASSERT_EQ(bytes.size(), 20u); // 10 pairs of 16 bits
+    const double low = data[key]["low"], unit = data[key]["unit"];
+    std::size_t at = 0;
+    for (Eigen::Index i = 0; i < 5; ++i)
+      for (Eigen::Index j = i + 1; j < 5; ++j, at += 2) {
+        const int code = bytes[at] | bytes[at + 1] << 8;
+        const double v = (*table)(i, j);
+        EXPECT_NEAR(std::exp(low + (code - 1) * unit), v, v * (unit / 2 + 1e-12));
+      }
+  }
+}
+
+TEST(page, zero_and_missing_have_codes_of_their_own) {
+  row_matrix m(3, 3);
+  m << 0, 0, NAN, 0, 0, 2, NAN, 2, 0;
+  const auto bytes = from_base64(detail::packed_triangle(m)["codes"]);
+  EXPECT_EQ(bytes, (std::vector<std::uint8_t>{0, 0, 255, 255, 1, 0}));
+}
+
+TEST(page, a_thousand_models_fit) {
+  map_data map;
+  const Eigen::Index K = 1000;
+  for (Eigen::Index i = 0; i < K; ++i) map.models.push_back("organisation/model-" + std::to_string(i));
+  map.groups = {{"family", std::vector<std::string>(1000, "f")}};
+  map.bits_per_byte = Eigen::VectorXd::Constant(K, 1.1);
+  const row_matrix random = row_matrix::Random(K, K);
+  map.kl_bits_per_byte = map.kl_standard_error = ((random + random.transpose()).array() + 2.5).matrix();
+  map.pca_scores = row_matrix::Random(K, 2);
+  map.explained_variance_ratio = Eigen::VectorXd::Constant(2, 0.4);
+  map.tsne = coordinates_2d::Random(K, 2);
+  map.tree = agglomerate(map.kl_bits_per_byte, linkage_kind::average);
+  map.order = leaf_order(map.tree, map.kl_bits_per_byte);
+  EXPECT_LT(map_html(map).size(), 4u << 20);
+}
+
+TEST(map_json, is_valid_with_every_field) {
+  map_data map = make_map(small_scores(hostile_names));
+  map.kl_bits_per_byte(0, 1) = NAN;
+  const auto json = nlohmann::json::parse(map_json(map));
+  for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree",
+                          "groups", "excluded_texts", "chains", "order"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  EXPECT_TRUE(json["kl_bits_per_byte"][0][1].is_null());
+  EXPECT_EQ(json["kl_bits_per_byte"][2][3].get<double>(), map.kl_bits_per_byte(2, 3));
+  EXPECT_EQ(json["pca"]["scores"].size(), hostile_names.size());
+  EXPECT_EQ(json["pca"]["explained_variance_ratio"].size(), static_cast<std::size_t>(map.pca_scores.cols()));
+  EXPECT_EQ(json["threshold"].get<double>(), map.clip_threshold);
+}
+
+TEST(page, few_models) {
+  for (const std::size_t K : {1u, 2u, 3u}) {
+    const auto data = embedded(map_html(make_map(small_scores(std::vector<std::string>(K, "m")))));
+    EXPECT_EQ(data["models"].size(), K);
+    EXPECT_EQ(data["pca"].size(), K);
+  }
+}
