@@ -4,7 +4,7 @@
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
-#include "llmap/picture/write_file.hpp"
+#include "llmap/core/write_file.hpp"
 #include <fmt/format.h>
 #include <memory>
 

@@ -1,6 +1,6 @@
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
-#include "llmap/picture/write_file.hpp"
+#include "llmap/core/write_file.hpp"
 #include "picture/small_map.hpp"
 #include <algorithm>
 #include <gtest/gtest.h>

@@ -1,37 +1,15 @@
 // Writes a safetensors file: tensors largest alignment first, header padded to 8 bytes, so that a reader may map it.
 // The file appears under its name only when it is complete (written beside it, synced, renamed).
 #pragma once
+#include "llmap/core/write_file.hpp"
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace llmap {
-
-/// Writes `write(FILE*)`'s output to `path` through a temporary file beside it. Any failure (full disk, read-only
-/// folder) is an llmap::error and leaves what was at `path` as it was.
-template <class Write> void write_file_atomically(const std::filesystem::path& path, const Write& write) {
-  const std::filesystem::path part = path.string() + ".part" + std::to_string(::getpid());
-  std::FILE* file = std::fopen(part.c_str(), "wb");
-  if (!file) fail(path.string(), ": cannot write: ", std::strerror(errno));
-  write(file);
-  errno = 0;
-  const bool written = std::fflush(file) == 0 && !std::ferror(file) && ::fsync(::fileno(file)) == 0;
-  int reason = errno;
-  const bool closed = std::fclose(file) == 0;
-  if (written && closed && std::rename(part.c_str(), path.c_str()) == 0) return;
-  if (reason == 0) reason = errno;
-  ::unlink(part.c_str());
-  fail(path.string(), ": cannot write: ", std::strerror(reason ? reason : ENOSPC));
-}
-
-inline void write_text_file(const std::filesystem::path& path, std::string_view text) {
-  write_file_atomically(path, [&](std::FILE* file) { std::fwrite(text.data(), 1, text.size(), file); });
-}
 
 template <tensor_source Source>
 void write_safetensors(const std::filesystem::path& path, const Source& source,
@@ -51,7 +29,7 @@ void write_safetensors(const std::filesystem::path& path, const Source& source,
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  write_file_atomically(path, [&](std::FILE* file) {
+  write_file_with(path, [&](std::FILE* file) {
     const std::uint64_t length = text.size();
     std::fwrite(&length, 8, 1, file);
     std::fwrite(text.data(), 1, text.size(), file);

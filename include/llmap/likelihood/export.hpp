@@ -1,0 +1,154 @@
+// The (K, N) matrix of a store: read into memory, written as safetensors with the names beside it, and read back.
+//   log_likelihood F64 [K, N] nats (NaN where missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
+//   names: {"models": [...], "texts": [...], "domains", "documents", "families"} in the .json beside it (optional)
+#pragma once
+#include "llmap/geometry/score_matrix.hpp"
+#include "llmap/likelihood/score.hpp"
+#include "llmap/likelihood/sqlite.hpp"
+#include "llmap/weights/safetensors.hpp"
+#include "llmap/weights/safetensors_writer.hpp"
+#include <algorithm>
+#include <limits>
+
+namespace llmap {
+
+/// A score matrix with the number of tokens behind each entry.
+struct scored_matrix {
+  score_matrix matrix;
+  std::vector<std::int32_t> tokens_scored; // (K N), row-major
+};
+
+/// Models in the order of their names, texts in the order of the text set.
+inline scored_matrix read_store(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
+  sqlite_database db(path, sqlite_database::access::read);
+  auto tables = db.prepare("SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
+  tables.step();
+  if (tables.integer(0) != 4) fail(path.string(), ": expected a store of llmap");
+  scored_matrix result;
+  score_matrix& m = result.matrix;
+  std::map<std::int64_t, Eigen::Index> column, row;
+  auto texts = db.prepare("SELECT id, name, bytes, domain, document FROM texts ORDER BY id");
+  while (texts.step()) {
+    column[texts.integer(0)] = static_cast<Eigen::Index>(m.texts.size());
+    m.texts.push_back(texts.text(1));
+    m.bytes.push_back(texts.integer(2));
+    m.domains.push_back(texts.text(3));
+    m.documents.push_back(texts.text(4));
+  }
+  const auto drop_if_blank = [](std::vector<std::string>& labels) {
+    if (std::all_of(labels.begin(), labels.end(), [](const std::string& s) { return s.empty(); })) labels.clear();
+  };
+  drop_if_blank(m.domains);
+  drop_if_blank(m.documents);
+  auto models = db.prepare("SELECT id, name, family FROM models ORDER BY name");
+  while (models.step()) {
+    row[models.integer(0)] = static_cast<Eigen::Index>(m.models.size());
+    m.models.push_back(models.text(1));
+    m.groups["family"].push_back(models.text(2));
+  }
+  const auto K = static_cast<Eigen::Index>(m.models.size()), N = static_cast<Eigen::Index>(m.texts.size());
+  m.log_likelihood = row_matrix::Constant(K, N, std::numeric_limits<double>::quiet_NaN());
+  m.flags = flag_matrix::Constant(K, N, flag_missing);
+  result.tokens_scored.assign(static_cast<std::size_t>(K * N), 0);
+  auto scores = db.prepare("SELECT model, text, nats, tokens, flags FROM scores");
+  while (scores.step()) {
+    const Eigen::Index i = row.at(scores.integer(0)), s = column.at(scores.integer(1));
+    m.log_likelihood(i, s) = scores.real(2);
+    result.tokens_scored[static_cast<std::size_t>(i * N + s)] = static_cast<std::int32_t>(scores.integer(3));
+    m.flags(i, s) = static_cast<std::uint8_t>(scores.integer(4));
+  }
+  return result;
+}
+
+inline std::filesystem::path names_path(std::filesystem::path matrix) { return matrix.replace_extension(".json"); }
+
+inline void write_matrix(const std::filesystem::path& path, const scored_matrix& scored) {
+  const score_matrix& m = scored.matrix;
+  const std::int64_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
+  memory_tensors tensors;
+  tensors.add<double>("log_likelihood", {K, N}, {m.log_likelihood.data(), static_cast<std::size_t>(K * N)});
+  tensors.add<std::int32_t>("tokens_scored", {K, N}, scored.tokens_scored);
+  tensors.add<std::uint8_t>("flags", {K, N}, {m.flags.data(), static_cast<std::size_t>(K * N)});
+  std::vector<std::int32_t> bytes;
+  for (std::int64_t b : m.bytes) bytes.push_back(static_cast<std::int32_t>(b));
+  tensors.add<std::int32_t>("bytes", {N}, bytes);
+  nlohmann::ordered_json names{{"models", m.models}, {"texts", m.texts}};
+  if (!m.domains.empty()) names["domains"] = m.domains;
+  if (!m.documents.empty()) names["documents"] = m.documents;
+  if (const auto family = m.groups.find("family"); family != m.groups.end()) names["families"] = family->second;
+  write_safetensors(path, tensors);
+  write_file(names_path(path), names.dump(1) + "\n");
+}
+
+/// Reads what `write_matrix` writes. Only log_likelihood and bytes are required; without a names file models and
+/// texts are numbered ("model 0", "text 0").
+inline score_matrix read_matrix(const std::filesystem::path& path) {
+  const safetensors_file file(path);
+  score_matrix m;
+  const auto shape_of = [&](const std::string& name, dtype type) {
+    const auto info = file.find(name);
+    if (!info) fail(path.string(), ": tensor ", name, ": missing");
+    if (info->type != type) fail(path.string(), ": tensor ", name, ": expected ", name_of(type), ", got ", name_of(info->type));
+    return info->shape;
+  };
+  const auto shape = shape_of("log_likelihood", dtype::f64);
+  if (shape.size() != 2) fail(path.string(), ": tensor log_likelihood: expected shape [K, N], got ", shape_text(shape));
+  const std::int64_t K = shape[0], N = shape[1];
+  const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& got, const std::vector<std::int64_t>& wanted) {
+    if (got != wanted) fail(path.string(), ": tensor ", name, ": expected shape ", shape_text(wanted), ", got ", shape_text(got));
+  };
+  m.log_likelihood.resize(K, N);
+  const auto copy = [&](const std::string& name, void* to) {
+    const tensor_data data = file.read(name);
+    if (!data.bytes.empty()) std::memcpy(to, data.bytes.data(), data.bytes.size());
+  };
+  copy("log_likelihood", m.log_likelihood.data());
+  expect("bytes", shape_of("bytes", dtype::i32), {N});
+  std::vector<std::int32_t> bytes(static_cast<std::size_t>(N));
+  copy("bytes", bytes.data());
+  m.bytes.assign(bytes.begin(), bytes.end());
+  if (file.find("flags")) {
+    expect("flags", shape_of("flags", dtype::u8), {K, N});
+    m.flags.resize(K, N);
+    copy("flags", m.flags.data());
+  }
+  const std::filesystem::path names_file = names_path(path);
+  nlohmann::json names = nlohmann::json::object();
+  if (std::filesystem::exists(names_file)) names = read_json_file(names_file);
+  const auto list = [&](const char* key, std::int64_t count, const char* otherwise) {
+    std::vector<std::string> out;
+    if (names.contains(key)) {
+      if (!names[key].is_array() || names[key].size() != static_cast<std::size_t>(count))
+        fail(names_file.string(), ": ", key, ": expected ", count, " names");
+      for (const auto& n : names[key]) {
+        if (!n.is_string()) fail(names_file.string(), ": ", key, ": expected strings");
+        out.push_back(n.get<std::string>());
+      }
+    } else if (otherwise) {
+      for (std::int64_t i = 0; i < count; ++i) out.push_back(otherwise + std::to_string(i));
+    }
+    return out;
+  };
+  m.models = list("models", K, "model ");
+  m.texts = list("texts", N, "text ");
+  m.domains = list("domains", N, nullptr);
+  m.documents = list("documents", N, nullptr);
+  if (names.contains("families")) m.groups["family"] = list("families", K, nullptr);
+  return m;
+}
+
+/// A store or an exported matrix, told apart by what is in the file.
+inline score_matrix load_score_matrix(const std::filesystem::path& path) {
+  bool sqlite = false;
+  {
+    const mapped_file file(path);
+    constexpr std::string_view magic = "SQLite format 3";
+    sqlite = file.bytes().size() >= magic.size() && std::memcmp(file.bytes().data(), magic.data(), magic.size()) == 0;
+  }
+  score_matrix m = sqlite ? read_store(path).matrix : read_matrix(path);
+  check(m);
+  return m;
+}
+
+} // namespace llmap

@@ -1,0 +1,97 @@
+// Scoring: log p(text) = sum over its tokens of log p(token | tokens before it), nats.
+// The first id is context only: BOS where the policy puts one there, else the text's own first token.
+#pragma once
+#include "llmap/forward/transformer.hpp"
+#include "llmap/likelihood/linear_cross_entropy.hpp"
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace llmap {
+
+/// Why a score is not simply the likelihood of the whole text; bits that may come together.
+enum score_flag : std::uint8_t {
+  flag_truncated = 1, ///< longer than the model's positions: only its first tokens were scored
+  flag_nan = 2,       ///< the sum is NaN
+  flag_infinite = 4,  ///< the sum is infinite: some token has probability 0
+  flag_nothing = 8,   ///< fewer than two ids: no token could be scored
+  flag_missing = 16,  ///< never scored
+};
+
+struct text_score {
+  double log_likelihood = 0; // nats
+  std::int32_t tokens_scored = 0;
+  std::uint8_t flags = 0;
+};
+
+/// Fails unless every id is a row of the model's vocabulary.
+inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, const std::string& where) {
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || ids[i] >= vocab)
+      fail(where, ": token id at position ", i, ": expected 0 to ", vocab - 1, " (the model's vocabulary), got ", ids[i]);
+}
+
+/// Buffers that scoring keeps from batch to batch.
+template <class T> struct score_workspace {
+  forward_workspace<T> forward;
+  head_workspace head;
+  matrix_buffer<T> rows;
+};
+
+/// log p(ids[t + 1] | ids[0..t]) for every text of the batch: T - 1 numbers each, nats, texts one after another.
+/// Ids must be in the vocabulary and texts within the model's positions (llmap::error otherwise).
+template <class T>
+std::vector<double> token_log_probabilities(const cpu_executor& exec, const decoder<T>& model, const ragged_batch& batch,
+                                            score_workspace<T>& work) {
+  std::vector<std::int32_t> targets;
+  for (std::size_t t = 0; t < batch.texts(); ++t) {
+    const std::string where = "sequence " + std::to_string(t);
+    if (model.plan.max_tokens && batch.length(t) > static_cast<std::size_t>(model.plan.max_tokens))
+      fail(where, ": expected at most ", model.plan.max_tokens, " tokens (the model's positions), got ", batch.length(t));
+    const auto ids = std::span(batch.ids).subspan(batch.offsets[t], batch.length(t));
+    check_ids(ids, model.plan.vocab, where);
+    if (!ids.empty()) targets.insert(targets.end(), ids.begin() + 1, ids.end());
+  }
+  std::vector<double> result(targets.size());
+  if (targets.empty()) return result;
+  const matrix_view<const T> hidden = forward<T>(exec, model, batch, work.forward);
+  // Rows that predict something, without each text's last.
+  matrix_view<T> rows = work.rows.reshape(targets.size(), hidden.cols);
+  std::size_t to = 0;
+  for (std::size_t t = 0; t < batch.texts(); ++t)
+    for (std::size_t p = 0; p + 1 < batch.length(t); ++p) std::copy_n(hidden.row(batch.offsets[t] + p), hidden.cols, rows.row(to++));
+  linear_cross_entropy<T>(exec, rows, model.head, targets, {model.plan.head.scale, model.plan.head.softcap}, result, work.head);
+  return result;
+}
+
+struct score_options {
+  std::size_t batch_rows = 512; ///< tokens a batch is filled up to; changes speed and memory, never a bit of a result
+};
+
+/// Scores texts given as ids, in order; `done(first, scores)` gets the scores of texts first, first + 1, ...
+/// as each batch is ready, and may throw to stop. Texts must fit the model's positions.
+template <class T, class Done>
+void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
+                 const score_options& options, const Done& done) {
+  score_workspace<T> work;
+  for (std::size_t first = 0; first < texts.size();) {
+    ragged_batch batch;
+    std::size_t last = first;
+    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= options.batch_rows)) batch.add(texts[last++]);
+    const std::vector<double> nats = token_log_probabilities<T>(exec, model, batch, work);
+    std::vector<text_score> scores;
+    std::size_t from = 0;
+    for (std::size_t t = 0; t < batch.texts(); ++t) {
+      text_score score;
+      for (std::size_t p = 0; p + 1 < batch.length(t); ++p) score.log_likelihood += nats[from++], ++score.tokens_scored;
+      if (score.tokens_scored == 0) score.flags |= flag_nothing;
+      if (std::isnan(score.log_likelihood)) score.flags |= flag_nan;
+      if (std::isinf(score.log_likelihood)) score.flags |= flag_infinite;
+      scores.push_back(score);
+    }
+    done(first, std::span<const text_score>(scores));
+    first = last;
+  }
+}
+
+} // namespace llmap

@@ -1,0 +1,106 @@
+// SQLite with RAII and one-line errors: a connection and its statements.
+#pragma once
+#include "llmap/core/error.hpp"
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <sqlite3.h>
+#include <string>
+#include <string_view>
+
+namespace llmap {
+
+class sqlite_statement {
+public:
+  sqlite_statement(sqlite3* db, const std::string& where, std::string_view sql) : db_(db), where_(where) {
+    sqlite3_stmt* raw = nullptr;
+    if (sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &raw, nullptr) != SQLITE_OK) broken();
+    statement_.reset(raw);
+  }
+  sqlite_statement& bind(int i, std::int64_t value) { return checked(sqlite3_bind_int64(statement_.get(), i, value)); }
+  /// NaN is stored as NULL, which is how SQLite has it.
+  sqlite_statement& bind(int i, double value) { return checked(sqlite3_bind_double(statement_.get(), i, value)); }
+  sqlite_statement& bind(int i, std::string_view value) {
+    return checked(sqlite3_bind_text64(statement_.get(), i, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  }
+  /// True while there is a row.
+  bool step() {
+    const int result = sqlite3_step(statement_.get());
+    if (result == SQLITE_ROW) return true;
+    if (result != SQLITE_DONE) broken();
+    return false;
+  }
+  void run() {
+    while (step()) {}
+    sqlite3_reset(statement_.get());
+  }
+  std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+  double real(int column) const {
+    if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+    return sqlite3_column_double(statement_.get(), column);
+  }
+  std::string text(int column) const {
+    const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+    return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))) : std::string();
+  }
+
+private:
+  struct finalize { void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); } };
+  sqlite3* db_;
+  std::string where_;
+  std::unique_ptr<sqlite3_stmt, finalize> statement_;
+
+  sqlite_statement& checked(int result) {
+    if (result != SQLITE_OK) broken();
+    return *this;
+  }
+  [[noreturn]] void broken() const { fail(where_, ": ", sqlite3_errmsg(db_)); }
+};
+
+class sqlite_database {
+public:
+  enum class access { read, write };
+  sqlite_database(const std::filesystem::path& path, access mode) : where_(path.string()) {
+    const int flags = mode == access::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    sqlite3* raw = nullptr;
+    const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    db_.reset(raw);
+    if (result != SQLITE_OK) fail(where_, ": cannot open: ", raw ? sqlite3_errmsg(raw) : "out of memory");
+    sqlite3_busy_timeout(raw, 60'000);
+  }
+  void execute(std::string_view sql) { prepare(sql).run(); }
+  sqlite_statement prepare(std::string_view sql) const { return {db_.get(), where_, sql}; }
+  std::int64_t last_id() const { return sqlite3_last_insert_rowid(db_.get()); }
+  const std::string& where() const { return where_; }
+
+private:
+  struct close { void operator()(sqlite3* db) const { sqlite3_close_v2(db); } };
+  std::string where_;
+  std::unique_ptr<sqlite3, close> db_;
+};
+
+/// Undone unless committed.
+class sqlite_transaction {
+public:
+  explicit sqlite_transaction(sqlite_database& db) : db_(&db) { db.execute("BEGIN IMMEDIATE"); }
+  sqlite_transaction(const sqlite_transaction&) = delete;
+  ~sqlite_transaction() {
+    if (!db_) return;
+    try {
+      db_->execute("ROLLBACK");
+    } catch (const error&) {
+      // SQLite has undone it already (a full disk does that).
+    }
+  }
+  void commit() {
+    db_->execute("COMMIT");
+    db_ = nullptr;
+  }
+
+private:
+  sqlite_database* db_;
+};
+
+} // namespace llmap

@@ -1,0 +1,149 @@
+// The store: one SQLite file with the texts (id, hash, bytes, domain, document), the models (name, fingerprint) and
+// the score of each text under each model. Work is resumed text by text; scores of different fingerprints are never
+// mixed; what `save` has returned from survives a kill at any moment.
+// A store belongs to one text set: scoring another one into it is refused, in whatever order the texts come.
+#pragma once
+#include "llmap/geometry/score_matrix.hpp"
+#include "llmap/likelihood/score.hpp"
+#include "llmap/likelihood/sqlite.hpp"
+#include "llmap/text/text_set.hpp"
+#include <map>
+#include <optional>
+#include <xxhash.h>
+
+namespace llmap {
+
+/// Incremental 128-bit xxHash (XXH3), in hexadecimal.
+class fingerprint {
+public:
+  fingerprint() : state_(XXH3_createState()) { XXH3_128bits_reset(state_.get()); }
+  /// Each piece is framed by its length, so that pieces cannot run into one another.
+  fingerprint& add(std::string_view piece) {
+    const std::uint64_t size = piece.size();
+    XXH3_128bits_update(state_.get(), &size, sizeof size);
+    XXH3_128bits_update(state_.get(), piece.data(), piece.size());
+    return *this;
+  }
+  std::string hex() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    char text[33];
+    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                  static_cast<unsigned long long>(hash.low64));
+    return text;
+  }
+
+private:
+  struct release { void operator()(XXH3_state_t* s) const { XXH3_freeState(s); } };
+  std::unique_ptr<XXH3_state_t, release> state_;
+};
+
+struct model_record {
+  std::string name, fingerprint;
+  std::string family;    // model_type
+  std::string policy;    // precision, BOS and length policy, as one line
+};
+
+class score_store {
+public:
+  static constexpr int format_version = 1;
+
+  /// Opens the store for scoring `texts` into it, creating it if there is none.
+  score_store(const std::filesystem::path& path, const text_set& texts) : db_(path, sqlite_database::access::write) {
+    sqlite_transaction transaction(db_);
+    if (!has_tables()) create(texts);
+    check_format();
+    match_texts(texts);
+    transaction.commit();
+  }
+
+  /// Adds the model, or finds it. A model of this name with another fingerprint is refused.
+  std::int64_t open_model(const model_record& model) {
+    sqlite_transaction transaction(db_);
+    auto find = db_.prepare("SELECT id, fingerprint, policy FROM models WHERE name = ?");
+    find.bind(1, model.name);
+    std::int64_t id;
+    if (find.step()) {
+      if (find.text(1) != model.fingerprint)
+        fail(db_.where(), ": model ", model.name, " is already there with other weights, tokenizer, policy or precision (", find.text(2),
+             "; now ", model.policy, "): give it another name or use another store");
+      id = find.integer(0);
+    } else {
+      auto insert = db_.prepare("INSERT INTO models (name, fingerprint, family, policy) VALUES (?, ?, ?, ?)");
+      insert.bind(1, model.name).bind(2, model.fingerprint).bind(3, model.family).bind(4, model.policy).run();
+      id = db_.last_id();
+    }
+    transaction.commit();
+    return id;
+  }
+
+  /// For each text of the set given to the constructor: its score under the model, or nullopt.
+  std::vector<std::optional<text_score>> scores(std::int64_t model) const {
+    std::map<std::int64_t, std::size_t> position;
+    for (std::size_t i = 0; i < row_of_.size(); ++i) position[row_of_[i]] = i;
+    std::vector<std::optional<text_score>> all(row_of_.size());
+    auto rows = db_.prepare("SELECT text, nats, tokens, flags FROM scores WHERE model = ?");
+    rows.bind(1, model);
+    while (rows.step())
+      all[position.at(rows.integer(0))] = text_score{rows.real(1), static_cast<std::int32_t>(rows.integer(2)), static_cast<std::uint8_t>(rows.integer(3))};
+    return all;
+  }
+
+  /// Saves scores of the texts with these positions in the set, all or none; on return they are on the disk.
+  void save(std::int64_t model, std::span<const std::size_t> texts, std::span<const text_score> scores) {
+    sqlite_transaction transaction(db_);
+    // A text scored by another process in the meantime has the same score: the bits depend on model and text only.
+    auto insert = db_.prepare("INSERT OR IGNORE INTO scores (model, text, nats, tokens, flags) VALUES (?, ?, ?, ?, ?)");
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      insert.bind(1, model).bind(2, row_of_[texts[i]]).bind(3, scores[i].log_likelihood)
+          .bind(4, std::int64_t{scores[i].tokens_scored}).bind(5, std::int64_t{scores[i].flags}).run();
+    transaction.commit();
+  }
+
+private:
+  sqlite_database db_;
+  std::vector<std::int64_t> row_of_; // row of each text of the set
+
+  bool has_tables() {
+    auto tables = db_.prepare("SELECT count(*) FROM sqlite_master");
+    tables.step();
+    return tables.integer(0) > 0;
+  }
+  void create(const text_set& texts) {
+    db_.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+    db_.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, bytes INTEGER NOT NULL, "
+                "domain TEXT NOT NULL, document TEXT NOT NULL)");
+    db_.execute("CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL, family TEXT NOT NULL, "
+                "policy TEXT NOT NULL)");
+    db_.execute("CREATE TABLE scores (model INTEGER NOT NULL REFERENCES models, text INTEGER NOT NULL REFERENCES texts, nats REAL, "
+                "tokens INTEGER NOT NULL, flags INTEGER NOT NULL, PRIMARY KEY (model, text)) WITHOUT ROWID");
+    db_.prepare("INSERT INTO meta VALUES ('llmap store', ?)").bind(1, std::int64_t{format_version}).run();
+    auto insert = db_.prepare("INSERT INTO texts (name, hash, bytes, domain, document) VALUES (?, ?, ?, ?, ?)");
+    for (const text_item& t : texts.items)
+      insert.bind(1, t.id).bind(2, hash_of(t)).bind(3, static_cast<std::int64_t>(t.text.size())).bind(4, t.domain).bind(5, t.document).run();
+  }
+  void check_format() {
+    auto tables = db_.prepare("SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
+    tables.step();
+    if (tables.integer(0) != 4) fail(db_.where(), ": expected a store of llmap, got another SQLite database");
+    auto version = db_.prepare("SELECT value FROM meta WHERE key = 'llmap store'");
+    if (!version.step() || version.integer(0) != format_version)
+      fail(db_.where(), ": expected a store of format ", format_version, ", got ", version.text(0));
+  }
+  void match_texts(const text_set& texts) {
+    struct stored { std::int64_t row; std::string hash; };
+    std::map<std::string, stored> present;
+    auto rows = db_.prepare("SELECT id, name, hash FROM texts");
+    while (rows.step()) present[rows.text(1)] = {rows.integer(0), rows.text(2)};
+    if (present.size() != texts.items.size())
+      fail(db_.where(), ": the store holds another text set: ", present.size(), " texts, got ", texts.items.size());
+    for (const text_item& t : texts.items) {
+      const auto it = present.find(t.id);
+      if (it == present.end()) fail(db_.where(), ": the store holds another text set: text ", t.id, " is not in it");
+      if (it->second.hash != hash_of(t)) fail(db_.where(), ": the store holds another text set: text ", t.id, " has other content");
+      row_of_.push_back(it->second.row);
+    }
+  }
+  static std::string hash_of(const text_item& t) { return fingerprint().add(t.text).add(t.domain).add(t.document).hex(); }
+};
+
+} // namespace llmap
