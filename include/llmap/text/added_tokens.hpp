@@ -1,0 +1,114 @@
+// Added tokens: strings that are cut out of the text before the model sees it. Leftmost match first, among those the
+// longest; `single_word`, `lstrip` and `rstrip` as in the reference. Tokens with normalized = false are looked for in
+// the raw text, the others, in their normalised form, in normalised text.
+#pragma once
+#include "llmap/text/utf8.hpp"
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utf8proc.h>
+#include <vector>
+
+namespace llmap {
+
+struct added_token {
+  std::int32_t id = 0;
+  std::string content;
+  bool single_word = false, lstrip = false, rstrip = false, normalized = true, special = false;
+};
+
+/// A stretch of text: an added token, or text between them.
+struct text_segment {
+  std::size_t begin, end;
+  std::optional<std::int32_t> id;
+};
+
+/// Alphabetic, Mark, Nd, Pc or Join_Control.
+inline bool is_word_character(char32_t c) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+  case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO:
+  case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME: case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL:
+  case UTF8PROC_CATEGORY_PC: return true;
+  default: break;
+  }
+  return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
+         (c >= 0x1f170 && c <= 0x1f189);
+}
+
+class added_token_matcher {
+public:
+  /// `pattern` is the string to look for (the token's content, normalised or not). Of equal patterns the first counts.
+  void add(const std::string& pattern, const added_token& token) {
+    if (pattern.empty()) return;
+    std::size_t node = 0;
+    for (char c : pattern) {
+      const auto [it, fresh] = nodes_[node].next.emplace(c, nodes_.size());
+      node = it->second;
+      if (fresh) nodes_.emplace_back();
+    }
+    if (!nodes_[node].token) nodes_[node].token = tokens_.size(), tokens_.push_back(token);
+    first_[static_cast<unsigned char>(pattern[0])] = true;
+  }
+
+  /// Cuts `text` into segments in order; text segments are never empty.
+  std::vector<text_segment> operator()(std::string_view text) const {
+    std::vector<text_segment> out;
+    std::size_t end = 0; // of the last token
+    for (std::size_t i = 0; i < text.size();) {
+      const auto found = first_[static_cast<unsigned char>(text[i])] ? longest(text, i) : std::nullopt;
+      if (!found) {
+        ++i;
+        continue;
+      }
+      const added_token& token = tokens_[found->first];
+      std::size_t begin = i, stop = i + found->second;
+      i = stop;
+      if (token.single_word && ((begin > 0 && is_word_character(code_point_before(text, begin).value)) ||
+                                (stop < text.size() && is_word_character(code_point_at(text, stop).value))))
+        continue;
+      if (token.lstrip)
+        while (begin > end) {
+          const code_point c = code_point_before(text, begin);
+          if (!is_white_space(c.value)) break;
+          begin -= c.size;
+        }
+      if (token.rstrip)
+        while (stop < text.size()) {
+          const code_point c = code_point_at(text, stop);
+          if (!is_white_space(c.value)) break;
+          stop += c.size;
+        }
+      if (begin > end) out.push_back({end, begin, std::nullopt});
+      out.push_back({begin, stop, token.id});
+      end = i = stop;
+    }
+    if (text.size() > end) out.push_back({end, text.size(), std::nullopt});
+    return out;
+  }
+
+private:
+  struct node {
+    std::map<char, std::size_t> next;
+    std::optional<std::size_t> token;
+  };
+  std::vector<node> nodes_{1};
+  std::vector<added_token> tokens_;
+  std::array<bool, 256> first_{};
+
+  std::optional<std::pair<std::size_t, std::size_t>> longest(std::string_view text, std::size_t begin) const {
+    std::optional<std::pair<std::size_t, std::size_t>> best;
+    std::size_t at = 0;
+    for (std::size_t i = begin; i < text.size(); ++i) {
+      const auto it = nodes_[at].next.find(text[i]);
+      if (it == nodes_[at].next.end()) break;
+      at = it->second;
+      if (nodes_[at].token) best = {*nodes_[at].token, i + 1 - begin};
+    }
+    return best;
+  }
+};
+
+} // namespace llmap

@@ -1,0 +1,140 @@
+// Normalizers of tokenizer.json: a string in, a string out, applied to each piece of text between added tokens.
+#pragma once
+#include "llmap/text/component.hpp"
+#include "llmap/text/regex.hpp"
+#include "llmap/text/utf8.hpp"
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <utf8proc.h>
+#include <variant>
+#include <vector>
+
+namespace llmap {
+
+namespace detail {
+
+/// Marks that are newer than Unicode 9, whose tables the reference uses: there they have combining class 0, so they are
+/// neither reordered nor composed, and normalisation does not reach across them.
+inline bool is_newer_mark(char32_t c) {
+  struct range { char32_t first, last; };
+  static constexpr range table[] = {
+      {0x7fd, 0x7fd}, {0x898, 0x89f}, {0x8ca, 0x8d3}, {0x9fe, 0x9fe}, {0xc3c, 0xc3c}, {0xd3b, 0xd3c}, {0xeba, 0xeba}, {0x1715, 0x1715},
+      {0x1abf, 0x1ace}, {0x1df6, 0x1dfa}, {0xa82c, 0xa82c}, {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff},
+      {0x10f46, 0x10f50}, {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e}, {0x11839, 0x1183a},
+      {0x11930, 0x11930}, {0x11935, 0x11935}, {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0}, {0x11a34, 0x11a34},
+      {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d45}, {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1},
+      {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}};
+  if (c < 0x7fd) return false;
+  const auto* it = std::lower_bound(std::begin(table), std::end(table), c, [](const range& r, char32_t x) { return r.last < x; });
+  return it != std::end(table) && it->first <= c;
+}
+
+inline void append_normal_form(std::string& out, std::string_view text, utf8proc_option_t options) {
+  if (text.empty()) return;
+  utf8proc_uint8_t* result = nullptr;
+  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                                 &result, options);
+  if (size < 0) fail("Unicode normalisation failed: ", utf8proc_errmsg(size));
+  out.append(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
+  std::free(result);
+}
+
+} // namespace detail
+
+struct normal_form {
+  utf8proc_option_t options;
+
+  std::string operator()(std::string_view text) const {
+    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return std::string(text);
+    std::string out;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < text.size();) {
+      const auto [c, size] = code_point_at(text, i);
+      if (detail::is_newer_mark(c)) {
+        detail::append_normal_form(out, text.substr(begin, i - begin), options);
+        out += text.substr(i, size);
+        begin = i + size;
+      }
+      i += size;
+    }
+    detail::append_normal_form(out, text.substr(begin), options);
+    return out;
+  }
+};
+
+struct prepend_text {
+  std::string prefix;
+  std::string operator()(std::string_view text) const { return text.empty() ? std::string() : prefix + std::string(text); }
+};
+
+struct replace_text {
+  std::string from, to;
+  std::string operator()(std::string_view text) const {
+    std::string out;
+    for (std::size_t i = 0; i <= text.size();) {
+      const std::size_t found = text.find(from, i);
+      if (found == std::string_view::npos) return out.append(text.substr(i));
+      out.append(text.substr(i, found - i)).append(to);
+      i = found + from.size();
+    }
+    return out;
+  }
+};
+
+struct replace_pattern {
+  std::shared_ptr<const regex> pattern;
+  std::string to;
+  std::string operator()(std::string_view text) const {
+    std::string out;
+    std::size_t end = 0;
+    pattern->each_match(text, [&](regex::span s) {
+      out.append(text.substr(end, s.begin - end)).append(to);
+      end = s.end;
+    });
+    return out.append(text.substr(end));
+  }
+};
+
+class normalizer {
+public:
+  normalizer() = default; // the identity
+  explicit normalizer(const component& c) { add(c, 0); }
+
+  std::string operator()(std::string_view text) const {
+    std::string out(text);
+    for (const step& s : steps_) out = std::visit([&](const auto& f) { return f(out); }, s);
+    return out;
+  }
+  bool is_identity() const { return steps_.empty(); }
+
+private:
+  using step = std::variant<normal_form, prepend_text, replace_text, replace_pattern>;
+  std::vector<step> steps_;
+
+  void add(const component& c, int depth) {
+    if (depth > 16) fail(c.where(), ": nested deeper than 16");
+    const std::string type = c.type();
+    const auto form = [](int options) { return normal_form{static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options)}; };
+    if (type == "Sequence") {
+      const component list = c.at("normalizers");
+      for (std::size_t i = 0; i < list.size(); ++i) add(list.at(i), depth + 1);
+    } else if (type == "NFC") steps_.push_back(form(UTF8PROC_COMPOSE));
+    else if (type == "NFD") steps_.push_back(form(UTF8PROC_DECOMPOSE));
+    else if (type == "NFKC") steps_.push_back(form(UTF8PROC_COMPOSE | UTF8PROC_COMPAT));
+    else if (type == "NFKD") steps_.push_back(form(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT));
+    else if (type == "Prepend") steps_.push_back(prepend_text{c.at("prepend").text()});
+    else if (type == "Replace") {
+      const component pattern = c.at("pattern");
+      const std::string to = c.at("content").text();
+      if (!pattern.absent("Regex")) steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
+      else {
+        const std::string from = pattern.at("String").text();
+        if (from.empty()) pattern.wrong("a non-empty string to replace");
+        steps_.push_back(replace_text{from, to});
+      }
+    } else c.unknown("Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace");
+  }
+};
+
+} // namespace llmap
