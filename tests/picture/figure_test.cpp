@@ -17,8 +17,11 @@ std::vector<std::string> well_formed(const std::string& xml) {
   while (at < xml.size()) {
     const std::size_t tag = xml.find('<', at);
     const std::string text = xml.substr(at, tag - at);
-    for (std::size_t a = text.find('&'); a != std::string::npos; a = text.find('&', a + 1))
-      if (text.find(';', a) == std::string::npos) throw error("bare &");
+    for (std::size_t a = text.find('&'); a != std::string::npos; a = text.find('&', a + 1)) {
+      const std::string entity = text.substr(a, text.find(';', a) - a);
+      if (entity != "&amp" && entity != "&lt" && entity != "&gt" && entity != "&quot" && entity != "&#39")
+        throw error("bare &");
+    }
     if (!open.empty() && !text.empty() && text != "\n") texts.push_back(text);
     if (tag == std::string::npos) break;
     bool quoted = false;
