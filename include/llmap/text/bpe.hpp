@@ -130,17 +130,16 @@ private:
       std::string name(piece.substr(i, size));
       if (i > 0) name.insert(0, prefix_);
       if (i + size == piece.size()) name += suffix_;
-      const std::string_view character = piece.substr(i, size);
       i += size;
       if (const auto id = id_of(name)) {
         flush();
         push(*id);
         continue;
       }
-      bool all_bytes = true;
-      for (char b : character) all_bytes = all_bytes && bytes_[static_cast<unsigned char>(b)] >= 0;
+      bool all_bytes = true; // of the character with its prefix and suffix, as in the reference
+      for (char b : name) all_bytes = all_bytes && bytes_[static_cast<unsigned char>(b)] >= 0;
       if (all_bytes) { // a pending unknown token stays pending, as in the reference
-        for (char b : character) push(bytes_[static_cast<unsigned char>(b)]);
+        for (char b : name) push(bytes_[static_cast<unsigned char>(b)]);
       } else if (unknown_) {
         if (!fuse_unknown_) flush();
         pending_unknown = true;

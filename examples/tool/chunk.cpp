@@ -1,0 +1,48 @@
+// llmap chunk: cuts documents into the paper's pieces and writes them as a text set.
+#include "commands.hpp"
+#include "llmap/core/write_file.hpp"
+#include "llmap/text/chunk.hpp"
+#include "llmap/text/text_set.hpp"
+#include "llmap/weights/mapped_file.hpp"
+#include <memory>
+
+namespace {
+
+struct chunk_arguments {
+  std::vector<std::string> files;
+  std::string out, domain;
+  llmap::chunk_options options;
+};
+
+void run(const chunk_arguments& a) {
+  std::map<std::string, std::string> document_of;
+  llmap::write_file_with(a.out, [&](std::FILE* out) {
+    for (const std::string& path : a.files) {
+      const llmap::mapped_file file(path);
+      const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+      if (const auto bad = llmap::invalid_utf8(text)) llmap::fail(path, ": invalid UTF-8 at byte ", *bad);
+      const std::string document = std::filesystem::path(path).filename().string();
+      const auto [other, fresh] = document_of.emplace(document, path);
+      if (!fresh) llmap::fail(path, ": a document named ", document, " was already given (", other->second, ")");
+      std::size_t number = 0;
+      for (std::string_view piece : llmap::chunk(text, a.options)) {
+        nlohmann::ordered_json line{{"id", document + "#" + std::to_string(number++)}, {"text", piece}, {"document", document}};
+        if (!a.domain.empty()) line["domain"] = a.domain;
+        std::fprintf(out, "%s\n", line.dump().c_str());
+      }
+    }
+  });
+}
+
+} // namespace
+
+void add_chunk(CLI::App& app) {
+  const auto a = std::make_shared<chunk_arguments>();
+  CLI::App* c = app.add_subcommand("chunk", "Cut documents into a text set");
+  c->add_option("files", a->files, "documents (UTF-8 text)")->required();
+  c->add_option("--out", a->out, "text set to write (JSONL)")->required();
+  c->add_option("--bytes", a->options.most, "bytes a piece has at most")->check(CLI::Range(4, 1 << 24))->capture_default_str();
+  c->add_option("--longer-than", a->options.least, "bytes a piece must exceed")->capture_default_str();
+  c->add_option("--domain", a->domain, "domain of all these documents");
+  c->callback([a] { run(*a); });
+}

@@ -1,0 +1,81 @@
+// llmap compare: two models of a store in detail.
+#include "commands.hpp"
+#include "llmap/geometry/pair.hpp"
+#include "llmap/geometry/select_texts.hpp"
+#include "llmap/likelihood/export.hpp"
+#include <fmt/format.h>
+#include <memory>
+
+namespace {
+
+struct compare_arguments {
+  std::string store, a, b;
+  double clip = 0.02;
+};
+
+Eigen::Index row_of(const llmap::score_matrix& m, const std::string& name, const std::string& where) {
+  for (std::size_t i = 0; i < m.models.size(); ++i)
+    if (m.models[i] == name) return static_cast<Eigen::Index>(i);
+  llmap::fail(where, ": no model named ", name, " (", m.models.size(), " models, first ", m.models.front(), ")");
+}
+
+void run(const compare_arguments& args) {
+  const llmap::score_matrix all = llmap::load_score_matrix(args.store);
+  const Eigen::Index a = row_of(all, args.a, args.store), b = row_of(all, args.b, args.store);
+  // The clip is the map's: over all models; texts count where both models have a value.
+  const llmap::clipped_matrix clipped = llmap::clip(all.log_likelihood, llmap::clip_threshold(all.log_likelihood, args.clip));
+  std::vector<Eigen::Index> kept;
+  for (Eigen::Index s = 0; s < all.log_likelihood.cols(); ++s)
+    if (usable(all, a, s) && usable(all, b, s)) kept.push_back(s);
+  if (kept.size() < 2) llmap::fail(args.store, ": ", args.a, " and ", args.b, ": expected at least 2 texts that both have scored, got ", kept.size());
+  llmap::row_matrix pair(2, static_cast<Eigen::Index>(kept.size()));
+  std::vector<std::int64_t> bytes;
+  std::vector<std::string> texts, domains;
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    const auto s = static_cast<std::size_t>(kept[k]);
+    pair(0, static_cast<Eigen::Index>(k)) = clipped.values(a, kept[k]);
+    pair(1, static_cast<Eigen::Index>(k)) = clipped.values(b, kept[k]);
+    bytes.push_back(all.bytes[s]);
+    texts.push_back(all.texts[s]);
+    domains.push_back(all.domains.empty() ? "" : all.domains[s]);
+  }
+  const llmap::kl_table table = llmap::kl(pair, bytes);
+  fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", args.a, args.b, kept.size(),
+             all.texts.size() - kept.size(), clipped.threshold);
+  fmt::print("KL                   {:.6g} ± {:.2g} bits/byte ({:.6g} ± {:.2g} nats a text)\n", kl_bits_per_byte(table)(0, 1),
+             standard_error_bits_per_byte(table)(0, 1), table.nats(0, 1), table.standard_error(0, 1));
+  fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", table.mean_difference(0, 1),
+             mean_difference_standard_error(table)(0, 1), table.mean_difference(0, 1) >= 0 ? args.a : args.b, "predicts better");
+
+  const llmap::difference d = llmap::centered_difference(pair, 0, 1);
+  const std::vector<double> share = llmap::influence(d);
+  fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
+  for (std::size_t s : llmap::most_influential(share, 10)) fmt::print("  {:6.2f} %  {:+12.4f}  {}  {}\n", 100 * share[s], d[s], texts[s], domains[s]);
+
+  if (all.domains.empty()) return;
+  std::map<std::string, std::size_t> number;
+  std::vector<std::size_t> domain;
+  for (const std::string& name : domains) domain.push_back(number.emplace(name, number.size()).first->second);
+  const llmap::domain_split_result split = llmap::domain_split(d, domain);
+  const double whole = split.within + split.between;
+  fmt::print("\nby domain: texts, mean difference in nats, share of the distance\n");
+  for (const auto& [name, g] : number) {
+    const llmap::domain_part& part = split.parts[g];
+    fmt::print("  {:<16} {:>6}  {:+12.4f}  {:6.2f} %\n", name.empty() ? "(none)" : name, part.texts, part.mean,
+               whole > 0 ? 100 * part.contribution / whole : 0.0);
+  }
+  fmt::print("  within domains {:.2f} %, between domains {:.2f} %\n", whole > 0 ? 100 * split.within / whole : 0.0,
+             whole > 0 ? 100 * split.between / whole : 0.0);
+}
+
+} // namespace
+
+void add_compare(CLI::App& app) {
+  const auto a = std::make_shared<compare_arguments>();
+  CLI::App* c = app.add_subcommand("compare", "Compare two models: KL with error, influential texts, domains");
+  c->add_option("store", a->store, "store made by score, or matrix made by export")->required();
+  c->add_option("a", a->a, "first model")->required();
+  c->add_option("b", a->b, "second model")->required();
+  c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  c->callback([a] { run(*a); });
+}

@@ -1,0 +1,73 @@
+// llmap info: what a model folder or a safetensors file holds, and everything that can be checked without running it.
+#include "commands.hpp"
+#include "llmap/architectures/all.hpp"
+#include "llmap/text/tokenizer.hpp"
+#include "llmap/weights/checkpoint.hpp"
+#include <fmt/format.h>
+#include <memory>
+
+namespace {
+
+using llmap::fail;
+
+template <class Source> std::uint64_t bytes_of(const Source& source) {
+  std::uint64_t bytes = 0;
+  for (const std::string& name : source.names()) {
+    const auto info = source.find(name);
+    bytes += static_cast<std::uint64_t>(info->elements()) * llmap::bits_of(info->type) / 8;
+  }
+  return bytes;
+}
+
+void show_file(const std::string& path) {
+  const llmap::safetensors_file file(path);
+  for (const std::string& name : file.names()) {
+    const auto info = file.find(name);
+    fmt::print("{:<5} {:<20} {}\n", llmap::name_of(info->type), llmap::shape_text(info->shape), name);
+  }
+  fmt::print("{} tensors, {} bytes\n", file.names().size(), bytes_of(file));
+}
+
+void show_folder(const std::string& folder) {
+  const llmap::decoder_plan plan = plan_of(llmap::config::load(folder));
+  const llmap::checkpoint weights(folder);
+  std::vector<llmap::tensor_spec> table = tensor_table(plan);
+  if (!has_prefix(weights, plan.prefix))
+    for (llmap::tensor_spec& t : table)
+      if (t.name.starts_with(plan.prefix)) t.name.erase(0, plan.prefix.size());
+  check_tensors(weights, table, folder);
+  fmt::print("model type     {}\n", plan.model_type);
+  fmt::print("layers         {}, width {}, vocabulary {}\n", plan.layers.size(), plan.width, plan.vocab);
+  if (!plan.layers.empty()) {
+    const llmap::attention_plan& a = plan.layers[0].attention;
+    fmt::print("heads          {} of width {}, {} for keys and values\n", a.heads, a.head_dim, a.kv_heads);
+  }
+  if (plan.trained_tokens) fmt::print("positions      {}\n", plan.trained_tokens);
+  std::int64_t parameters = 0;
+  for (const llmap::tensor_spec& t : table) {
+    std::int64_t n = 1;
+    for (std::int64_t d : t.shape) n *= d;
+    parameters += n;
+  }
+  fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(), bytes_of(weights),
+             weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
+  const llmap::tokenizer tokenizer = llmap::tokenizer::load(folder);
+  const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
+  fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),
+             tokenizer.adds_bos() ? "put in front" : "not put in front", id(tokenizer.eos_id()));
+  if (tokenizer.vocab_size() > plan.vocab)
+    fail(folder, ": tokenizer: expected ids below ", plan.vocab, " (the rows of the embedding), got ", tokenizer.vocab_size() - 1);
+}
+
+} // namespace
+
+void add_info(CLI::App& app) {
+  const auto path = std::make_shared<std::string>();
+  CLI::App* c = app.add_subcommand("info", "Check a model folder or a safetensors file and say what it holds");
+  c->add_option("path", *path, "model folder or .safetensors file")->required();
+  c->callback([path] {
+    if (!std::filesystem::exists(*path)) fail(*path, ": no such file or directory");
+    if (std::filesystem::is_directory(*path)) show_folder(*path);
+    else show_file(*path);
+  });
+}

@@ -1,0 +1,69 @@
+// llmap logprobs: log p of every token of given id sequences, as JSON; for checking against other programs.
+#include "commands.hpp"
+#include "llmap/architectures/all.hpp"
+#include "llmap/likelihood/score.hpp"
+#include "llmap/weights/checkpoint.hpp"
+#include <cstdio>
+#include <memory>
+
+namespace {
+
+struct logprobs_arguments {
+  std::string folder, ids, precision = "f32";
+  int threads = llmap::default_threads();
+};
+
+std::vector<std::vector<std::int32_t>> read_sequences(const std::string& path) {
+  const nlohmann::json file = llmap::read_json_file(path);
+  if (!file.is_object() || !file.contains("sequences") || !file["sequences"].is_array())
+    llmap::fail(path, ": expected {\"sequences\": [[ids], ...]}");
+  std::vector<std::vector<std::int32_t>> sequences;
+  for (const auto& list : file["sequences"]) {
+    const std::string where = path + ": sequences[" + std::to_string(sequences.size()) + "]";
+    if (!list.is_array() || list.empty()) llmap::fail(where, ": expected a list of one or more ids");
+    auto& ids = sequences.emplace_back();
+    for (const auto& id : list) {
+      if (!id.is_number_integer() || id.get<double>() < 0 || id.get<double>() > 0x7fffffff)
+        llmap::fail(where, ": expected token ids, got ", id.dump());
+      ids.push_back(id.get<std::int32_t>());
+    }
+  }
+  return sequences;
+}
+
+template <class T> void run(const logprobs_arguments& a) {
+  const llmap::cpu_executor exec{a.threads};
+  const auto sequences = read_sequences(a.ids);
+  llmap::decoder_plan plan = plan_of(llmap::config::load(a.folder));
+  const llmap::checkpoint weights(a.folder);
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const std::string where = a.ids + ": sequences[" + std::to_string(i) + "]";
+    llmap::check_ids(sequences[i], plan.vocab, where);
+    if (plan.max_tokens && sequences[i].size() > static_cast<std::size_t>(plan.max_tokens))
+      llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
+  }
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder);
+  llmap::score_workspace<T> work;
+  nlohmann::ordered_json out{{"precision", a.precision}, {"sequences", nlohmann::json::array()}};
+  for (const auto& ids : sequences) {
+    llmap::ragged_batch batch;
+    batch.add(ids);
+    nlohmann::ordered_json entry{{"ids", ids}};
+    entry["logprob"] = llmap::token_log_probabilities<T>(exec, model, batch, work);
+    out["sequences"].push_back(std::move(entry));
+  }
+  weights.check_unchanged();
+  std::puts(out.dump().c_str());
+}
+
+} // namespace
+
+void add_logprobs(CLI::App& app) {
+  const auto a = std::make_shared<logprobs_arguments>();
+  CLI::App* c = app.add_subcommand("logprobs", "Print the log-probability of every token of given ids (JSON)");
+  c->add_option("folder", a->folder, "model folder")->required();
+  c->add_option("--ids", a->ids, "{\"sequences\": [[ids], ...]}")->required();
+  c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64"}))->capture_default_str();
+  c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
+  c->callback([a] { a->precision == "f64" ? run<double>(*a) : run<float>(*a); });
+}

@@ -1,0 +1,81 @@
+// llmap score: log-likelihoods of a text set under model folders, into a store. Resumes where it was stopped.
+#include "commands.hpp"
+#include "score_model.hpp"
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+
+namespace {
+
+struct score_arguments {
+  std::vector<std::string> folders;
+  std::string texts, store;
+  score_settings settings;
+};
+
+/// The model folders among the arguments: a folder with a config.json, or the folders inside one without.
+std::vector<std::filesystem::path> model_folders(const std::vector<std::string>& arguments) {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> folders;
+  for (const std::string& argument : arguments) {
+    const fs::path path = fs::path(argument).lexically_normal();
+    if (!fs::exists(path)) llmap::fail(argument, ": no such file or directory");
+    if (!fs::is_directory(path)) llmap::fail(argument, ": expected a model folder, or a folder of model folders");
+    if (fs::exists(path / "config.json")) {
+      folders.push_back(path);
+      continue;
+    }
+    std::vector<fs::path> inside;
+    for (const auto& entry : fs::directory_iterator(path))
+      if (entry.is_directory() && fs::exists(entry.path() / "config.json")) inside.push_back(entry.path());
+    if (inside.empty()) llmap::fail(argument, ": expected config.json, or folders that hold one");
+    std::sort(inside.begin(), inside.end());
+    folders.insert(folders.end(), inside.begin(), inside.end());
+  }
+  return folders;
+}
+
+void run(const score_arguments& a) {
+  const auto folders = model_folders(a.folders);
+  std::map<std::string, std::filesystem::path> path_of;
+  for (const auto& folder : folders) {
+    const auto [other, fresh] = path_of.emplace(model_name(folder), folder);
+    if (!fresh) llmap::fail(folder.string(), ": another model of this run has the same name (", other->second.string(), ")");
+  }
+  const llmap::text_set texts = llmap::load_text_set(a.texts);
+  llmap::score_store store(a.store, texts);
+  std::vector<score_report> reports;
+  std::vector<std::string> failed;
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    try {
+      const std::string place = fmt::format("[{}/{}] ", i + 1, folders.size());
+      reports.push_back(score_model(folders[i], texts, store, a.settings, place));
+    } catch (const std::exception& problem) {
+      std::fprintf(stderr, "llmap: %s\n", problem.what());
+      failed.push_back(model_name(folders[i]));
+    }
+  }
+  print_reports(reports);
+  if (failed.empty()) return;
+  std::string names;
+  for (const std::string& name : failed) names += (names.empty() ? "" : ", ") + name;
+  llmap::fail(failed.size(), " of ", folders.size(), " models failed: ", names);
+}
+
+} // namespace
+
+void add_score(CLI::App& app) {
+  const auto a = std::make_shared<score_arguments>();
+  CLI::App* c = app.add_subcommand("score", "Score texts under models into a store; resumes where it was stopped");
+  c->add_option("folders", a->folders, "model folders, or folders of model folders")->required();
+  c->add_option("--texts", a->texts, "texts (JSONL)")->required();
+  c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
+  c->add_option("--precision", a->settings.precision, "working precision")->check(CLI::IsMember({"f32", "f64"}))->capture_default_str();
+  c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
+  c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  c->add_option("--bos", a->settings.bos, "BOS in front of each text")
+      ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))->capture_default_str();
+  c->add_option("--on-overlong", a->settings.overlong, "texts longer than the model's positions")
+      ->check(CLI::IsMember({"error", "truncate"}))->capture_default_str();
+  c->callback([a] { run(*a); });
+}

@@ -1,0 +1,194 @@
+#include "score_model.hpp"
+#include "llmap/architectures/all.hpp"
+#include "llmap/text/tokenizer.hpp"
+#include "llmap/weights/checkpoint.hpp"
+#include <chrono>
+#include <fmt/format.h>
+#include <numbers>
+
+namespace {
+
+using clock_type = std::chrono::steady_clock;
+double seconds_since(clock_type::time_point start) { return std::chrono::duration<double>(clock_type::now() - start).count(); }
+
+std::string file_text(const std::filesystem::path& path) {
+  const llmap::mapped_file file(path);
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+/// Everything that decides the scores: config, weights, tokenizer, policy.
+std::string fingerprint_of(const std::filesystem::path& folder, const llmap::checkpoint& weights, const llmap::tokenizer& tokenizer,
+                           const std::string& policy) {
+  llmap::fingerprint print;
+  print.add(file_text(folder / "config.json")).add(tokenizer.canonical()).add(policy);
+  for (const auto& shard : weights.shards()) {
+    constexpr std::size_t step = 64 << 20;
+    const auto bytes = shard->file().bytes();
+    for (std::size_t i = 0; i < bytes.size(); i += step) {
+      const auto piece = bytes.subspan(i, std::min(step, bytes.size() - i));
+      print.add({reinterpret_cast<const char*>(piece.data()), piece.size()});
+      shard->file().give_back(piece);
+    }
+  }
+  return print.hex();
+}
+
+struct encoded_text {
+  std::vector<std::int32_t> ids;
+  bool truncated = false;
+};
+
+encoded_text encode(const llmap::tokenizer& tokenizer, const llmap::decoder_plan& plan, const llmap::text_item& text,
+                    const score_settings& settings, const std::string& where) {
+  encoded_text out;
+  if (settings.bos == "as_tokenizer") out.ids = tokenizer.encode(text.text);
+  else out.ids = tokenizer.encode(text.text, false);
+  if (settings.bos == "always") {
+    if (!tokenizer.bos_id()) llmap::fail(where, ": --bos always: the tokenizer has no BOS token");
+    out.ids.insert(out.ids.begin(), *tokenizer.bos_id());
+  }
+  llmap::check_ids(out.ids, plan.vocab, where + ": text " + text.id);
+  const auto most = static_cast<std::size_t>(plan.trained_tokens);
+  if (most && out.ids.size() > most) {
+    if (settings.overlong == "error")
+      llmap::fail(where, ": text ", text.id, ": expected at most ", most, " tokens (the model's positions), got ", out.ids.size(),
+                  "; --on-overlong truncate scores the first ", most);
+    out.ids.resize(most);
+    out.truncated = true;
+  }
+  return out;
+}
+
+/// One line on a terminal, rewritten at most five times a second.
+class progress_line {
+public:
+  progress_line(std::string head, std::int64_t total) : head_(std::move(head)), total_(total), shown_(::isatty(2) != 0) {}
+  ~progress_line() {
+    if (shown_ && drawn_) std::fprintf(stderr, "\r\033[K");
+  }
+  void update(std::int64_t done) {
+    if (!shown_ || (drawn_ && seconds_since(last_) < 0.2)) return;
+    last_ = clock_type::now();
+    drawn_ = true;
+    const double rate = static_cast<double>(done) / std::max(1e-9, seconds_since(start_));
+    const std::string line = fmt::format("{}{}/{} tokens, {:.0f} tokens/s, {:.0f} s left", head_, done, total_, rate,
+                                         static_cast<double>(total_ - done) / std::max(1e-9, rate));
+    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  }
+
+private:
+  std::string head_;
+  std::int64_t total_;
+  bool shown_, drawn_ = false;
+  clock_type::time_point start_ = clock_type::now(), last_{};
+};
+
+template <class T>
+void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan, const llmap::checkpoint& weights,
+                   const llmap::tokenizer& tokenizer, const llmap::text_set& texts, std::span<const std::size_t> missing, std::int64_t id,
+                   llmap::score_store& store, const score_settings& settings, const std::string& head, score_report& report) {
+  const llmap::cpu_executor exec{settings.threads};
+  std::vector<encoded_text> encoded(missing.size());
+  llmap::parallel_for(exec.threads, missing.size(), [&](std::size_t i) {
+    encoded[i] = encode(tokenizer, plan, texts.items[missing[i]], settings, folder.string());
+  });
+  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<bool> truncated;
+  std::int64_t total = 0;
+  for (encoded_text& e : encoded) {
+    total += static_cast<std::int64_t>(e.ids.size());
+    ids.push_back(std::move(e.ids));
+    truncated.push_back(e.truncated);
+  }
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, folder.string());
+
+  // Scores are saved about once a second and at the end: what is saved is never computed again.
+  const auto start = clock_type::now();
+  auto saved_at = start;
+  std::vector<std::size_t> pending;
+  std::vector<llmap::text_score> scores;
+  progress_line progress(head, total);
+  std::int64_t done = 0;
+  const auto save = [&] {
+    weights.check_unchanged();
+    store.save(id, pending, scores);
+    pending.clear();
+    scores.clear();
+    saved_at = clock_type::now();
+  };
+  llmap::score_texts<T>(exec, model, ids, {settings.batch_rows}, [&](std::size_t first, std::span<const llmap::text_score> batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      llmap::text_score score = batch[i];
+      if (truncated[first + i]) score.flags |= llmap::flag_truncated;
+      pending.push_back(missing[first + i]);
+      scores.push_back(score);
+      done += static_cast<std::int64_t>(ids[first + i].size());
+      report.tokens_now += score.tokens_scored;
+    }
+    if (seconds_since(saved_at) > 1) save();
+    progress.update(done);
+  });
+  save();
+  report.seconds = seconds_since(start);
+}
+
+} // namespace
+
+std::string model_name(const std::filesystem::path& folder) {
+  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
+}
+
+score_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
+                         const score_settings& settings, const std::string& place) {
+  llmap::decoder_plan plan = plan_of(llmap::config::load(folder));
+  const llmap::checkpoint weights(folder);
+  const llmap::tokenizer tokenizer = llmap::tokenizer::load(folder);
+  const std::string policy = fmt::format("precision {}, bos {}, overlong {}", settings.precision, settings.bos, settings.overlong);
+  const llmap::model_record record{model_name(folder), fingerprint_of(folder, weights, tokenizer, policy), plan.model_type, policy};
+  const std::int64_t id = store.open_model(record);
+
+  score_report report;
+  report.model = record.name;
+  std::vector<std::size_t> missing;
+  const auto present = store.scores(id);
+  for (std::size_t i = 0; i < present.size(); ++i)
+    if (!present[i]) missing.push_back(i);
+  report.scored = missing.size();
+  report.present = present.size() - missing.size();
+  const std::string head = place + record.name + ": ";
+  if (!missing.empty()) {
+    if (settings.precision == "f64")
+      score_missing<double>(folder, std::move(plan), weights, tokenizer, texts, missing, id, store, settings, head, report);
+    else score_missing<float>(folder, std::move(plan), weights, tokenizer, texts, missing, id, store, settings, head, report);
+  }
+  double nats = 0;
+  std::int64_t bytes = 0;
+  const auto all = store.scores(id);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    report.tokens += all[i]->tokens_scored;
+    if (all[i]->flags) {
+      report.flagged.push_back(texts.items[i].id);
+      continue;
+    }
+    nats += all[i]->log_likelihood;
+    bytes += static_cast<std::int64_t>(texts.items[i].text.size());
+  }
+  report.bits_per_byte = bytes ? -nats / (static_cast<double>(bytes) * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
+  return report;
+}
+
+void print_reports(const std::vector<score_report>& reports) {
+  if (reports.empty()) return;
+  std::size_t widest = 5;
+  for (const score_report& r : reports) widest = std::max(widest, r.model.size());
+  fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9}  {}\n", "model", widest, "texts", "new", "tokens", "tokens/s", "bits/byte", "flagged");
+  for (const score_report& r : reports) {
+    const std::string rate = r.scored && r.seconds > 0 ? fmt::format("{:.0f}", static_cast<double>(r.tokens_now) / r.seconds) : "-";
+    std::string flagged = std::to_string(r.flagged.size());
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, r.flagged.size()); ++i) flagged += (i ? ", " : " (") + r.flagged[i];
+    if (!r.flagged.empty()) flagged += r.flagged.size() > 3 ? ", ...)" : ")";
+    fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9.4f}  {}\n", r.model, widest, r.scored + r.present, r.scored, r.tokens, rate,
+               r.bits_per_byte, flagged);
+  }
+}
