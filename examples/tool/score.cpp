@@ -72,7 +72,8 @@ void add_score(CLI::App& app) {
   c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
   c->add_option("--precision", a->settings.precision, "working precision")->check(CLI::IsMember({"f32", "f64"}))->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
-  c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results; default: by the model's size")
+      ->check(CLI::Range(1, 1 << 20));
   c->add_option("--bos", a->settings.bos, "BOS in front of each text")
       ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))->capture_default_str();
   c->add_option("--on-overlong", a->settings.overlong, "texts longer than the model's positions")

@@ -8,7 +8,7 @@
 struct score_settings {
   std::string precision = "f32", bos = "as_tokenizer", overlong = "error";
   int threads = llmap::default_threads();
-  std::size_t batch_rows = 512;
+  std::size_t batch_rows = 0; // 0: chosen by the model's size
 };
 
 struct score_report {

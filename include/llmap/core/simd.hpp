@@ -34,7 +34,9 @@ template <class T, int W> LLMAP_INLINE vec<T, W> load(const T* p) {
 template <class T, int W> LLMAP_INLINE void store(T* p, vec<T, W> v) {
   *reinterpret_cast<typename vec_of<T, W>::unaligned*>(p) = v;
 }
-template <class T, int W> LLMAP_INLINE vec<T, W> broadcast(T x) { return x - vec<T, W>{}; } // -0 stays -0
+/// x in every lane (-0 becomes +0). In the inner loop of a kernel write scalar * vector instead: GCC 12 lowers a
+/// broadcast that is a function of its own before it knows the instruction set.
+template <class T, int W> LLMAP_INLINE vec<T, W> broadcast(T x) { return vec<T, W>{} + x; }
 
 /// The first n <= W elements at p, the rest `fill`.
 template <class T, int W> LLMAP_INLINE vec<T, W> load_partial(const T* p, std::size_t n, T fill = T(0)) {
@@ -122,7 +124,7 @@ inline isa active_isa() {
 namespace detail {
 #if defined(__x86_64__)
 template <class Kernel>
-[[gnu::target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512"), gnu::flatten, gnu::noinline]] void
+[[gnu::target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"), gnu::flatten, gnu::noinline]] void
 run_avx512(const Kernel& kernel) {
   kernel.template operator()<avx512>();
 }

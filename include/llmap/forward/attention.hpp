@@ -86,26 +86,26 @@ template <class T> struct attention_task {
           std::fill(s, s + columns, T(0));
           continue;
         }
-        const T scale = options->scale, cap = options->softcap;
-        for (std::size_t j = 0; j < columns; j += W) {
-          simd::vec<T, W> v = simd::load<T, W>(s + j) * scale;
-          if (cap != T(0)) v = cap * simd::tanh<T, W>(v / cap);
-          simd::store<T, W>(s + j, v);
+        // Vectors that hold a visible key: [from, to); what they hold beyond is masked, the rest of the row is 0.
+        const std::size_t from = low / W * W, to = round_up(high, W);
+        T scale = options->scale;
+        if (options->softcap != T(0) || slope != T(0)) {
+          adjust<Isa>(s, from, to, position, block);
+          scale = T(1);
         }
-        if (slope != T(0))
-          for (std::size_t j = 0; j < columns; ++j) s[j] -= slope * (static_cast<T>(position) - static_cast<T>(block + j));
-        std::fill(s, s + low, -infinity);
-        std::fill(s + high, s + columns, -infinity);
-
-        simd::vec<T, W> most = simd::load<T, W>(s);
-        for (std::size_t j = W; j < columns; j += W) most = simd::maximum<T, W>(most, simd::load<T, W>(s + j));
-        const T m = std::max(top[i], simd::maximum<T, W>(most));
+        std::fill(s + from, s + low, -infinity);
+        std::fill(s + high, s + to, -infinity);
+        simd::vec<T, W> most = simd::load<T, W>(s + from);
+        for (std::size_t j = from + W; j < to; j += W) most = simd::maximum<T, W>(most, simd::load<T, W>(s + j));
+        const T m = std::max(top[i], scale * simd::maximum<T, W>(most));
         simd::vec<T, W> added{};
-        for (std::size_t j = 0; j < columns; j += W) {
-          const simd::vec<T, W> p = simd::exp<T, W>(simd::load<T, W>(s + j) - m);
+        for (std::size_t j = from; j < to; j += W) {
+          const simd::vec<T, W> p = simd::exp<T, W>(simd::load<T, W>(s + j) * scale - m);
           added += p;
           simd::store<T, W>(s + j, p);
         }
+        std::fill(s, s + from, T(0));
+        std::fill(s + to, s + columns, T(0));
         if (m != top[i]) {
           const T shrink = top[i] == -infinity ? T(0) : simd::exp<T, W>(simd::broadcast<T, W>(top[i] - m))[0];
           sum[i] *= shrink;
@@ -118,8 +118,23 @@ template <class T> struct attention_task {
       for (std::size_t d = 0; d < padded; d += NR)
         matrix_panel<Isa, T>(n, count, score, key_block, values + d * length + block * NR, total + d, padded, true);
     }
-    for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t d = 0; d < D; ++d) out(i, d) = total[i * padded + d] / sum[i];
+    for (std::size_t i = 0; i < n; ++i) {
+      const T share = T(1) / sum[i];
+      for (std::size_t d = 0; d < D; ++d) out(i, d) = total[i * padded + d] * share;
+    }
+  }
+
+  /// Scores of one query, scaled, soft-capped and with ALiBi.
+  template <class Isa> LLMAP_INLINE void adjust(T* s, std::size_t from, std::size_t to, std::size_t position, std::size_t block) const {
+    constexpr int W = simd::width<Isa, T>;
+    const T cap = options->softcap;
+    for (std::size_t j = from; j < to; j += W) {
+      simd::vec<T, W> v = simd::load<T, W>(s + j) * options->scale;
+      if (cap != T(0)) v = cap * simd::tanh<T, W>(v / cap);
+      simd::store<T, W>(s + j, v);
+    }
+    if (slope != T(0))
+      for (std::size_t j = from; j < to; ++j) s[j] -= slope * (static_cast<T>(position) - static_cast<T>(block + j));
   }
 };
 

@@ -25,7 +25,7 @@ LLMAP_INLINE void matrix_tile(std::size_t K, const T* __restrict A, std::size_t 
     for (int j = 0; j < V; ++j) b[j] = simd::load<T, W>(B + j * W);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
-      const simd::vec<T, W> a = simd::broadcast<T, W>(A[i * lda + k]);
+      const T a = A[i * lda + k]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
 #pragma GCC unroll 8
       for (int j = 0; j < V; ++j) c[i][j] += a * b[j];
     }

@@ -65,8 +65,19 @@ std::vector<double> token_log_probabilities(const cpu_executor& exec, const deco
 }
 
 struct score_options {
-  std::size_t batch_rows = 512; ///< tokens a batch is filled up to; changes speed and memory, never a bit of a result
+  /// Tokens a batch is filled up to; changes speed and memory, never a bit of a result. 0: as many as keep the
+  /// activations within 16 MiB, at least 512 (below that the matrix products wait for memory) and at most 4096.
+  std::size_t batch_rows = 0;
 };
+
+/// Bytes of activations that a forward pass keeps for each token.
+template <class T> std::size_t activation_bytes(const decoder<T>& model) {
+  std::size_t elements = 4 * static_cast<std::size_t>(model.plan.width) + model.head.cols;
+  std::size_t widest = 0;
+  for (const decoder_layer<T>& layer : model.layers)
+    widest = std::max(widest, 2 * layer.qkv.rows + layer.out.cols + layer.mlp_in.rows);
+  return (elements + widest) * sizeof(T);
+}
 
 /// Scores texts given as ids, in order; `done(first, scores)` gets the scores of texts first, first + 1, ...
 /// as each batch is ready, and may throw to stop. Texts must fit the model's positions.
@@ -74,10 +85,12 @@ template <class T, class Done>
 void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
   score_workspace<T> work;
+  const std::size_t most = options.batch_rows ? options.batch_rows
+                                              : std::clamp<std::size_t>((std::size_t{16} << 20) / activation_bytes(model), 512, 4096);
   for (std::size_t first = 0; first < texts.size();) {
     ragged_batch batch;
     std::size_t last = first;
-    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= options.batch_rows)) batch.add(texts[last++]);
+    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= most)) batch.add(texts[last++]);
     const std::vector<double> nats = token_log_probabilities<T>(exec, model, batch, work);
     std::vector<text_score> scores;
     std::size_t from = 0;
