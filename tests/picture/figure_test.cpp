@@ -2,6 +2,7 @@
 #include "llmap/picture/tsv.hpp"
 #include "llmap/core/write_file.hpp"
 #include "picture/small_map.hpp"
+#include <fstream>
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <sstream>

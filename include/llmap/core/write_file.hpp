@@ -20,7 +20,13 @@ template <class Write> void write_file_with(const std::filesystem::path& path, c
   const std::string part = direct ? path.string() : path.string() + ".part" + std::to_string(::getpid());
   std::FILE* file = std::fopen(part.c_str(), "wb");
   if (!file) fail(path.string(), ": cannot be opened for writing: ", std::strerror(errno));
-  write(file);
+  try {
+    write(file);
+  } catch (...) {
+    std::fclose(file);
+    if (!direct) ::unlink(part.c_str());
+    throw;
+  }
   errno = 0;
   const bool written = std::fflush(file) == 0 && !std::ferror(file) && (direct || ::fsync(::fileno(file)) == 0);
   int reason = errno;

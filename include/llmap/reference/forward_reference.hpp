@@ -1,0 +1,107 @@
+// Every op of the forward pass as plain loops in double: the oracle of the fast ones, and the place to read what an
+// op means. Matrices are row-major vectors; shapes as in the fast op of the same name.
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+namespace llmap::reference {
+
+using vector = std::vector<double>;
+
+/// y (M, N) = x (M, K) w (N, K)^T + b (N), b may be empty.
+inline vector linear(const vector& x, const vector& w, const vector& b, std::size_t M, std::size_t K, std::size_t N) {
+  vector y(M * N);
+  for (std::size_t i = 0; i < M; ++i)
+    for (std::size_t j = 0; j < N; ++j) {
+      double sum = b.empty() ? 0 : b[j];
+      for (std::size_t k = 0; k < K; ++k) sum += x[i * K + k] * w[j * K + k];
+      y[i * N + j] = sum;
+    }
+  return y;
+}
+
+/// x / sqrt(mean(x^2) + eps) * w, by rows (M, C).
+inline vector rms_norm(const vector& x, const vector& w, double epsilon, std::size_t M, std::size_t C) {
+  vector y(M * C);
+  for (std::size_t i = 0; i < M; ++i) {
+    double square = 0;
+    for (std::size_t k = 0; k < C; ++k) square += x[i * C + k] * x[i * C + k];
+    const double scale = 1 / std::sqrt(square / static_cast<double>(C) + epsilon);
+    for (std::size_t k = 0; k < C; ++k) y[i * C + k] = x[i * C + k] * scale * w[k];
+  }
+  return y;
+}
+
+/// (x - mean) / sqrt(var + eps) * w + b, biased variance, by rows (M, C).
+inline vector layer_norm(const vector& x, const vector& w, const vector& b, double epsilon, std::size_t M, std::size_t C) {
+  vector y(M * C);
+  for (std::size_t i = 0; i < M; ++i) {
+    double mean = 0, variance = 0;
+    for (std::size_t k = 0; k < C; ++k) mean += x[i * C + k] / static_cast<double>(C);
+    for (std::size_t k = 0; k < C; ++k) variance += (x[i * C + k] - mean) * (x[i * C + k] - mean) / static_cast<double>(C);
+    for (std::size_t k = 0; k < C; ++k) y[i * C + k] = (x[i * C + k] - mean) / std::sqrt(variance + epsilon) * w[k] + b[k];
+  }
+  return y;
+}
+
+/// Rotates the pairs (i, i + frequencies.size()) of one head vector at `position`.
+inline void rope(double* head, const vector& frequencies, double position) {
+  const std::size_t half = frequencies.size();
+  for (std::size_t i = 0; i < half; ++i) {
+    const double c = std::cos(position * frequencies[i]), s = std::sin(position * frequencies[i]);
+    const double a = head[i], b = head[i + half];
+    head[i] = a * c - b * s;
+    head[i + half] = b * c + a * s;
+  }
+}
+
+struct attention_options {
+  std::size_t heads = 1, kv_heads = 1, head_dim = 1;
+  double scale = 1, softcap = 0;
+  std::size_t window = 0;
+  vector alibi; // a slope a head, or empty
+};
+
+/// Causal attention of one text: qkv (T, H D + 2 Hkv D) -> (T, H D).
+inline vector attention(const vector& qkv, const attention_options& o, std::size_t T) {
+  const std::size_t D = o.head_dim, stride = (o.heads + 2 * o.kv_heads) * D;
+  vector out(T * o.heads * D, 0.0);
+  for (std::size_t h = 0; h < o.heads; ++h) {
+    const std::size_t g = h / (o.heads / o.kv_heads);
+    for (std::size_t i = 0; i < T; ++i) {
+      const std::size_t first = o.window && i + 1 > o.window ? i + 1 - o.window : 0;
+      vector score;
+      double most = -std::numeric_limits<double>::infinity(), sum = 0;
+      for (std::size_t j = first; j <= i; ++j) {
+        double s = 0;
+        for (std::size_t d = 0; d < D; ++d) s += qkv[i * stride + h * D + d] * qkv[j * stride + (o.heads + g) * D + d];
+        s *= o.scale;
+        if (o.softcap != 0) s = o.softcap * std::tanh(s / o.softcap);
+        if (!o.alibi.empty()) s += o.alibi[h] * static_cast<double>(j);
+        score.push_back(s);
+        most = std::max(most, s);
+      }
+      for (double& s : score) sum += s = std::exp(s - most);
+      for (std::size_t j = first; j <= i; ++j)
+        for (std::size_t d = 0; d < D; ++d)
+          out[(i * o.heads + h) * D + d] += score[j - first] / sum * qkv[j * stride + (o.heads + o.kv_heads + g) * D + d];
+    }
+  }
+  return out;
+}
+
+/// log p(target) of one row of logits.
+inline double cross_entropy(const vector& logits, std::size_t target) {
+  double most = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (double z : logits) most = std::max(most, z);
+  for (double z : logits) sum += std::exp(z - most);
+  return logits[target] - most - std::log(sum);
+}
+
+inline double gelu(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
+inline double gelu_tanh(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x))); }
+inline double silu(double x) { return x / (1 + std::exp(-x)); }
+
+} // namespace llmap::reference

@@ -1,0 +1,65 @@
+#include "llmap/core/parallel.hpp"
+#include "llmap/core/random.hpp"
+#include "llmap/core/view.hpp"
+#include "llmap/core/write_file.hpp"
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <vector>
+
+using namespace llmap;
+
+TEST(error, is_one_line) {
+  try {
+    fail("file\nname", ": ", 3, '\t');
+  } catch (const error& e) {
+    EXPECT_STREQ(e.what(), "file?name: 3?");
+  }
+}
+TEST(parallel_for, runs_each_item_once) {
+  for (int threads : {1, 2, 3, 7}) {
+    std::vector<std::atomic<int>> count(1000);
+    parallel_for(threads, count.size(), [&](std::size_t i) { ++count[i]; });
+    EXPECT_TRUE(std::all_of(count.begin(), count.end(), [](const auto& c) { return c == 1; }));
+  }
+}
+TEST(parallel_for, throws_on_the_calling_thread) {
+  EXPECT_THROW(parallel_for(3, 100, [](std::size_t i) { if (i == 57) fail("item 57"); }), error);
+}
+TEST(counter_random, is_a_function_of_seed_stream_and_counter) {
+  const counter_random a{1}, b{1}, c{2};
+  EXPECT_EQ(a.bits(3, 4), b.bits(3, 4));
+  EXPECT_NE(a.bits(3, 4), c.bits(3, 4));
+  EXPECT_NE(a.bits(3, 4), a.bits(4, 3));
+  double sum = 0, square = 0;
+  std::vector<int> seen(7, 0);
+  constexpr int n = 100000;
+  for (int i = 0; i < n; ++i) {
+    const double x = a.normal(0, static_cast<std::uint64_t>(i));
+    sum += x, square += x * x;
+    ++seen[a.below(1, static_cast<std::uint64_t>(i), 7)];
+  }
+  EXPECT_NEAR(sum / n, 0, 0.02);
+  EXPECT_NEAR(square / n, 1, 0.03);
+  for (int s : seen) EXPECT_NEAR(s, n / 7.0, 500);
+}
+TEST(buffers, are_aligned_and_refuse_the_impossible) {
+  matrix_buffer<float> b;
+  const auto m = b.reshape(3, 5);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data) % 64, 0u);
+  EXPECT_EQ(&m(2, 4), m.data + 14);
+  EXPECT_THROW(b.reshape(std::size_t{1} << 40, std::size_t{1} << 40), error);
+}
+TEST(write_file, is_whole_or_not_at_all) {
+  const auto path = std::filesystem::temp_directory_path() / "llmap_write_file_test";
+  write_file(path, "first");
+  EXPECT_THROW(write_file_with(path, [](std::FILE*) { fail("stopped"); }), error);
+  std::ifstream in(path);
+  std::string text;
+  in >> text;
+  EXPECT_EQ(text, "first");
+  std::filesystem::remove(path);
+  EXPECT_THROW(write_file("/dev/full", std::string(1 << 20, 'x')), error);
+  EXPECT_THROW(write_file(path / "no_such_folder" / "x", "y"), error);
+}

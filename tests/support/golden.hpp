@@ -1,0 +1,71 @@
+// Where the goldens lie, and small helpers of the tests.
+#pragma once
+#include "llmap/core/error.hpp"
+#include "llmap/core/random.hpp"
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace golden {
+
+inline std::filesystem::path source() { return LLMAP_SOURCE_DIR; }
+inline std::filesystem::path folder(const std::string& kind) { return source() / "tests" / "golden" / kind; }
+inline std::filesystem::path zoo() { return source() / "examples" / "zoo"; }
+
+/// Names of the case folders of a kind, sorted.
+inline std::vector<std::string> cases(const std::string& kind) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder(kind)))
+    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+inline nlohmann::json read(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  if (!in) llmap::fail(path.string(), ": missing golden");
+  return nlohmann::json::parse(in);
+}
+
+/// A folder of this process, removed at the end.
+struct scratch {
+  std::filesystem::path path;
+  scratch() : path(std::filesystem::temp_directory_path() / ("llmap_test_" + std::to_string(::getpid()) + "_" + std::to_string(number()++))) {
+    std::filesystem::create_directories(path);
+  }
+  ~scratch() { std::filesystem::remove_all(path); }
+  std::filesystem::path write(const std::string& name, const std::string& content) const {
+    std::ofstream(path / name, std::ios::binary) << content;
+    return path / name;
+  }
+private:
+  static int& number() { static int n = 0; return n; }
+};
+
+/// The message of the llmap::error that `body` throws; fails the test if it throws none.
+template <class Body> std::string message_of(const Body& body) {
+  try {
+    body();
+  } catch (const llmap::error& problem) {
+    const std::string text = problem.what();
+    EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+    return text;
+  }
+  ADD_FAILURE() << "expected an llmap::error";
+  return "";
+}
+#define EXPECT_MESSAGE(statement, part)                                                                     \
+  EXPECT_NE(golden::message_of([&] { statement; }).find(part), std::string::npos)                           \
+      << golden::message_of([&] { statement; })
+
+inline std::vector<double> normals(std::size_t n, std::uint64_t stream, double scale = 1) {
+  std::vector<double> v(n);
+  for (std::size_t i = 0; i < n; ++i) v[i] = scale * llmap::counter_random{7}.normal(stream, i);
+  return v;
+}
+
+} // namespace golden
