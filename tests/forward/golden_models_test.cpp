@@ -1,0 +1,58 @@
+// Every golden checkpoint: log-probabilities per token in float64 within 1e-9 and in float32 within 4 times the
+// float32 error recorded with it; the first layer that disagrees is named by the trace.
+#include "llmap/architectures/all.hpp"
+#include "llmap/likelihood/score.hpp"
+#include "llmap/weights/checkpoint.hpp"
+#include "support/golden.hpp"
+
+using namespace llmap;
+
+namespace {
+class golden_model : public testing::TestWithParam<std::string> {
+protected:
+  std::filesystem::path folder = golden::folder("models") / GetParam();
+  nlohmann::json expected = golden::read(folder / "expected.json");
+  checkpoint weights{folder};
+
+  template <class T> decoder<T> load() const { return load_decoder<T>({2}, plan_of(config::load(folder)), weights, folder.string()); }
+  template <class T, class Bound> void compare(const Bound& bound) const {
+    const decoder<T> model = load<T>();
+    score_workspace<T> work;
+    for (const auto& s : expected["sequences"]) {
+      ragged_batch batch;
+      batch.add(s["ids"].get<std::vector<std::int32_t>>());
+      const auto got = token_log_probabilities<T>({2}, model, batch, work);
+      const auto want = s["logprob"].get<std::vector<double>>();
+      ASSERT_EQ(got.size(), want.size());
+      for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound(s)) << "token " << i << " of " << batch.rows();
+    }
+  }
+};
+} // namespace
+
+TEST_P(golden_model, float64) { compare<double>([](const nlohmann::json&) { return 1e-9; }); }
+TEST_P(golden_model, float32) { // without fused multiply-add every term rounds twice: twice the bound there
+  const double looser = simd::active_isa() == simd::isa::baseline ? 2 : 1;
+  compare<float>([&](const nlohmann::json& s) { return looser * (4 * s["fp32_max_abs_error"].get<double>() + 2e-6); });
+}
+TEST_P(golden_model, trace) {
+  const nlohmann::json trace = golden::read(folder / "trace.json");
+  const decoder<double> model = load<double>();
+  ragged_batch batch;
+  for (const auto& s : expected["sequences"])
+    if (s["ids"].size() == 17) batch.add(s["ids"].get<std::vector<std::int32_t>>());
+  ASSERT_EQ(batch.rows(), 17u);
+  std::size_t layer = 0;
+  forward_workspace<double> work;
+  forward<double>({1}, model, batch, work, [&](const std::string& name, matrix_view<const double> x) {
+    const auto& want = name == "layer" ? trace["layers"][layer++] : trace[name];
+    double mean = 0, square = 0;
+    const double n = static_cast<double>(x.rows * x.cols);
+    for (std::size_t r = 0; r < x.rows; ++r)
+      for (std::size_t k = 0; k < x.cols; ++k) mean += x(r, k) / n, square += x(r, k) * x(r, k) / n;
+    EXPECT_NEAR(mean, want["mean"].get<double>(), 1e-9) << name << " " << layer;
+    EXPECT_NEAR(std::sqrt(square), want["rms"].get<double>(), 1e-9) << name << " " << layer;
+  });
+  EXPECT_EQ(layer, trace["layers"].size());
+}
+INSTANTIATE_TEST_SUITE_P(all, golden_model, testing::ValuesIn(golden::cases("models")), [](const auto& i) { return i.param; });

@@ -1,0 +1,126 @@
+#include "llmap/forward/linear.hpp"
+#include "llmap/reference/forward_reference.hpp"
+#include "support/golden.hpp"
+
+using namespace llmap;
+
+namespace {
+
+template <class T> std::vector<T> cast(const std::vector<double>& v) {
+  std::vector<T> out;
+  for (double x : v) {
+    if constexpr (std::is_same_v<T, bf16> || std::is_same_v<T, f16>) out.push_back(T(static_cast<float>(x)));
+    else out.push_back(static_cast<T>(x));
+  }
+  return out;
+}
+template <class T> std::vector<double> widen(const std::vector<T>& v) {
+  std::vector<double> out;
+  for (const T& x : v) {
+    if constexpr (std::is_same_v<T, double>) out.push_back(x);
+    else out.push_back(static_cast<float>(x));
+  }
+  return out;
+}
+std::string same(const std::string& name) { return name; }
+
+template <class T, class Stored> void against_reference(std::size_t M, std::size_t K, std::size_t N) {
+  const auto w = cast<Stored>(golden::normals(N * K, 1)), b = cast<Stored>(golden::normals(N, 2));
+  const auto x = cast<T>(golden::normals(M * K, 3));
+  memory_tensors source;
+  const auto n = static_cast<std::int64_t>(N), k = static_cast<std::int64_t>(K);
+  source.add<Stored>("w", {n, k}, w);
+  source.add<Stored>("b", {n}, b);
+  const auto packed = pack_matrix<T>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2);
+  std::vector<T> y(M * N, T(1));
+  linear<T>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
+  const auto expected = reference::linear(widen(x), widen(w), widen(b), M, K, N);
+  double bound = 0; // K eps sum |x w|, the contract; here with the largest row and column
+  for (double v : widen(w)) bound = std::max(bound, std::abs(v));
+  bound *= 6 * static_cast<double>(K + 1) * std::sqrt(static_cast<double>(K + 1)) * std::numeric_limits<T>::epsilon();
+  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound) << M << "x" << K << "x" << N << " at " << i;
+  linear<T>({1}, {x.data(), M, K}, packed, {y.data(), M, N}, store_mode::add);
+  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], 2 * expected[i], 2 * bound);
+  std::vector<T> row(K);
+  packed.read_row(N / 2, row.data());
+  for (std::size_t c = 0; c < K; ++c) ASSERT_EQ(row[c], static_cast<T>(widen(w)[N / 2 * K + c]));
+}
+
+} // namespace
+
+TEST(linear, shapes_and_tails) {
+  for (std::size_t M : {1, 2, 3, 5, 6, 7, 13, 145})
+    for (std::size_t K : {1, 3, 17, 70})
+      for (std::size_t N : {1, 7, 16, 33, 130}) {
+        against_reference<float, float>(M, K, N);
+        against_reference<double, double>(M, K, N);
+      }
+}
+TEST(linear, deep_products_and_every_storage_type) {
+  against_reference<float, bf16>(9, 1500, 40);
+  against_reference<float, f16>(9, 1500, 40);
+  against_reference<double, bf16>(9, 1500, 40);
+  against_reference<double, f16>(9, 900, 40);
+  against_reference<double, float>(9, 900, 40);
+  against_reference<float, double>(9, 30, 40);
+}
+TEST(linear, no_rows_and_no_depth) {
+  memory_tensors source;
+  source.add<float>("w", {3, 0}, {});
+  const auto packed = pack_matrix<float>(source, {0, {{"w", "", 3, 3, 0, 3, 3, false}}}, same, 1);
+  std::vector<float> y(6, 1.f);
+  linear<float>({1}, {y.data(), 2, 0}, packed, {y.data(), 2, 3});
+  EXPECT_EQ(y, std::vector<float>(6, 0.f));
+  linear<float>({1}, {y.data(), 0, 0}, packed, {y.data(), 0, 3});
+}
+TEST(linear, bits_do_not_depend_on_rows_or_threads) {
+  const std::size_t M = 200, K = 700, N = 90;
+  const auto w = cast<bf16>(golden::normals(N * K, 1));
+  const auto x = cast<float>(golden::normals(M * K, 3));
+  memory_tensors source;
+  source.add<bf16>("w", {90, 700}, w);
+  const auto packed = pack_matrix<float>(source, {700, {{"w", "", 90, 90, 0, 90, 90, false}}}, same, 3);
+  std::vector<float> whole(M * N), part(M * N);
+  linear<float>({1}, {x.data(), M, K}, packed, {whole.data(), M, N});
+  for (int threads : {1, 2, 3})
+    for (std::size_t step : {1, 2, 5, 6, 11, 150}) {
+      for (std::size_t r = 0; r < M; r += step) {
+        const std::size_t m = std::min(step, M - r);
+        linear<float>({threads}, {x.data() + r * K, m, K}, packed, {part.data() + r * N, m, N});
+      }
+      ASSERT_EQ(whole, part) << threads << " threads, " << step << " rows";
+    }
+}
+TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
+  // head3: two heads of width 2, rows [q0 q0 k0 k0 v0 v0 q1 q1 k1 k1 v1 v1]
+  std::vector<float> w(12), bias(12);
+  for (int i = 0; i < 12; ++i) w[static_cast<std::size_t>(i)] = static_cast<float>(i), bias[static_cast<std::size_t>(i)] = static_cast<float>(100 + i);
+  memory_tensors source;
+  source.add<float>("w", {12, 1}, w);
+  source.add<float>("b", {12}, bias);
+  source.add<float>("t", {1, 12}, w);
+  linear_plan plan{1, {}};
+  for (std::int64_t which : {0, 1, 2}) plan.parts.push_back({"w", "b", 4, 12, 2 * which, 2, 6, false});
+  const auto packed = pack_matrix<float>(source, plan, same, 2);
+  const float expected[] = {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11};
+  for (std::size_t r = 0; r < 12; ++r) {
+    float value;
+    packed.read_row(r, &value);
+    EXPECT_EQ(value, expected[r]);
+    EXPECT_EQ(packed.bias[r], 100 + expected[r]);
+  }
+  const auto transposed = pack_matrix<double>(source, {1, {{"t", "", 5, 12, 3, 5, 5, true}}}, same, 1);
+  double value;
+  transposed.read_row(4, &value);
+  EXPECT_EQ(value, 7);
+}
+TEST(pack_matrix, weights_must_be_finite) {
+  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> w(40, 1.f);
+    w[23] = bad;
+    memory_tensors source;
+    source.add<float>("w", {20, 2}, w);
+    EXPECT_MESSAGE(pack_matrix<float>(source, {2, {{"w", "", 20, 20, 0, 20, 20, false}}}, same, 2), "tensor w: expected finite weights, got NaN or infinity at element 23");
+    EXPECT_MESSAGE(widen_tensor<double>(source.read("w"), "w"), "element 23");
+  }
+}

@@ -1,0 +1,110 @@
+// Norms, rotary positions and activations against their plain loops.
+#include "llmap/forward/mlp.hpp"
+#include "llmap/forward/norm.hpp"
+#include "llmap/forward/rope.hpp"
+#include "llmap/reference/forward_reference.hpp"
+#include "support/golden.hpp"
+#include <functional>
+
+using namespace llmap;
+
+namespace {
+template <class T> aligned_buffer<T> buffer(const std::vector<double>& v) {
+  aligned_buffer<T> b(v.size());
+  for (std::size_t i = 0; i < v.size(); ++i) b[i] = static_cast<T>(v[i]);
+  return b;
+}
+template <class T> std::vector<double> rounded(const std::vector<double>& v) {
+  std::vector<double> out;
+  for (double x : v) out.push_back(static_cast<double>(static_cast<T>(x)));
+  return out;
+}
+template <class T> void norms() {
+  const double eps = std::numeric_limits<T>::epsilon();
+  for (std::size_t C : {1, 2, 3, 7, 8, 31, 64, 577}) {
+    const std::size_t M = 3;
+    auto x = rounded<T>(golden::normals(M * C, 1));
+    for (double& v : x) v += 3; // a mean that matters
+    x = rounded<T>(x);
+    const auto w = rounded<T>(golden::normals(C, 2)), b = rounded<T>(golden::normals(C, 3));
+    for (norm_kind kind : {norm_kind::rms, norm_kind::layer}) {
+      const norm_weights<T> weights{kind, 1e-5, buffer<T>(w), kind == norm_kind::layer ? buffer<T>(b) : aligned_buffer<T>{}};
+      const auto in = buffer<T>(x);
+      aligned_buffer<T> out(M * C);
+      norm<T>({2}, {in.data(), M, C}, weights, {out.data(), M, C});
+      const auto expected = kind == norm_kind::rms ? reference::rms_norm(x, w, 1e-5, M, C) : reference::layer_norm(x, w, b, 1e-5, M, C);
+      for (std::size_t i = 0; i < M * C; ++i) ASSERT_NEAR(out[i], expected[i], 60 * eps * (1 + std::abs(expected[i]))) << C;
+    }
+  }
+}
+template <class T> void activation_is(activation act, const std::function<double(double)>& f) {
+  for (std::size_t I : {1, 5, 16, 37}) {
+    const auto x = rounded<T>(golden::normals(2 * 2 * I, 5, 3));
+    auto plain = buffer<T>(x), gated = buffer<T>(x);
+    activate<T>({1}, act, false, {plain.data(), 2, 2 * I});
+    activate<T>({1}, act, true, {gated.data(), 2, 2 * I});
+    const double eps = 8 * std::numeric_limits<T>::epsilon();
+    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(plain[i], f(x[i]), eps * (1 + std::abs(x[i]))) << x[i];
+    for (std::size_t r = 0; r < 2; ++r)
+      for (std::size_t i = 0; i < I; ++i) {
+        const double u = x[r * 2 * I + i], v = x[r * 2 * I + I + i];
+        ASSERT_NEAR(gated[r * 2 * I + i], f(u) * v, 2 * eps * (1 + std::abs(u)) * (1 + std::abs(v)));
+      }
+  }
+}
+template <class T> void activations() {
+  activation_is<T>(activation::gelu, reference::gelu);
+  activation_is<T>(activation::gelu_tanh, reference::gelu_tanh);
+  activation_is<T>(activation::silu, reference::silu);
+  activation_is<T>(activation::quick_gelu, [](double x) { return x / (1 + std::exp(-1.702 * x)); });
+  activation_is<T>(activation::relu, [](double x) { return x > 0 ? x : 0; });
+  activation_is<T>(activation::tanh, [](double x) { return std::tanh(x); });
+}
+} // namespace
+
+TEST(norm, like_the_reference) {
+  norms<float>();
+  norms<double>();
+}
+TEST(activate, like_the_reference) {
+  activations<float>();
+  activations<double>();
+}
+TEST(rope, rotates_like_the_reference_and_keeps_lengths) {
+  rope_plan plan;
+  plan.dims = 6;
+  ragged_batch batch;
+  batch.add(std::vector<std::int32_t>(5));
+  batch.add(std::vector<std::int32_t>(3));
+  rope_table<double> table;
+  table.fill({2}, plan, batch);
+  const std::size_t heads = 2, D = 8; // two dims of each head are not rotated
+  auto x = golden::normals(batch.rows() * heads * D, 9), expected = x;
+  rope<double>({2}, {x.data(), batch.rows(), heads * D}, heads, D, table);
+  const auto f = rope_frequencies(plan, 0);
+  EXPECT_DOUBLE_EQ(f[1], std::pow(10000., -2. / 6));
+  for (std::size_t r = 0; r < batch.rows(); ++r)
+    for (std::size_t h = 0; h < heads; ++h) reference::rope(&expected[(r * heads + h) * D], f, static_cast<double>(r < 5 ? r : r - 5));
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], expected[i], 1e-14);
+}
+TEST(rope, scaling_kinds) {
+  rope_plan plan;
+  plan.dims = 8;
+  const auto plain = rope_frequencies(plan, 10);
+  plan.kind = rope_plan::scaling::linear;
+  plan.factor = 4;
+  EXPECT_DOUBLE_EQ(rope_frequencies(plan, 10)[2], plain[2] / 4);
+  plan.kind = rope_plan::scaling::dynamic;
+  plan.original_positions = 32;
+  EXPECT_EQ(rope_frequencies(plan, 32), plain);
+  EXPECT_LT(rope_frequencies(plan, 33)[3], plain[3]);
+  plan.kind = rope_plan::scaling::llama3; // fast components as they were, slow ones stretched
+  plan.original_positions = 64;
+  const auto l = rope_frequencies(plan, 10);
+  EXPECT_DOUBLE_EQ(l[0], plain[0]);
+  EXPECT_DOUBLE_EQ(l[3], plain[3] / 4);
+  plan.kind = rope_plan::scaling::longrope;
+  plan.short_factor = {1, 1, 1, 1}, plan.long_factor = {1, 2, 3, 4};
+  EXPECT_EQ(rope_frequencies(plan, 64), plain);
+  EXPECT_DOUBLE_EQ(rope_frequencies(plan, 65)[3], plain[3] / 4);
+}

@@ -1,0 +1,11 @@
+llmap_test(forward/linear_test llmap::llmap)
+llmap_test(forward/ops_test llmap::llmap)
+llmap_test(forward/attention_test llmap::llmap)
+llmap_test(forward/golden_models_test llmap::llmap)
+# The same kernels on the smaller instruction sets.
+foreach(isa baseline avx2)
+  foreach(test forward_linear_test forward_ops_test forward_attention_test forward_golden_models_test)
+    add_test(NAME ${test}_${isa} COMMAND ${test})
+    set_tests_properties(${test}_${isa} PROPERTIES ENVIRONMENT LLMAP_ISA=${isa})
+  endforeach()
+endforeach()

@@ -1,0 +1,89 @@
+#include "llmap/likelihood/export.hpp"
+#include "llmap/likelihood/store.hpp"
+#include "support/golden.hpp"
+
+using namespace llmap;
+
+namespace {
+text_set three() { return {{{"a", "text a", "d", "q"}, {"b", "text b", "d", "q"}, {"c", "text c", "e", "r"}}}; }
+model_record record(const std::string& name, const std::string& print = "f") { return {name, print, "gpt2", "precision f32"}; }
+const std::vector<std::size_t> first_two{0, 1};
+const std::vector<text_score> two_scores{{-1.5, 3, 0}, {std::numeric_limits<double>::quiet_NaN(), 4, flag_nan}};
+} // namespace
+
+TEST(store, resumes_text_by_text) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  {
+    score_store store(path, three());
+    const auto id = store.open_model(record("m"));
+    store.save(id, first_two, two_scores);
+  }
+  text_set shuffled = three();
+  std::swap(shuffled.items[0], shuffled.items[2]);
+  score_store store(path, shuffled);
+  const auto scores = store.scores(store.open_model(record("m")));
+  EXPECT_FALSE(scores[0]);
+  EXPECT_TRUE(std::isnan(scores[1]->log_likelihood));
+  EXPECT_EQ(scores[1]->flags, flag_nan);
+  EXPECT_EQ(scores[2]->log_likelihood, -1.5);
+  EXPECT_EQ(scores[2]->tokens_scored, 3);
+}
+TEST(store, never_mixes) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  score_store store(path, three());
+  store.open_model(record("m"));
+  EXPECT_MESSAGE(store.open_model(record("m", "other")), "model m is already there with other weights");
+  text_set fewer = three(), other = three(), renamed = three();
+  fewer.items.pop_back();
+  other.items[1].text += "!";
+  renamed.items[1].id = "z";
+  EXPECT_MESSAGE(score_store(path, fewer), "another text set: 3 texts, got 2");
+  EXPECT_MESSAGE(score_store(path, other), "text b has other content");
+  EXPECT_MESSAGE(score_store(path, renamed), "text z is not in it");
+}
+TEST(store, refuses_what_is_not_one) {
+  golden::scratch dir;
+  EXPECT_MESSAGE(score_store(dir.write("text", std::string(5000, 'x')), three()), "not a database");
+  EXPECT_MESSAGE(score_store(dir.path / "none" / "s.sqlite", three()), "cannot open");
+  {
+    sqlite_database other(dir.path / "other.sqlite", sqlite_database::access::write);
+    other.execute("CREATE TABLE x (y)");
+  }
+  EXPECT_MESSAGE(score_store(dir.path / "other.sqlite", three()), "another SQLite database");
+  EXPECT_MESSAGE(read_store(dir.path / "other.sqlite"), "expected a store of llmap");
+  EXPECT_MESSAGE(read_store(dir.path / "absent.sqlite"), "no such store");
+}
+TEST(store, export_and_back) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  {
+    score_store store(path, three());
+    store.save(store.open_model(record("m")), first_two, two_scores);
+    const std::vector<std::size_t> all{0, 1, 2};
+    const std::vector<text_score> whole{{-1, 1, 0}, {-2, 2, 0}, {-0.1, 3, flag_truncated}};
+    store.save(store.open_model(record("l")), all, whole);
+  }
+  const scored_matrix m = read_store(path);
+  EXPECT_EQ(m.matrix.models, (std::vector<std::string>{"l", "m"}));
+  EXPECT_EQ(m.matrix.flags(1, 2), flag_missing);
+  EXPECT_TRUE(std::isnan(m.matrix.log_likelihood(1, 2)));
+  EXPECT_EQ(m.matrix.groups.at("family")[0], "gpt2");
+  write_matrix(dir.path / "m.safetensors", m);
+  const score_matrix back = load_score_matrix(dir.path / "m.safetensors");
+  EXPECT_EQ(back.models, m.matrix.models);
+  EXPECT_EQ(back.texts, m.matrix.texts);
+  EXPECT_EQ(back.domains, m.matrix.domains);
+  EXPECT_EQ(back.bytes, m.matrix.bytes);
+  EXPECT_EQ(back.log_likelihood(0, 2), -0.1);
+  EXPECT_EQ(back.flags, m.matrix.flags);
+  std::filesystem::remove(dir.path / "m.json");
+  EXPECT_EQ(load_score_matrix(dir.path / "m.safetensors").models[1], "model 1");
+  dir.write("m.json", R"({"models": ["x"]})");
+  EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"), "models: expected 2 names");
+}
+TEST(fingerprint, pieces_do_not_run_into_one_another) {
+  EXPECT_NE(fingerprint().add("ab").add("c").hex(), fingerprint().add("a").add("bc").hex());
+  EXPECT_EQ(fingerprint().add("ab").hex().size(), 32u);
+}
