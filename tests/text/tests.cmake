@@ -1,0 +1,1 @@
+llmap_test(text/golden_test llmap::text)
