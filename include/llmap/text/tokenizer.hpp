@@ -43,7 +43,11 @@ public:
     files.config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
     if (!bos.empty()) files.config["bos_token"] = bos;
     if (!eos.empty()) files.config["eos_token"] = eos;
-    files.canonical = json.dump() + files.config.dump();
+    try {
+      files.canonical = json.dump() + files.config.dump();
+    } catch (const nlohmann::json::exception&) {
+      fail(where, ": expected strings in UTF-8, got others");
+    }
     files.tokenizer = std::move(json);
     return tokenizer(files);
   }
