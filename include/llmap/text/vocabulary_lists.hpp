@@ -107,7 +107,8 @@ inline nlohmann::json merges_of_scores(const vocabulary_lists& v) {
 
 } // namespace detail
 
-/// Byte-level BPE, as GPT-2's. NFC comes first where the family of the expression has it (Qwen2).
+/// Byte-level BPE, as GPT-2's. Qwen2's family puts NFC first; Llama 3 and Tekken look a whole piece up before they
+/// merge, because their merges do not reach every token.
 inline nlohmann::json byte_level_json(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   nlohmann::json json = detail::common_part(v);
@@ -117,7 +118,7 @@ inline nlohmann::json byte_level_json(const vocabulary_lists& v, const std::stri
   }
   json["pre_tokenizer"] = named_pre_tokenizer(v.pre_tokenizer, where);
   if (v.pre_tokenizer == "qwen2") json["normalizer"] = {{"type", "NFC"}};
-  if (v.pre_tokenizer.starts_with("llama")) json["model"]["ignore_merges"] = true;
+  if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") json["model"]["ignore_merges"] = true;
   return json;
 }
 
