@@ -1,53 +1,59 @@
-#include "llmap/text/chunk.hpp"
 #include "llmap/text/text_set.hpp"
-#include "support/golden.hpp"
+#include "support/message_of.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace llmap;
 
-TEST(text_set, reads_what_is_there) {
-  golden::scratch dir;
-  const auto set = load_text_set(dir.write("t.jsonl", "{\"id\":\"a\",\"text\":\" x\\n\"}\n\n{\"id\":\"b\",\"text\":\"\",\"domain\":\"d\",\"document\":\"q\"}\r\n"));
-  ASSERT_EQ(set.items.size(), 2u);
-  EXPECT_EQ(set.items[0].text, " x\n");
-  EXPECT_EQ(set.items[1].domain, "d");
-  EXPECT_EQ(set.items[1].document, "q");
-  EXPECT_EQ(load_text_set(golden::zoo() / "texts.jsonl").items.size(), 600u);
+namespace {
+
+text_set read(const std::string& content) {
+  const temporary_folder folder;
+  return load_text_set(folder.write("t.jsonl", content));
 }
-TEST(text_set, names_file_and_line) {
-  golden::scratch dir;
-  const std::string ok = "{\"id\":\"a\",\"text\":\"x\"}\n";
-  const std::pair<std::string, const char*> table[] = {
-      {ok + "{", "t.jsonl:2: not valid JSON"}, {ok + "[]", "t.jsonl:2: expected an object"},
-      {ok + "{\"id\":\"b\"}", "t.jsonl:2: text: missing"}, {ok + "{\"id\":3,\"text\":\"\"}", "t.jsonl:2: id: expected a string"},
-      {ok + ok, "t.jsonl:2: id a: already used in line 1"}, {ok + "{\"id\":\"\",\"text\":\"\"}", "non-empty"},
-      {ok + "{\"id\":\"b\",\"text\":\"\xff\"}", "t.jsonl:2: invalid UTF-8 at byte 18"}, {"", "empty file"},
-      {ok + "{\"id\":\"b\",\"text\":\"\\ud800\"}", "not valid JSON"}, {ok + "{\"id\":\"b\",\"text\":\"\",\"domain\":4}", "domain: expected a string"}};
-  for (const auto& [content, message] : table) {
-    const auto path = dir.write("t.jsonl", content);
-    EXPECT_MESSAGE(load_text_set(path), message);
-  }
-  EXPECT_MESSAGE(load_text_set(dir.path), "directory");
-  EXPECT_MESSAGE(load_text_set(dir.path / "none"), "cannot open");
+
+TEST(text_set, texts_are_taken_byte_for_byte) {
+  const text_set set = read("{\"id\":\"a\",\"text\":\" \\u0000x\\n\\u00e9\xc3\xa9 \"}\r\n"
+                            "{\"document\":\"d\",\"text\":\"\",\"domain\":\"web\",\"id\":\"b\",\"more\":[1]}\n"
+                            "{\"id\":\"c\",\"text\":\"\\ud83d\\ude00\",\"domain\":null}");
+  ASSERT_EQ(set.items.size(), 3u);
+  EXPECT_EQ(set.items[0].text, std::string(" \0x\n\xc3\xa9\xc3\xa9 ", 9));
+  EXPECT_EQ(set.items[0].domain, "");
+  EXPECT_EQ(set.items[1].id, "b");
+  EXPECT_EQ(set.items[1].text, "");
+  EXPECT_EQ(set.items[1].domain, "web");
+  EXPECT_EQ(set.items[1].document, "d");
+  EXPECT_EQ(set.items[2].text, "\xf0\x9f\x98\x80");
+  EXPECT_EQ(read("{\"id\":\"a\",\"text\":\"x\"}\n\n \n").items.size(), 1u);
 }
-TEST(chunk, cuts_at_characters_and_keeps_every_byte) {
-  std::string text;
-  for (int i = 0; i < 1000; ++i) text += i % 3 ? "a" : i % 2 ? "é" : "€";
-  const auto pieces = chunk(text, {16, 0});
-  std::string joined;
-  for (const auto piece : pieces) {
-    EXPECT_LE(piece.size(), 16u);
-    EXPECT_GE(piece.size(), 1u);
-    EXPECT_FALSE(invalid_utf8(piece));
-    joined += piece;
-  }
-  EXPECT_EQ(joined, text);
-  EXPECT_EQ(chunk(std::string(1024 + 256, 'x')).size(), 1u); // 256 bytes are not more than 256
-  EXPECT_EQ(chunk(std::string(1024 + 257, 'x')).size(), 2u);
-  EXPECT_TRUE(chunk("").empty());
+
+TEST(text_set, every_fault_is_named_with_its_line) {
+  const std::string good = "{\"id\":\"a\",\"text\":\"x\"}\n";
+  EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":"), "t.jsonl:2: not valid JSON: ");
+  EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"x\"} {}"), "t.jsonl:2: not valid JSON: ");
+  EXPECT_MESSAGE(read(good + "[1]"), "t.jsonl:2: expected an object with id and text, got array");
+  EXPECT_MESSAGE(read("{\"text\":\"x\"}"), "t.jsonl:1: id: expected a string, got none");
+  EXPECT_MESSAGE(read("{\"id\":\"a\"}"), "t.jsonl:1: text: expected a string, got none");
+  EXPECT_MESSAGE(read("{\"id\":7,\"text\":\"x\"}"), "t.jsonl:1: id: expected a string, got number");
+  EXPECT_MESSAGE(read("{\"id\":\"\",\"text\":\"x\"}"), "t.jsonl:1: id: expected at least one character");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":null}"), "t.jsonl:1: text: expected a string, got null");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"x\",\"domain\":3}"), "t.jsonl:1: domain: expected a string, got number");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"id\":\"b\",\"text\":\"x\"}"), "t.jsonl:1: id: expected once, got it twice");
+  EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"y\"}\n" + good), "t.jsonl:3: id: expected a new one, got a of line 1");
+  EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"\xc3(\"}"), "t.jsonl:2: expected UTF-8, got an invalid sequence at byte 18");
+  EXPECT_MESSAGE(read(good + "\n" + good), "t.jsonl:2: expected a text, got an empty line");
+  EXPECT_MESSAGE(read("\xef\xbb\xbf" + good), "t.jsonl:1: expected JSON, got a byte order mark");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"\\ud800\"}"), "t.jsonl:1: not valid JSON", "surrogate");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"\\udc00x\"}"), "t.jsonl:1: not valid JSON", "surrogate");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":" + std::string(200000, '[') + "}"), "t.jsonl:1: expected JSON nested at most 64 deep");
+  EXPECT_MESSAGE(read(""), "t.jsonl: expected texts, got an empty file");
+  EXPECT_MESSAGE(read("\n\n"), "t.jsonl: expected texts, got an empty file");
 }
-TEST(utf8, what_is_valid) {
-  for (const char* good : {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
-    EXPECT_FALSE(invalid_utf8(good)) << good;
-  for (const char* bad : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc2", "\xe2\x82"})
-    EXPECT_EQ(invalid_utf8(bad), 0u);
+
+TEST(text_set, files_that_are_none_are_named) {
+  const temporary_folder folder;
+  EXPECT_MESSAGE(load_text_set(folder.path() / "no.jsonl"), "no.jsonl: expected a JSONL file, got no such file");
+  EXPECT_MESSAGE(load_text_set(folder.path()), "expected a JSONL file, got a directory");
+  EXPECT_MESSAGE(load_text_set("/dev/null"), "/dev/null: expected a JSONL file, got something that is not a regular file");
 }
+
+} // namespace

@@ -3,12 +3,14 @@
 // the raw text, the others, in their normalised form, in normalised text.
 #pragma once
 #include "llmap/text/utf8.hpp"
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utf8proc.h>
 #include <vector>
 
@@ -18,6 +20,39 @@ struct added_token {
   std::int32_t id = 0;
   std::string content;
   bool single_word = false, lstrip = false, rstrip = false, normalized = true, special = false;
+};
+
+/// The added tokens of a tokenizer, each content once.
+class added_token_list {
+public:
+  /// Adds a token, or gives a present one new flags. Its id is the vocabulary's if the model has it, else the next
+  /// free one above `vocabulary_size` entries: what a file says about ids is not used, as in the reference.
+  void add(added_token token, std::optional<std::int32_t> vocabulary_id, std::size_t vocabulary_size) {
+    if (token.content.empty()) return;
+    const auto [place, fresh] = index_.emplace(token.content, tokens_.size());
+    if (!fresh) {
+      added_token& present = tokens_[place->second];
+      token.id = present.id;
+      token.special = token.special || present.special; // once special, always special
+      present = std::move(token);
+      return;
+    }
+    token.id = vocabulary_id ? *vocabulary_id : std::max(static_cast<std::int32_t>(vocabulary_size), largest_id_ + 1);
+    largest_id_ = std::max(largest_id_, token.id);
+    tokens_.push_back(std::move(token));
+  }
+  const added_token* find(const std::string& content) const {
+    const auto it = index_.find(content);
+    return it == index_.end() ? nullptr : &tokens_[it->second];
+  }
+  std::int32_t largest_id() const { return largest_id_; } // -1: none
+  auto begin() const { return tokens_.begin(); }
+  auto end() const { return tokens_.end(); }
+
+private:
+  std::vector<added_token> tokens_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::int32_t largest_id_ = -1;
 };
 
 /// A stretch of text: an added token, or text between them.
@@ -56,6 +91,10 @@ public:
   /// Cuts `text` into segments in order; text segments are never empty.
   std::vector<text_segment> operator()(std::string_view text) const {
     std::vector<text_segment> out;
+    if (tokens_.empty()) {
+      if (!text.empty()) out.push_back({0, text.size(), std::nullopt});
+      return out;
+    }
     std::size_t end = 0; // of the last token
     for (std::size_t i = 0; i < text.size();) {
       const auto found = first_[static_cast<unsigned char>(text[i])] ? longest(text, i) : std::nullopt;

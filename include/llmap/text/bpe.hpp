@@ -1,11 +1,14 @@
 // Byte-pair encoding: characters of a piece, then again and again the applicable merge of lowest rank, leftmost
 // first, one occurrence at a time, until none applies. Characters that the vocabulary lacks become bytes
 // (byte_fallback), the unknown token, or nothing, as the file says.
-// A heap of candidate merges over a linked list makes it O(n log n) for pieces of any length.
+// Pieces of any length take O(n log n): a heap of candidate merges over a linked list. Short pieces are scanned.
 // Source: Sennrich et al. 2016; the reference is the BPE of Hugging Face tokenizers.
 #pragma once
 #include "llmap/text/component.hpp"
+#include "llmap/text/merge_table.hpp"
+#include "llmap/text/piece_cache.hpp"
 #include "llmap/text/utf8.hpp"
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -21,14 +24,14 @@ class bpe {
 public:
   explicit bpe(const component& c) {
     read_vocabulary(c.at("vocab"));
-    if (!c.absent("dropout") && c.at("dropout").json() != 0 && c.at("dropout").json() != 0.0) c.at("dropout").wrong("null or 0");
+    if (!c.absent("dropout") && c.at("dropout").json() != 0) c.at("dropout").wrong("null or 0");
     fuse_unknown_ = c.flag("fuse_unk", false);
     ignore_merges_ = c.flag("ignore_merges", false);
     if (!c.absent("continuing_subword_prefix")) prefix_ = c.at("continuing_subword_prefix").text();
     if (!c.absent("end_of_word_suffix")) suffix_ = c.at("end_of_word_suffix").text();
     if (!c.absent("unk_token")) {
-      unknown_ = id_of(c.at("unk_token").text());
-      if (!unknown_) c.at("unk_token").wrong("a token of the vocabulary");
+      unknown_name_ = c.at("unk_token").text();
+      unknown_ = id_of(*unknown_name_);
     }
     bytes_.fill(-1);
     if (c.flag("byte_fallback", false))
@@ -37,145 +40,197 @@ public:
         bytes_[b] = id_of(std::string("<0x") + hex[b / 16] + hex[b % 16] + ">").value_or(-1);
       }
     read_merges(c.at("merges"));
+    cache_owner_ = detail::next_cache_owner();
   }
 
   std::optional<std::int32_t> id_of(std::string_view token) const {
-    const auto it = ids_.find(std::string(token));
+    const auto it = ids_.find(token);
     if (it == ids_.end()) return std::nullopt;
     return it->second;
   }
+  /// Entries of the vocabulary; their ids need not be 0, 1, 2, ...
   std::size_t size() const { return ids_.size(); }
   std::int32_t largest_id() const { return largest_id_; }
 
   /// Appends the ids of one piece (valid UTF-8).
   void encode(std::string_view piece, std::vector<std::int32_t>& out) const {
     if (piece.empty()) return;
-    if (ignore_merges_)
-      if (const auto whole = id_of(piece)) {
-        out.push_back(*whole);
-        return;
-      }
-    std::vector<symbol> symbols = characters(piece);
-    merge(symbols);
-    for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[static_cast<std::size_t>(i)].next)
-      out.push_back(symbols[static_cast<std::size_t>(i)].id);
+    if (!detail::piece_cache::fits(piece)) return encode_piece(piece, out);
+    detail::piece_cache::of_this_thread(cache_owner_).encode(piece, out, [&](auto& ids) { encode_piece(piece, ids); });
   }
 
 private:
   struct symbol { std::int32_t id, previous, next; };
-  struct merged { std::int32_t rank, id; };
   struct candidate {
     std::int32_t rank, left, id;
     bool operator<(const candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
   };
-  std::unordered_map<std::string, std::int32_t> ids_;
-  std::unordered_map<std::uint64_t, merged> merges_;
+  struct hash : std::hash<std::string_view> { using is_transparent = void; };
+
+  std::unordered_map<std::string, std::int32_t, hash, std::equal_to<>> ids_;
+  std::array<std::int32_t, 0x3000> characters_{}; // ids of the single characters below U+3000, -1: none
+  merge_table merges_;
   std::array<std::int32_t, 256> bytes_{};
+  std::optional<std::string> unknown_name_;
   std::optional<std::int32_t> unknown_;
   std::string prefix_, suffix_;
   bool fuse_unknown_ = false, ignore_merges_ = false;
   std::int32_t largest_id_ = -1;
-
-  static std::uint64_t key(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
-  }
+  std::uint64_t cache_owner_ = 0;
 
   void read_vocabulary(const component& c) {
     if (!c.json().is_object()) c.wrong("an object of token: id");
+    if (c.json().empty()) c.wrong("at least one token");
     ids_.reserve(c.json().size());
     for (const auto& [token, id] : c.json().items()) {
-      ids_[token] = component(id, c.where() + "." + token).id();
-      largest_id_ = std::max(largest_id_, ids_[token]);
+      if (!component::is_id(id)) (void)component(id, c.where() + "." + token.substr(0, 40)).id();
+      ids_[token] = id.get<std::int32_t>();
+      largest_id_ = std::max(largest_id_, id.get<std::int32_t>());
+    }
+    for (char32_t v = 0; v < characters_.size(); ++v) {
+      std::string name;
+      append_utf8(name, v);
+      characters_[v] = id_of(name).value_or(-1);
     }
   }
 
+  /// Rank = position. Either all "left right" or all ["left", "right"].
   void read_merges(const component& c) {
-    std::int32_t rank = 0;
     const std::size_t count = c.size();
+    merges_ = merge_table(count);
     const bool as_strings = count > 0 && c.json()[0].is_string();
-    merges_.reserve(count);
+    std::int32_t rank = 0;
+    std::string joined;
     for (std::size_t i = 0; i < count; ++i) {
       const nlohmann::json& entry = c.json()[i];
-      std::string left, right;
+      std::string_view left, right;
       if (as_strings) {
-        const std::string text = c.at(i).text();
+        if (!entry.is_string()) c.at(i).wrong("a string, as the merges before it");
+        const std::string_view text = entry.get_ref<const std::string&>();
         if (text.starts_with("#version")) continue;
         const auto blank = text.find(' ');
-        if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos) c.at(i).wrong("two tokens and one blank between them");
+        if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos)
+          c.at(i).wrong("two tokens and one blank between them");
         left = text.substr(0, blank), right = text.substr(blank + 1);
       } else {
-        if (!entry.is_array() || entry.size() != 2) c.at(i).wrong("two tokens");
-        left = c.at(i).at(std::size_t{0}).text(), right = c.at(i).at(1).text();
+        if (!entry.is_array() || entry.size() != 2) c.at(i).wrong("an array of two tokens");
+        left = entry[0].is_string() ? entry[0].get_ref<const std::string&>() : c.at(i).at(0).text();
+        right = entry[1].is_string() ? entry[1].get_ref<const std::string&>() : c.at(i).at(1).text();
       }
-      const auto a = id_of(left), b = id_of(right);
-      const auto whole = id_of(left + (right.starts_with(prefix_) ? right.substr(prefix_.size()) : right));
-      if (!a || !b || !whole) c.at(i).wrong("tokens of the vocabulary whose join is one too");
-      merges_[key(*a, *b)] = {rank++, *whole};
+      joined.assign(left).append(right.substr(right.starts_with(prefix_) ? prefix_.size() : 0));
+      const auto known = [&](std::string_view token) {
+        const auto id = id_of(token);
+        if (!id) fail(c.where(), "[", i, "]: expected tokens of the vocabulary, got ", token.substr(0, 80));
+        return *id;
+      };
+      const std::int32_t a = known(left), b = known(right);
+      merges_.set(a, b, {rank++, known(joined)});
     }
   }
 
-  std::vector<symbol> characters(std::string_view piece) const {
-    std::vector<symbol> symbols;
-    const auto push = [&](std::int32_t id) {
-      const auto n = static_cast<std::int32_t>(symbols.size());
-      symbols.push_back({id, n - 1, n + 1});
-    };
+  void encode_piece(std::string_view piece, std::vector<std::int32_t>& out) const {
+    if (ignore_merges_)
+      if (const auto whole = id_of(piece)) return out.push_back(*whole);
+    if (piece.size() >= std::size_t{1} << 30) fail("tokenizer: expected pieces below 1 GiB, got ", piece.size(), " bytes");
+    const std::size_t first = out.size();
+    append_characters(piece, out);
+    constexpr std::size_t scanned = 32; // up to here looking at every pair again is faster than a heap
+    if (out.size() - first <= scanned) merge_by_scan(out, first);
+    else merge_by_heap(out, first);
+  }
+
+  std::int32_t unknown_id() const {
+    if (!unknown_) fail("tokenizer: unk_token ", *unknown_name_, " is needed, but is not in the vocabulary");
+    return *unknown_;
+  }
+
+  /// The ids that the merges start from.
+  void append_characters(std::string_view piece, std::vector<std::int32_t>& out) const {
+    const bool plain = prefix_.empty() && suffix_.empty();
     bool pending_unknown = false;
     const auto flush = [&] {
-      if (pending_unknown) push(*unknown_);
+      if (pending_unknown) out.push_back(unknown_id());
       pending_unknown = false;
     };
+    std::string with_affixes;
     for (std::size_t i = 0; i < piece.size();) {
-      const std::size_t size = code_point_at(piece, i).size;
-      std::string name(piece.substr(i, size));
-      if (i > 0) name.insert(0, prefix_);
-      if (i + size == piece.size()) name += suffix_;
+      const auto [value, size] = code_point_at(piece, i);
+      std::string_view name = piece.substr(i, size);
+      std::optional<std::int32_t> id;
+      if (plain && value < characters_.size()) {
+        if (characters_[value] >= 0) id = characters_[value];
+      } else {
+        if (!plain) {
+          with_affixes.assign(i > 0 ? prefix_ : "").append(name);
+          if (i + size == piece.size()) with_affixes += suffix_;
+          name = with_affixes;
+        }
+        id = id_of(name);
+      }
       i += size;
-      if (const auto id = id_of(name)) {
+      if (id) {
         flush();
-        push(*id);
+        out.push_back(*id);
         continue;
       }
-      bool all_bytes = true; // of the character with its prefix and suffix, as in the reference
-      for (char b : name) all_bytes = all_bytes && bytes_[static_cast<unsigned char>(b)] >= 0;
-      if (all_bytes) { // a pending unknown token stays pending, as in the reference
-        for (char b : name) push(bytes_[static_cast<unsigned char>(b)]);
-      } else if (unknown_) {
+      const auto byte_id = [&](char b) { return bytes_[static_cast<unsigned char>(b)]; };
+      // Of the character with its prefix and suffix, and a pending unknown stays pending: as in the reference.
+      if (std::all_of(name.begin(), name.end(), [&](char b) { return byte_id(b) >= 0; })) {
+        for (const char b : name) out.push_back(byte_id(b));
+      } else if (unknown_name_) {
         if (!fuse_unknown_) flush();
         pending_unknown = true;
       }
     }
     flush();
-    if (!symbols.empty()) symbols.back().next = -1;
-    return symbols;
   }
 
-  void merge(std::vector<symbol>& symbols) const {
-    std::priority_queue<candidate> queue;
-    const auto consider = [&](std::int32_t left) {
-      if (left < 0) return;
-      const symbol& s = symbols[static_cast<std::size_t>(left)];
-      if (s.next < 0) return;
-      const auto it = merges_.find(key(s.id, symbols[static_cast<std::size_t>(s.next)].id));
-      if (it != merges_.end()) queue.push({it->second.rank, left, it->second.id});
+  void merge_by_scan(std::vector<std::int32_t>& ids, std::size_t first) const {
+    while (true) {
+      const merge_rule* best = nullptr;
+      std::size_t at = 0;
+      for (std::size_t i = first; i + 1 < ids.size(); ++i) {
+        const merge_rule* rule = merges_.find(ids[i], ids[i + 1]);
+        if (rule && (!best || rule->rank < best->rank)) best = rule, at = i;
+      }
+      if (!best) return;
+      ids[at] = best->id;
+      ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    }
+  }
+
+  void merge_by_heap(std::vector<std::int32_t>& ids, std::size_t first) const {
+    const auto n = static_cast<std::int32_t>(ids.size() - first);
+    std::vector<symbol> symbols(static_cast<std::size_t>(n));
+    const auto at = [&](std::int32_t i) -> symbol& { return symbols[static_cast<std::size_t>(i)]; };
+    for (std::int32_t i = 0; i < n; ++i) at(i) = {ids[first + static_cast<std::size_t>(i)], i - 1, i + 1 < n ? i + 1 : -1};
+    std::vector<candidate> candidates;
+    const auto consider = [&](std::int32_t left, auto&& push) {
+      if (left < 0 || at(left).next < 0) return;
+      const merge_rule* rule = merges_.find(at(left).id, at(at(left).next).id);
+      if (rule) push(candidate{rule->rank, left, rule->id});
     };
-    for (std::size_t i = 0; i + 1 < symbols.size(); ++i) consider(static_cast<std::int32_t>(i));
+    for (std::int32_t i = 0; i + 1 < n; ++i) consider(i, [&](candidate c) { candidates.push_back(c); });
+    std::priority_queue<candidate> queue({}, std::move(candidates));
     constexpr std::int32_t gone = -2;
     while (!queue.empty()) {
       const candidate top = queue.top();
       queue.pop();
-      symbol& left = symbols[static_cast<std::size_t>(top.left)];
+      symbol& left = at(top.left);
       if (left.id == gone || left.next < 0) continue;
-      symbol& right = symbols[static_cast<std::size_t>(left.next)];
-      const auto it = merges_.find(key(left.id, right.id));
-      if (it == merges_.end() || it->second.id != top.id || it->second.rank != top.rank) continue; // stale
+      symbol& right = at(left.next);
+      const merge_rule* rule = merges_.find(left.id, right.id);
+      if (!rule || rule->id != top.id || rule->rank != top.rank) continue; // stale: a neighbour has changed
       left.id = top.id;
       left.next = right.next;
       right.id = gone;
-      if (left.next >= 0) symbols[static_cast<std::size_t>(left.next)].previous = top.left;
-      consider(left.previous);
-      consider(top.left);
+      if (left.next >= 0) at(left.next).previous = top.left;
+      const auto push = [&](candidate c) { queue.push(c); };
+      consider(left.previous, push);
+      consider(top.left, push);
     }
+    ids.resize(first);
+    for (std::int32_t i = 0; i >= 0; i = at(i).next) ids.push_back(at(i).id);
   }
 };
 

@@ -22,7 +22,8 @@ inline std::vector<std::string_view> chunk(std::string_view document, const chun
     std::size_t end = begin + options.most;
     if (end >= document.size()) end = document.size();
     else
-      while ((static_cast<unsigned char>(document[end]) & 0xc0) == 0x80) --end;
+      while (end > begin && (static_cast<unsigned char>(document[end]) & 0xc0) == 0x80) --end;
+    LLMAP_EXPECTS(end > begin, "chunk: valid UTF-8");
     if (end - begin > options.least) pieces.push_back(document.substr(begin, end - begin));
     begin = end;
   }

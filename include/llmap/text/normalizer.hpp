@@ -40,6 +40,11 @@ inline void append_normal_form(std::string& out, std::string_view text, utf8proc
   std::free(result);
 }
 
+/// Replacements may blow a text up without bound; here they stop at 1 GiB.
+inline void check_growth(const std::string& out) {
+  if (out.size() > std::size_t{1} << 30) fail("tokenizer: the normalised text grows beyond 1 GiB");
+}
+
 } // namespace detail
 
 struct normal_form {
@@ -76,6 +81,7 @@ struct replace_text {
       const std::size_t found = text.find(from, i);
       if (found == std::string_view::npos) return out.append(text.substr(i));
       out.append(text.substr(i, found - i)).append(to);
+      detail::check_growth(out);
       i = found + from.size();
     }
     return out;
@@ -87,12 +93,13 @@ struct replace_pattern {
   std::string to;
   std::string operator()(std::string_view text) const {
     std::string out;
-    std::size_t end = 0;
-    pattern->each_match(text, [&](regex::span s) {
-      out.append(text.substr(end, s.begin - end)).append(to);
-      end = s.end;
+    std::size_t gap = 0;
+    pattern->each_match(text, regex::scratch(*pattern), [&](std::size_t begin, std::size_t end) {
+      out.append(text.substr(gap, begin - gap)).append(to);
+      detail::check_growth(out);
+      gap = end;
     });
-    return out.append(text.substr(end));
+    return out.append(text.substr(gap));
   }
 };
 
@@ -103,7 +110,8 @@ public:
 
   std::string operator()(std::string_view text) const {
     std::string out(text);
-    for (const step& s : steps_) out = std::visit([&](const auto& f) { return f(out); }, s);
+    for (const step& s : steps_)
+      if (!out.empty()) out = std::visit([&](const auto& f) { return f(out); }, s);
     return out;
   }
   bool is_identity() const { return steps_.empty(); }
@@ -113,8 +121,8 @@ private:
   std::vector<step> steps_;
 
   void add(const component& c, int depth) {
-    if (depth > 16) fail(c.where(), ": nested deeper than 16");
-    const std::string type = c.type();
+    if (depth > 16) fail(c.where(), ": expected Sequence nested at most 16 deep, got more");
+    const std::string& type = c.type();
     const auto form = [](int options) { return normal_form{static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options)}; };
     if (type == "Sequence") {
       const component list = c.at("normalizers");
@@ -130,7 +138,7 @@ private:
       if (!pattern.absent("Regex")) steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
       else {
         const std::string from = pattern.at("String").text();
-        if (from.empty()) pattern.wrong("a non-empty string to replace");
+        if (from.empty()) pattern.wrong("a Regex, or a String that is not empty");
         steps_.push_back(replace_text{from, to});
       }
     } else c.unknown("Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace");

@@ -22,9 +22,10 @@ inline void read_template(const component& c, special_ids& out) {
       before = false;
       continue;
     }
-    const std::string name = part.at("SpecialToken").at("id").text();
-    const component ids = c.at("special_tokens").at(name.c_str()).at("ids");
-    for (std::size_t k = 0; k < ids.size(); ++k) (before ? out.prefix : out.suffix).push_back(ids.at(k).id());
+    const std::string& name = part.at("SpecialToken").at("id").text();
+    const component ids = c.at("special_tokens").at(name).at("ids");
+    std::vector<std::int32_t>& to = before ? out.prefix : out.suffix;
+    for (std::size_t k = 0; k < ids.size(); ++k) to.push_back(ids.at(k).id());
   }
   if (before) single.wrong("a template with a Sequence");
 }
@@ -34,8 +35,8 @@ inline void read_template(const component& c, special_ids& out) {
 /// What a post_processor component inserts around a single text.
 inline special_ids read_post_processor(const component& c, int depth = 0) {
   special_ids out;
-  if (depth > 16) fail(c.where(), ": nested deeper than 16");
-  const std::string type = c.type();
+  if (depth > 16) fail(c.where(), ": expected Sequence nested at most 16 deep, got more");
+  const std::string& type = c.type();
   if (type == "TemplateProcessing") {
     detail::read_template(c, out);
   } else if (type == "RobertaProcessing" || type == "BertProcessing") {

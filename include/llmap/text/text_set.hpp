@@ -1,15 +1,20 @@
-// A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} a line, all strings. Texts are taken byte for
-// byte: nothing is trimmed or normalised. Every message starts with FILE:LINE.
+// A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} a line, all strings; other fields are ignored.
+// Texts are taken byte for byte: nothing is trimmed or normalised. Empty lines may stand at the end only. Every
+// message starts with FILE:LINE.
 #pragma once
 #include "llmap/core/error.hpp"
+#include "llmap/text/component.hpp"
 #include "llmap/text/utf8.hpp"
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
 #include <vector>
 
 namespace llmap {
@@ -23,45 +28,66 @@ struct text_set {
   std::vector<text_item> items; // (N), ids are distinct
 };
 
-inline text_set load_text_set(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) fail(path.string(), ": expected a JSONL file, got a directory");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(path.string(), ": cannot open: ", std::strerror(errno));
-  text_set set;
-  std::map<std::string, std::size_t> line_of;
-  std::string line;
-  std::size_t number = 0;
-  while (std::getline(in, line)) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    const std::string where = path.string() + ":" + std::to_string(number);
-    if (const auto bad = invalid_utf8(line)) fail(where, ": invalid UTF-8 at byte ", *bad, " of the line");
-    nlohmann::json object;
-    try {
-      object = nlohmann::json::parse(line);
-    } catch (const nlohmann::json::exception& problem) {
-      fail(where, ": not valid JSON: ", problem.what());
+namespace detail {
+
+/// One line of a text set. A key given twice would hide a value, so it is refused.
+inline text_item read_text_item(std::string_view line, const std::string& where) {
+  std::set<std::string> keys;
+  const auto each = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !keys.insert(value.get<std::string>()).second)
+      fail(where, ": ", value.get<std::string>(), ": expected once, got it twice");
+    return true;
+  };
+  const nlohmann::json object = parse_json(line, where, each);
+  if (!object.is_object()) fail(where, ": expected an object with id and text, got ", object.type_name());
+  const auto field = [&](const char* name, bool required) {
+    const auto it = object.find(name);
+    if (it == object.end()) {
+      if (required) fail(where, ": ", name, ": expected a string, got none");
+      return std::string();
     }
-    if (!object.is_object()) fail(where, ": expected an object with id and text, got ", object.type_name());
-    text_item item;
-    const auto field = [&](const char* name, bool required) {
-      const auto it = object.find(name);
-      if (it == object.end() || (!required && it->is_null())) {
-        if (required) fail(where, ": ", name, ": missing");
-        return std::string();
-      }
-      if (!it->is_string()) fail(where, ": ", name, ": expected a string, got ", it->type_name());
-      return it->get<std::string>();
-    };
-    item = {field("id", true), field("text", true), field("domain", false), field("document", false)};
-    if (item.id.empty()) fail(where, ": id: expected a non-empty string");
+    if (!required && it->is_null()) return std::string();
+    if (!it->is_string()) fail(where, ": ", name, ": expected a string, got ", it->type_name());
+    return it->get<std::string>();
+  };
+  text_item item{field("id", true), field("text", true), field("domain", false), field("document", false)};
+  if (item.id.empty()) fail(where, ": id: expected at least one character, got an empty string");
+  return item;
+}
+
+} // namespace detail
+
+inline text_set load_text_set(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  std::error_code problem;
+  const auto status = std::filesystem::status(path, problem);
+  using kind = std::filesystem::file_type;
+  if (status.type() == kind::not_found) fail(name, ": expected a JSONL file, got no such file");
+  if (problem) fail(name, ": cannot be read: ", problem.message());
+  if (status.type() == kind::directory) fail(name, ": expected a JSONL file, got a directory");
+  if (status.type() != kind::regular) fail(name, ": expected a JSONL file, got something that is not a regular file");
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail(name, ": cannot be opened: ", std::strerror(errno));
+
+  text_set set;
+  std::unordered_map<std::string, std::size_t> line_of;
+  std::size_t number = 0, empty_line = 0; // of the first empty line, 0: none yet
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    const std::string where = name + ":" + std::to_string(number);
+    if (line.find_first_not_of(" \t\r") == std::string::npos) {
+      if (empty_line == 0) empty_line = number;
+      continue;
+    }
+    if (empty_line != 0) fail(name, ":", empty_line, ": expected a text, got an empty line");
+    text_item item = detail::read_text_item(line, where);
     const auto [first, fresh] = line_of.emplace(item.id, number);
-    if (!fresh) fail(where, ": id ", item.id, ": already used in line ", first->second);
+    if (!fresh) fail(where, ": id: expected a new one, got ", item.id, " of line ", first->second);
     set.items.push_back(std::move(item));
   }
-  if (in.bad()) fail(path.string(), ": cannot read: ", std::strerror(errno));
-  if (set.items.empty()) fail(path.string(), ": expected texts, got an empty file");
+  if (in.bad()) fail(name, ": could not be read to its end");
+  if (set.items.empty()) fail(name, ": expected texts, got an empty file");
   return set;
 }
 

@@ -1,0 +1,146 @@
+// The files of a tokenizer folder, read and parsed, and the bytes of them that decide ids.
+#pragma once
+#include "llmap/text/component.hpp"
+#include "llmap/text/patterns.hpp"
+#include "llmap/text/transformers_rules.hpp"
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace llmap {
+
+struct tokenizer_files {
+  std::filesystem::path folder;
+  std::string where;            // the file that `tokenizer` stands for
+  nlohmann::json tokenizer;     // tokenizer.json, or what vocab.json and merges.txt amount to
+  bool from_vocabulary = false; // there was no tokenizer.json
+  nlohmann::json config;        // tokenizer_config.json; this and the next may be null: no such file
+  nlohmann::json model_config;  // config.json, of which only model_type counts
+  nlohmann::json special_map;   // special_tokens_map.json
+  nlohmann::json added;         // added_tokens.json
+  std::string canonical;        // equal for two tokenizers only if they give the same ids
+
+  component config_component() const { return {config, path("tokenizer_config.json")}; }
+  component special_map_component() const { return {special_map, path("special_tokens_map.json")}; }
+  component added_component() const { return {added, path("added_tokens.json")}; }
+  const tokenizer_class& kind() const { return class_of(config_component(), {model_config, path("config.json")}); }
+  std::string path(const char* name) const { return (folder / name).string(); }
+};
+
+namespace detail {
+
+/// Whether there is something of that name; a link to nothing is something, so that it is not silently left out.
+inline bool is_there(const std::filesystem::path& path) {
+  std::error_code problem;
+  const auto status = std::filesystem::symlink_status(path, problem);
+  if (status.type() == std::filesystem::file_type::not_found) return false;
+  if (problem) fail(path.string(), ": cannot be read: ", problem.message());
+  return true;
+}
+
+inline std::string read_regular_file(const std::filesystem::path& path) {
+  std::error_code problem;
+  const auto status = std::filesystem::status(path, problem);
+  if (problem && status.type() != std::filesystem::file_type::not_found)
+    fail(path.string(), ": cannot be read: ", problem.message());
+  if (status.type() == std::filesystem::file_type::not_found) fail(path.string(), ": no such file");
+  if (status.type() == std::filesystem::file_type::directory) fail(path.string(), ": expected a file, got a directory");
+  if (status.type() != std::filesystem::file_type::regular) fail(path.string(), ": expected a regular file");
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail(path.string(), ": cannot be opened: ", std::strerror(errno));
+  std::string text(std::filesystem::file_size(path), '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (static_cast<std::size_t>(in.gcount()) != text.size()) fail(path.string(), ": could not be read to its end");
+  return text;
+}
+
+/// Null if there is no such file.
+inline nlohmann::json read_object(const std::filesystem::path& path, std::string* text_out = nullptr) {
+  if (!is_there(path)) return nullptr;
+  std::string text = read_regular_file(path);
+  nlohmann::json json = parse_json(text, path.string());
+  if (!json.is_object()) component(json, path.string()).wrong("an object");
+  if (text_out) *text_out = std::move(text);
+  return json;
+}
+
+/// Name, length, content: no two lists of parts give the same bytes.
+inline void append_part(std::string& canonical, std::string_view name, std::string_view content) {
+  canonical.append(name) += '\0';
+  canonical.append(std::to_string(content.size())) += '\0';
+  canonical += content;
+}
+
+/// The fields of tokenizer_config.json that can change ids; chat templates and the like do not.
+inline std::string deciding_fields(const nlohmann::json& config) {
+  nlohmann::json kept = nlohmann::json::object();
+  for (const char* key : {"tokenizer_class", "add_bos_token", "add_eos_token", "add_prefix_space", "bos_token", "eos_token",
+                          "unk_token", "pad_token", "additional_special_tokens", "added_tokens_decoder", "split_special_tokens"})
+    if (config.is_object() && config.contains(key)) kept[key] = config[key];
+  return kept.dump();
+}
+
+/// vocab.json and merges.txt as the tokenizer.json that the folder's class would make of them.
+inline nlohmann::json from_vocabulary_files(const tokenizer_files& files, const std::string& merges, nlohmann::json vocabulary) {
+  nlohmann::json json{{"model", {{"type", "BPE"}, {"vocab", std::move(vocabulary)}, {"merges", nlohmann::json::array()}}}};
+  std::string_view rest = merges;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty() && !line.starts_with("#version")) json["model"]["merges"].push_back(line);
+  }
+  const std::string_view kind = files.kind().name;
+  if (kind == "GPT2") {
+    json["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  } else if (kind == "Qwen2") {
+    json["normalizer"] = {{"type", "NFC"}};
+    json["pre_tokenizer"] = regex_and_byte_level(qwen2_pattern);
+  } else {
+    fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
+  }
+  return json;
+}
+
+} // namespace detail
+
+/// Reads what a model folder says about its tokenizer.
+inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) fail(folder.string(), ": expected a model folder");
+  tokenizer_files files;
+  files.folder = folder;
+  std::string special_map_text, added_text, tokenizer_text;
+  files.config = detail::read_object(folder / "tokenizer_config.json");
+  files.model_config = detail::read_object(folder / "config.json");
+  files.special_map = detail::read_object(folder / "special_tokens_map.json", &special_map_text);
+  files.added = detail::read_object(folder / "added_tokens.json", &added_text);
+  files.tokenizer = detail::read_object(folder / "tokenizer.json", &tokenizer_text);
+  detail::append_part(files.canonical, "class", files.kind().name);
+  detail::append_part(files.canonical, "tokenizer_config.json", detail::deciding_fields(files.config));
+  detail::append_part(files.canonical, "special_tokens_map.json", special_map_text);
+  detail::append_part(files.canonical, "added_tokens.json", added_text);
+  files.where = files.path("tokenizer.json");
+  if (files.tokenizer.is_null()) {
+    files.from_vocabulary = true;
+    files.where = files.path("vocab.json");
+    if (!detail::is_there(folder / "vocab.json") || !detail::is_there(folder / "merges.txt"))
+      fail(folder.string(), ": expected tokenizer.json, or vocab.json and merges.txt, got neither");
+    nlohmann::json vocabulary = detail::read_object(folder / "vocab.json", &tokenizer_text);
+    const std::string merges = detail::read_regular_file(folder / "merges.txt");
+    if (const auto bad = invalid_utf8(merges)) fail(files.path("merges.txt"), ": expected UTF-8, got an invalid sequence at byte ", *bad);
+    files.tokenizer = detail::from_vocabulary_files(files, merges, std::move(vocabulary));
+    detail::append_part(files.canonical, "merges.txt", merges);
+  }
+  detail::append_part(files.canonical, files.from_vocabulary ? "vocab.json" : "tokenizer.json", tokenizer_text);
+  return files;
+}
+
+} // namespace llmap

@@ -1,0 +1,143 @@
+// Tokenizers of model files that hold lists instead of a tokenizer.json (GGUF): token strings, their types, and
+// merges or scores. They become the tokenizer.json that means the same.
+#pragma once
+#include "llmap/text/component.hpp"
+#include "llmap/text/patterns.hpp"
+#include "llmap/text/utf8.hpp"
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace llmap {
+
+/// The numbers that SentencePiece and GGUF give the types.
+enum class token_type : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+
+struct vocabulary_lists {
+  std::vector<std::string> tokens;  ///< (V) the id is the index; byte-level tokens in byte characters
+  std::vector<token_type> types;    ///< (V) or empty: all normal
+  std::vector<std::string> merges;  ///< byte-level only: "left right", best first
+  std::vector<float> scores;        ///< (V) SentencePiece only: higher merges first
+  std::string pre_tokenizer;        ///< byte-level only: name of the splitting expression, see patterns.hpp
+  bool add_space_prefix = true;     ///< SentencePiece only: a blank in front of each stretch of text
+  std::optional<std::int32_t> bos, eos, unknown;
+  bool add_bos = false, add_eos = false; ///< whether encode puts them around a text
+};
+
+namespace detail {
+
+inline void check_lists(const vocabulary_lists& v, const std::string& where) {
+  if (v.tokens.empty()) fail(where, ": tokens: expected at least one, got none");
+  if (v.tokens.size() >= static_cast<std::size_t>(token_id_limit)) fail(where, ": tokens: too many: ", v.tokens.size());
+  if (!v.types.empty() && v.types.size() != v.tokens.size())
+    fail(where, ": token types: expected ", v.tokens.size(), " as many as tokens, got ", v.types.size());
+  std::unordered_map<std::string_view, std::size_t> seen;
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    if (const auto bad = invalid_utf8(v.tokens[i])) fail(where, ": tokens[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
+    const auto [first, fresh] = seen.emplace(v.tokens[i], i);
+    if (!fresh) fail(where, ": tokens[", i, "]: expected distinct tokens, got the same as tokens[", first->second, "]");
+    if (!v.types.empty() && (v.types[i] < token_type::normal || v.types[i] > token_type::byte))
+      fail(where, ": token types[", i, "]: expected 1 to 6, got ", static_cast<std::int32_t>(v.types[i]));
+  }
+  for (const auto& [name, id] : {std::pair{"BOS", v.bos}, {"EOS", v.eos}, {"unknown", v.unknown}})
+    if (id && (*id < 0 || static_cast<std::size_t>(*id) >= v.tokens.size()))
+      fail(where, ": ", name, " id: expected 0 to ", v.tokens.size() - 1, ", got ", *id);
+  if (v.add_bos && !v.bos) fail(where, ": expected a BOS id, because BOS is to be added");
+  if (v.add_eos && !v.eos) fail(where, ": expected an EOS id, because EOS is to be added");
+}
+
+/// What both kinds have: the vocabulary, the tokens that are cut out before the model, the template.
+inline nlohmann::json common_part(const vocabulary_lists& v) {
+  nlohmann::json json{{"version", "1.0"}, {"added_tokens", nlohmann::json::array()}, {"model", {{"type", "BPE"}, {"merges", nlohmann::json::array()}}}};
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    json["model"]["vocab"][v.tokens[i]] = i;
+    const token_type type = v.types.empty() ? token_type::normal : v.types[i];
+    const bool special = type == token_type::control || type == token_type::unknown;
+    if (special || type == token_type::user_defined)
+      json["added_tokens"].push_back({{"id", i}, {"content", v.tokens[i]}, {"special", special}, {"normalized", false}});
+  }
+  nlohmann::json single = nlohmann::json::array(), ids = nlohmann::json::object();
+  const auto insert = [&](bool wanted, const std::optional<std::int32_t>& id, const char* name) {
+    if (!wanted) return;
+    single.push_back({{"SpecialToken", {{"id", name}}}});
+    ids[name] = {{"ids", nlohmann::json::array({*id})}};
+  };
+  insert(v.add_bos, v.bos, "bos");
+  single.push_back({{"Sequence", {{"id", "A"}}}});
+  insert(v.add_eos, v.eos, "eos");
+  json["post_processor"] = {{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", ids}};
+  if (v.unknown) json["model"]["unk_token"] = v.tokens[static_cast<std::size_t>(*v.unknown)];
+  return json;
+}
+
+/// The merges that a SentencePiece model implies: every way to cut a token into two tokens; the best score of the
+/// result first, then the longer left part, then the longer right part (lengths in characters), then the order of
+/// tokens and of left and right ids. This is how transformers rebuilds them.
+inline nlohmann::json merges_of_scores(const vocabulary_lists& v) {
+  std::unordered_map<std::string_view, std::size_t> id_of;
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) id_of.emplace(v.tokens[i], i);
+  struct rule { std::size_t left, right, left_length, right_length; float score; };
+  std::vector<rule> rules;
+  for (std::size_t token = 0; token < v.tokens.size(); ++token) {
+    const std::string_view text = v.tokens[token];
+    std::size_t length = 0, done = 0;
+    for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size) ++length;
+    const std::size_t first = rules.size();
+    for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size, ++done) {
+      const auto left = id_of.find(text.substr(0, i)), right = id_of.find(text.substr(i));
+      if (i > 0 && left != id_of.end() && right != id_of.end())
+        rules.push_back({left->second, right->second, done, length - done, v.scores[token]});
+    }
+    std::sort(rules.begin() + static_cast<std::ptrdiff_t>(first), rules.end(), [](const rule& a, const rule& b) {
+      return a.left != b.left ? a.left < b.left : a.right < b.right;
+    });
+  }
+  std::stable_sort(rules.begin(), rules.end(), [](const rule& a, const rule& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return a.left_length != b.left_length ? a.left_length > b.left_length : a.right_length > b.right_length;
+  });
+  nlohmann::json merges = nlohmann::json::array();
+  for (const rule& r : rules) merges.push_back(nlohmann::json::array({v.tokens[r.left], v.tokens[r.right]}));
+  return merges;
+}
+
+} // namespace detail
+
+/// Byte-level BPE, as GPT-2's. Qwen2's family puts NFC first; Llama 3 and Tekken look a whole piece up before they
+/// merge, because their merges do not reach every token.
+inline nlohmann::json byte_level_json(const vocabulary_lists& v, const std::string& where) {
+  detail::check_lists(v, where);
+  nlohmann::json json = detail::common_part(v);
+  for (std::size_t i = 0; i < v.merges.size(); ++i) {
+    if (const auto bad = invalid_utf8(v.merges[i])) fail(where, ": merges[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
+    json["model"]["merges"].push_back(v.merges[i]);
+  }
+  json["pre_tokenizer"] = named_pre_tokenizer(v.pre_tokenizer, where);
+  if (v.pre_tokenizer == "qwen2") json["normalizer"] = {{"type", "NFC"}};
+  if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") json["model"]["ignore_merges"] = true;
+  return json;
+}
+
+/// SentencePiece-style BPE with byte fallback, as Llama 2's: blanks become U+2581.
+inline nlohmann::json sentencepiece_json(const vocabulary_lists& v, const std::string& where) {
+  detail::check_lists(v, where);
+  if (v.scores.size() != v.tokens.size()) fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
+  for (std::size_t i = 0; i < v.scores.size(); ++i)
+    if (!(v.scores[i] == v.scores[i])) fail(where, ": scores[", i, "]: expected a number, got NaN");
+  nlohmann::json json = detail::common_part(v);
+  json["model"]["merges"] = detail::merges_of_scores(v);
+  json["model"]["byte_fallback"] = true;
+  json["model"]["fuse_unk"] = true;
+  const std::string blank = "\xe2\x96\x81";
+  nlohmann::json steps = nlohmann::json::array();
+  if (v.add_space_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", blank}});
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", blank}});
+  json["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
+  return json;
+}
+
+} // namespace llmap

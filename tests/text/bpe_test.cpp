@@ -1,0 +1,114 @@
+#include "llmap/text/bpe.hpp"
+#include "llmap/core/random.hpp"
+#include "support/message_of.hpp"
+#include <map>
+
+using namespace llmap;
+using json = nlohmann::json;
+
+namespace {
+
+std::vector<std::int32_t> ids(const bpe& model, std::string_view piece) {
+  std::vector<std::int32_t> out;
+  model.encode(piece, out);
+  return out;
+}
+bpe make(const json& j) { return bpe(component(j, "f")); }
+using list = std::vector<std::int32_t>;
+
+// The lowest rank first, then the leftmost, one occurrence at a time: with aa+a before a+a, aaaa is aaa a.
+TEST(bpe, merges_one_occurrence_at_a_time) {
+  const bpe model = make({{"vocab", {{"a", 0}, {"aa", 1}, {"aaa", 2}}}, {"merges", {"aa a", "a a"}}});
+  EXPECT_EQ(ids(model, "aaaa"), (list{2, 0}));
+  EXPECT_EQ(ids(model, ""), list{});
+}
+
+TEST(bpe, unknown_characters) {
+  json j{{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"<unk>", 3}, {"<0xC3>", 4}, {"<0xA9>", 5}}}, {"merges", {"a b"}}};
+  EXPECT_EQ(ids(make(j), "axb"), (list{2})); // no unknown token: x disappears
+  j["unk_token"] = "<unk>";
+  EXPECT_EQ(ids(make(j), "axxb"), (list{0, 3, 3, 1}));
+  j["fuse_unk"] = true;
+  EXPECT_EQ(ids(make(j), "axxb"), (list{0, 3, 1}));
+  j["byte_fallback"] = true;
+  EXPECT_EQ(ids(make(j), "a\xc3\xa9"), (list{0, 4, 5}));
+  EXPECT_EQ(ids(make(j), "\xc3\xaa"), (list{3})); // not all of its bytes are there
+  j["unk_token"] = "<none>";
+  EXPECT_EQ(ids(make(j), "ab"), (list{2}));
+  EXPECT_MESSAGE(ids(make(j), "x"), "unk_token <none> is needed, but is not in the vocabulary");
+}
+
+TEST(bpe, whole_pieces_prefixes_and_suffixes) {
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", json::array()}, {"ignore_merges", true}}), "ab"), (list{2}));
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"##b", 1}, {"ab", 2}}}, {"merges", {"a ##b"}}, {"continuing_subword_prefix", "##"}}), "ab"), (list{2}));
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b</w>", 1}, {"ab</w>", 2}}}, {"merges", {"a b</w>"}}, {"end_of_word_suffix", "</w>"}}), "ab"), (list{2}));
+}
+
+/// The definition: look at all pairs, merge the best one, again.
+list by_definition(const std::map<std::pair<int, int>, std::pair<int, int>>& rules, list symbols) {
+  while (true) {
+    const std::pair<int, int>* best = nullptr;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
+      const auto it = rules.find({symbols[i], symbols[i + 1]});
+      if (it != rules.end() && (!best || it->second.first < best->first)) best = &it->second, at = i;
+    }
+    if (!best) return symbols;
+    symbols[at] = best->second;
+    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  }
+}
+
+// Random vocabularies over a, b, c; lengths around the border of scan and heap and far beyond. Asked twice, so that
+// the second answer for short pieces comes from the cache.
+TEST(bpe, scan_heap_and_cache_agree_with_the_definition) {
+  const counter_random random{11};
+  for (std::uint64_t trial = 0; trial < 60; ++trial) {
+    std::vector<std::string> tokens{"a", "b", "c"};
+    std::map<std::string, int> id{{"a", 0}, {"b", 1}, {"c", 2}};
+    std::map<std::pair<int, int>, std::pair<int, int>> rules;
+    json j{{"vocab", json::object()}, {"merges", json::array()}};
+    for (std::uint64_t k = 0; k < 40; ++k) {
+      const auto l = static_cast<int>(random.below(trial, 2 * k, tokens.size())), r = static_cast<int>(random.below(trial, 2 * k + 1, tokens.size()));
+      const std::string joined = tokens[static_cast<std::size_t>(l)] + tokens[static_cast<std::size_t>(r)];
+      if (joined.size() > 12 || rules.count({l, r})) continue;
+      if (id.emplace(joined, static_cast<int>(tokens.size())).second) tokens.push_back(joined);
+      rules[{l, r}] = {static_cast<int>(j["merges"].size()), id[joined]};
+      j["merges"].push_back({tokens[static_cast<std::size_t>(l)], tokens[static_cast<std::size_t>(r)]});
+    }
+    for (const auto& [token, number] : id) j["vocab"][token] = number;
+    const bpe model = make(j);
+    for (const std::size_t length : {1u, 2u, 3u, 7u, 21u, 22u, 23u, 31u, 32u, 33u, 34u, 200u, 1500u}) {
+      std::string text;
+      list symbols;
+      for (std::size_t i = 0; i < length; ++i) {
+        symbols.push_back(static_cast<std::int32_t>(random.below(1000 + trial, length * 10000 + i, 3)));
+        text += static_cast<char>('a' + symbols.back());
+      }
+      const list expected = by_definition(rules, symbols);
+      ASSERT_EQ(ids(model, text), expected) << length;
+      ASSERT_EQ(ids(model, text), expected) << length;
+    }
+  }
+}
+
+// A quadratic merge of a million symbols would take hours.
+TEST(bpe, a_piece_of_a_million_characters) {
+  const bpe model = make({{"vocab", {{"a", 0}, {"aa", 1}, {"aaaa", 2}}}, {"merges", {"a a", "aa aa"}}});
+  EXPECT_EQ(ids(model, std::string(1 << 20, 'a')), list(1 << 18, 2));
+}
+
+// Two models on one thread, in turn: neither sees the other's ids.
+TEST(bpe, models_do_not_share_cached_ids) {
+  const bpe one = make({{"vocab", {{"a", 0}}}, {"merges", json::array()}}), two = make({{"vocab", {{"a", 7}}}, {"merges", json::array()}});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ids(one, "a"), (list{0}));
+    EXPECT_EQ(ids(two, "a"), (list{7}));
+  }
+}
+
+TEST(bpe, a_repeated_pair_keeps_its_last_rank) {
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"c", 2}, {"ab", 3}, {"bc", 4}}}, {"merges", {"a b", "b c", "a b"}}}), "abc"), (list{0, 4}));
+}
+
+} // namespace
