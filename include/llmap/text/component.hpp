@@ -35,7 +35,7 @@ inline std::size_t json_nesting(std::string_view text) {
 
 /// Parses a whole JSON text; `where` starts the message if it is none. Copying and printing JSON recurse, so nesting
 /// is bounded.
-inline nlohmann::json parse_json(std::string_view text, const std::string& where,
+inline nlohmann::json parse_text_json(std::string_view text, const std::string& where,
                                  const nlohmann::json::parser_callback_t& each = nullptr) {
   constexpr std::size_t deepest = 64;
   if (const auto bad = invalid_utf8(text)) fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);

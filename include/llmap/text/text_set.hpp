@@ -38,7 +38,7 @@ inline text_item read_text_item(std::string_view line, const std::string& where)
       fail(where, ": ", value.get<std::string>(), ": expected once, got it twice");
     return true;
   };
-  const nlohmann::json object = parse_json(line, where, each);
+  const nlohmann::json object = parse_text_json(line, where, each);
   if (!object.is_object()) fail(where, ": expected an object with id and text, got ", object.type_name());
   const auto field = [&](const char* name, bool required) {
     const auto it = object.find(name);

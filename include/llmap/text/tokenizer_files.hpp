@@ -64,7 +64,7 @@ inline std::string read_regular_file(const std::filesystem::path& path) {
 inline nlohmann::json read_object(const std::filesystem::path& path, std::string* text_out = nullptr) {
   if (!is_there(path)) return nullptr;
   std::string text = read_regular_file(path);
-  nlohmann::json json = parse_json(text, path.string());
+  nlohmann::json json = parse_text_json(text, path.string());
   if (!json.is_object()) component(json, path.string()).wrong("an object");
   if (text_out) *text_out = std::move(text);
   return json;
