@@ -1,0 +1,40 @@
+# The documented forms of every command, with their outputs looked at.
+source "$(dirname "$0")/common.sh"
+head_texts 12 t.jsonl
+check "info of a folder" "$llmap" info "$zoo/models/llama-m" >info.txt
+check "info names the type" grep -q "model type *llama" info.txt
+check "info of a file" "$llmap" info "$zoo/models/llama-m/model.safetensors" >info.txt
+check "tokenize" "$llmap" tokenize "$zoo/models/mistral" --texts t.jsonl >ids.jsonl
+check "a line a text" test "$(wc -l <ids.jsonl)" = 12
+"$llmap" tokenize "$zoo/models/mistral" --texts t.jsonl --no-special >plain.jsonl
+check "BOS is a special token" bash -c 'head -1 ids.jsonl | grep -q "\"ids\":\[1," && ! head -1 plain.jsonl | grep -q "\"ids\":\[1,"'
+echo '{"sequences": [[5, 6, 7], [9]]}' >i.json
+for precision in f32 f64; do
+  check "logprobs $precision" "$llmap" logprobs "$zoo/models/gpt2" --ids i.json --precision $precision >l.json
+  check "its form" grep -q "^{\"precision\":\"$precision\",\"sequences\":\[{\"ids\":\[5,6,7\],\"logprob\":\[-[0-9.e-]*,-[0-9.e-]*\]},{\"ids\":\[9\],\"logprob\":\[\]}\]}$" l.json
+done
+for bos in as_tokenizer always never; do
+  check "score --bos $bos" "$llmap" score "$zoo/models/mistral" "$zoo/models/llama-s" --texts t.jsonl --store "$bos.sqlite" --bos $bos >score.txt
+done
+check "the table" grep -q "^model .*tokens/s.*bits/byte" score.txt
+mkdir folder && ln -s "$zoo/models/gpt2" "$zoo/models/gpt2-int4" "$zoo/models/opt" folder/
+check "score a folder of models" "$llmap" score folder --texts t.jsonl --store s.sqlite --precision f64 --threads 2 --on-overlong truncate >score.txt
+check "three models" test "$(grep -c '  12 ' score.txt)" = 3
+check "a second run scores nothing" bash -c '"$0" score folder --texts t.jsonl --store s.sqlite --precision f64 --on-overlong truncate | tail -1 | grep -q " 0  "' "$llmap"
+check "export" "$llmap" export s.sqlite --out m.safetensors
+check "names" grep -q '"gpt2-int4"' m.json
+check "map of a store" "$llmap" map s.sqlite --html a.html --json a.json --clip 0.02
+check "map of a matrix" "$llmap" map --matrix m.safetensors --html b.html --json b.json --perplexity 1
+check "the page names the models" grep -q "gpt2-int4" b.html
+for key in models threshold kl_bits_per_byte kl_standard_error pca scores explained_variance_ratio tsne tree; do
+  check "map.json has $key" grep -q "\"$key\"" a.json
+done
+rm m.json
+check "names are optional" "$llmap" map --matrix m.safetensors --html b.html --json b.json
+check "compare" "$llmap" compare s.sqlite gpt2 gpt2-int4 >c.txt
+check "ten texts" test "$(grep -c ' %  ' c.txt)" -ge 10
+check "domains" grep -q "within domains" c.txt
+printf 'ä%.0s' $(seq 3000) >doc.txt
+check "chunk" "$llmap" chunk doc.txt --out c.jsonl
+check "pieces" test "$(wc -l <c.jsonl)" = 6
+finish

@@ -1,0 +1,6 @@
+if(TARGET llmap_tool)
+  foreach(script hostile kill same_bits forms)
+    add_test(NAME tool_${script} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tool/${script}.sh $<TARGET_FILE:llmap_tool> ${PROJECT_SOURCE_DIR})
+  endforeach()
+  set_tests_properties(tool_kill PROPERTIES RUN_SERIAL TRUE)
+endif()
