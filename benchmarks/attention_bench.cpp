@@ -1,0 +1,23 @@
+// attention of one layer (tokens T, heads, key/value heads, head width); operations counted for the causal half.
+#include "llmap/forward/attention.hpp"
+#include "probe.hpp"
+#include "random_matrix.hpp"
+
+static void attention(benchmark::State& state) {
+  const auto T = static_cast<std::size_t>(state.range(0)), H = static_cast<std::size_t>(state.range(1)), G = static_cast<std::size_t>(state.range(2)),
+             D = static_cast<std::size_t>(state.range(3));
+  llmap::ragged_batch batch;
+  batch.add(std::vector<std::int32_t>(T));
+  const auto qkv = bench::random_rows(T * (H + 2 * G) * D);
+  llmap::aligned_buffer<float> out(T * H * D);
+  llmap::attention_workspace<float> work;
+  const llmap::attention_options<float> options{H, G, D, 0.125f, 0, 0, {}};
+  const llmap::cpu_executor exec;
+  for (auto _ : state) {
+    llmap::attention<float>(exec, options, batch, {qkv.data(), T, (H + 2 * G) * D}, {out.data(), T, H * D}, work);
+    benchmark::ClobberMemory();
+  }
+  const double t = static_cast<double>(T);
+  bench::report<float>(state, 4 * t * (t + 1) / 2 * static_cast<double>(H * D));
+}
+BENCHMARK(attention)->Args({512, 9, 3, 64})->Args({2048, 9, 3, 64})->Args({512, 12, 12, 64})->Args({512, 32, 8, 64})->UseRealTime()->Unit(benchmark::kMicrosecond);

@@ -1,0 +1,27 @@
+// The fused head on real vocabularies (rows M, width E, vocabulary V): SmolLM2-135M, GPT-2, Llama-3.2-1B; and the
+// product alone, for the price of the log-sum-exp.
+#include "llmap/likelihood/linear_cross_entropy.hpp"
+#include "probe.hpp"
+#include "random_matrix.hpp"
+
+template <class Stored> void head(benchmark::State& state) {
+  const auto M = static_cast<std::size_t>(state.range(0)), E = static_cast<std::size_t>(state.range(1)), V = static_cast<std::size_t>(state.range(2));
+  const auto w = bench::random_matrix<Stored>(V, E);
+  const auto x = bench::random_rows(M * E);
+  std::vector<std::int32_t> targets(M, 7);
+  std::vector<double> out(M);
+  llmap::head_workspace work;
+  const llmap::cpu_executor exec;
+  for (auto _ : state) {
+    llmap::linear_cross_entropy<float>(exec, {x.data(), M, E}, w, targets, {}, out, work);
+    benchmark::ClobberMemory();
+  }
+  bench::report<float>(state, 2.0 * static_cast<double>(M) * static_cast<double>(E) * static_cast<double>(V));
+}
+static void shapes(benchmark::internal::Benchmark* b) {
+  for (int M : {64, 256, 512})
+    for (auto [E, V] : {std::pair{576, 49152}, {768, 50257}, {2048, 128256}}) b->Args({M, E, V});
+  b->UseRealTime()->Unit(benchmark::kMillisecond);
+}
+BENCHMARK(head<float>)->Apply(shapes);
+BENCHMARK(head<llmap::bf16>)->Apply(shapes);

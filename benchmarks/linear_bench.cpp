@@ -1,0 +1,24 @@
+// linear on layer shapes of real models (rows T, columns K, outputs N): SmolLM2-135M, GPT-2, Llama-3.2-1B.
+#include "llmap/forward/linear.hpp"
+#include "probe.hpp"
+#include "random_matrix.hpp"
+
+template <class Stored> void linear(benchmark::State& state) {
+  const auto M = static_cast<std::size_t>(state.range(0)), K = static_cast<std::size_t>(state.range(1)), N = static_cast<std::size_t>(state.range(2));
+  const auto w = bench::random_matrix<Stored>(N, K);
+  const auto x = bench::random_rows(M * K);
+  llmap::aligned_buffer<float> y(M * N);
+  const llmap::cpu_executor exec;
+  for (auto _ : state) {
+    llmap::linear<float>(exec, {x.data(), M, K}, w, {y.data(), M, N});
+    benchmark::ClobberMemory();
+  }
+  bench::report<float>(state, 2.0 * static_cast<double>(M) * static_cast<double>(K) * static_cast<double>(N));
+}
+static void shapes(benchmark::internal::Benchmark* b) {
+  for (int M : {64, 256, 512})
+    for (auto [K, N] : {std::pair{576, 960}, {576, 3072}, {1536, 576}, {768, 2304}, {3072, 768}, {2048, 8192}}) b->Args({M, K, N});
+  b->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+BENCHMARK(linear<float>)->Apply(shapes);
+BENCHMARK(linear<llmap::bf16>)->Apply(shapes);

@@ -1,0 +1,62 @@
+// What this machine can do at most: multiply-adds in registers, all threads at once. Speeds are printed as a share of
+// it, measured in the same run, because machines differ and are shared.
+#pragma once
+#include "llmap/core/parallel.hpp"
+#include "llmap/core/simd.hpp"
+#include <algorithm>
+#include <benchmark/benchmark.h>
+#include <chrono>
+
+namespace bench {
+
+template <class T> struct multiply_adds {
+  static constexpr int chains = 10; // enough to hide the latency of a multiply-add, few enough for 16 registers
+  std::size_t rounds;
+  T* out;
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = llmap::simd::width<Isa, T>;
+    llmap::simd::vec<T, W> c[chains], a = llmap::simd::broadcast<T, W>(T(0.999)), b = llmap::simd::broadcast<T, W>(T(1e-3));
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) c[i] = llmap::simd::broadcast<T, W>(static_cast<T>(i));
+    for (std::size_t r = 0; r < rounds; ++r)
+#pragma GCC unroll 16
+      for (int i = 0; i < chains; ++i) c[i] = c[i] * a + b;
+    for (int i = 1; i < chains; ++i) c[0] += c[i];
+    llmap::simd::store_partial<T, W>(out, 1, c[0]);
+  }
+};
+
+/// Lanes of T a vector on this machine.
+template <class T> int lanes() {
+  using llmap::simd::isa;
+  const isa set = llmap::simd::active_isa();
+  return (set == isa::avx512 ? 64 : set == isa::avx2 ? 32 : 16) / static_cast<int>(sizeof(T));
+}
+
+/// Floating-point operations a second, the best of a few tries.
+template <class T> double measure_peak(int threads) {
+  constexpr std::size_t rounds = 4'000'000;
+  double best = 0;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    std::vector<T> out(static_cast<std::size_t>(threads) * 64);
+    const auto start = std::chrono::steady_clock::now();
+    llmap::parallel_for(threads, static_cast<std::size_t>(threads),
+                        [&](std::size_t t) { llmap::simd::run(multiply_adds<T>{rounds, &out[t * 64]}); });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    benchmark::DoNotOptimize(out.data());
+    best = std::max(best, 2.0 * rounds * multiply_adds<T>::chains * lanes<T>() * threads / seconds);
+  }
+  return best;
+}
+template <class T> double peak() {
+  static const double value = measure_peak<T>(llmap::default_threads());
+  return value;
+}
+
+/// Sets GFLOP/s and the share of the probe.
+template <class T> void report(benchmark::State& state, double operations) {
+  state.counters["GFLOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["share of probe"] = benchmark::Counter(operations / peak<T>(), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+} // namespace bench
