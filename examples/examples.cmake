@@ -1,0 +1,27 @@
+# The numbered examples, each linked to what it needs and nothing else. With LLMAP_TESTS, each is run as the test
+# example_NN, and what it prints is compared with the file kept in output/.
+if(LLMAP_TESTS)
+  enable_testing()
+endif()
+
+# llmap_example(<name without .cpp> <llmap targets>...)
+function(llmap_example name)
+  add_executable(example_${name} ${name}.cpp)
+  set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
+  target_link_libraries(example_${name} PRIVATE ${ARGN})
+  target_compile_options(example_${name} PRIVATE -Wall -Wextra -Wno-psabi)
+  target_compile_definitions(example_${name} PRIVATE LLMAP_ZOO="${CMAKE_CURRENT_SOURCE_DIR}/zoo")
+  if(LLMAP_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/output/${name}.txt)
+    add_test(NAME example_${name} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
+      COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:example_${name}>
+        -DEXPECTED=${CMAKE_CURRENT_SOURCE_DIR}/output/${name}.txt -P ${CMAKE_CURRENT_SOURCE_DIR}/compare_output.cmake)
+  endif()
+endfunction()
+
+llmap_example(01_read_safetensors llmap::llmap)
+llmap_example(02_log_sum_exp llmap::core)
+llmap_example(03_score_one_text llmap::text)
+llmap_example(04_own_loader_gguf llmap::text)
+llmap_example(05_own_text_source llmap::text)
+llmap_example(06_fused_head llmap::llmap)
+llmap_example(07_matrix_to_map llmap::picture)
