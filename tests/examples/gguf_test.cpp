@@ -1,0 +1,49 @@
+// The GGUF loader of the examples: block formats against values of the Python package gguf, and hostile files.
+#include "gguf/gguf_llama.hpp"
+#include "llmap/weights/safetensors.hpp"
+#include "support/golden.hpp"
+
+namespace {
+std::string little(std::uint64_t value, int bytes) {
+  std::string s;
+  for (int i = 0; i < bytes; ++i) s += static_cast<char>(value >> (8 * i) & 255);
+  return s;
+}
+std::string text(const std::string& s) { return little(s.size(), 8) + s; }
+/// magic, version 3, tensors, metadata
+std::string head(std::uint64_t tensors, std::uint64_t metadata) { return "GGUF" + little(3, 4) + little(tensors, 8) + little(metadata, 8); }
+} // namespace
+
+TEST(gguf, blocks_have_the_values_of_the_reference) {
+  const llmap::safetensors_file golden_file(golden::folder("gguf") / "blocks.safetensors");
+  int checked = 0;
+  for (const gguf::block_format& format : gguf::block_formats) {
+    const std::string name(format.name);
+    if (!golden_file.find(name + ".blocks")) continue;
+    ++checked;
+    const auto blocks = golden_file.read(name + ".blocks"), values = golden_file.read(name + ".values");
+    std::vector<float> got(static_cast<std::size_t>(values.info.elements())), want(got.size());
+    std::memcpy(want.data(), values.bytes.data(), values.bytes.size());
+    gguf::dequantize(format, blocks.bytes, got);
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-7f * (1 + std::abs(want[i]))) << name << " " << i;
+  }
+  EXPECT_EQ(checked, 5);
+}
+TEST(gguf, hostile_files_are_refused) {
+  golden::scratch dir;
+  const std::string huge = little(~std::uint64_t{0}, 8);
+  const std::string table[] = {"", "GGUF", "GGML" + std::string(40, '\0'), "GGUF" + little(9, 4) + std::string(40, '\0'),
+                               "GGUF" + little(3, 4) + huge + huge, head(0, 1) + huge, head(0, 1) + text("key") + little(99, 4),
+                               head(0, 1) + text("key") + little(9, 4) + little(8, 4) + huge, head(1, 0) + text("w") + little(2, 4) + huge + huge,
+                               head(1, 0) + text("w") + little(1, 4) + little(32, 8) + little(2, 4) + huge};
+  for (const std::string& content : table) {
+    const auto path = dir.write("h.gguf", content);
+    EXPECT_MESSAGE(gguf::file{path}, "h.gguf");
+  }
+}
+TEST(gguf, row_order_is_undone) { // stored: pairs side by side; wanted: first halves, then second halves
+  const std::vector<std::uint8_t> rows{0, 1, 2, 3, 4, 5, 6, 7}; // two heads of four rows of one byte
+  const auto got = gguf::unpermute_rows(std::as_bytes(std::span(rows)), 8, 2);
+  const int expected[] = {0, 2, 1, 3, 4, 6, 5, 7};
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(static_cast<int>(got[i]), expected[i]) << i;
+}
