@@ -35,7 +35,7 @@ void write_safetensors(const std::filesystem::path& path, const Source& source,
     std::fwrite(text.data(), 1, text.size(), file);
     for (const auto& [name, info] : order) {
       const tensor_data data = source.read(name);
-      std::fwrite(data.bytes.data(), 1, data.bytes.size(), file);
+      if (!data.bytes.empty()) std::fwrite(data.bytes.data(), 1, data.bytes.size(), file);
     }
   });
 }
