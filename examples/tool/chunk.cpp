@@ -16,22 +16,25 @@ struct chunk_arguments {
 
 void run(const chunk_arguments& a) {
   std::map<std::string, std::string> document_of;
-  llmap::write_file_with(a.out, [&](std::FILE* out) {
-    for (const std::string& path : a.files) {
-      const llmap::mapped_file file(path);
-      const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-      if (const auto bad = llmap::invalid_utf8(text)) llmap::fail(path, ": invalid UTF-8 at byte ", *bad);
-      const std::string document = std::filesystem::path(path).filename().string();
-      const auto [other, fresh] = document_of.emplace(document, path);
-      if (!fresh) llmap::fail(path, ": a document named ", document, " was already given (", other->second, ")");
-      std::size_t number = 0;
-      for (std::string_view piece : llmap::chunk(text, a.options)) {
-        nlohmann::ordered_json line{{"id", document + "#" + std::to_string(number++)}, {"text", piece}, {"document", document}};
-        if (!a.domain.empty()) line["domain"] = a.domain;
-        std::fprintf(out, "%s\n", line.dump().c_str());
-      }
+  std::string lines;
+  if (const auto bad = llmap::invalid_utf8(a.domain)) llmap::fail("--domain: expected UTF-8, got an invalid sequence at byte ", *bad);
+  for (const std::string& path : a.files) {
+    const llmap::mapped_file file(path);
+    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    if (const auto bad = llmap::invalid_utf8(text)) llmap::fail(path, ": expected UTF-8, got an invalid sequence at byte ", *bad);
+    const std::string document = std::filesystem::path(path).filename().string();
+    if (llmap::invalid_utf8(document)) llmap::fail(path, ": expected a file name in UTF-8, because it names the document");
+    const auto [other, fresh] = document_of.emplace(document, path);
+    if (!fresh) llmap::fail(path, ": a document named ", document, " was already given (", other->second, ")");
+    std::size_t number = 0;
+    for (std::string_view piece : llmap::chunk(text, a.options)) {
+      nlohmann::ordered_json line{{"id", document + "#" + std::to_string(number++)}, {"text", piece}, {"document", document}};
+      if (!a.domain.empty()) line["domain"] = a.domain;
+      lines.append(line.dump()) += '\n';
     }
-  });
+  }
+  if (lines.empty()) llmap::fail(a.out, ": expected pieces of more than ", a.options.least, " bytes (--longer-than), got none");
+  llmap::write_file(a.out, lines);
 }
 
 } // namespace
