@@ -10,7 +10,7 @@ template <class Stored> void head(benchmark::State& state) {
   const auto x = bench::random_rows(M * E);
   std::vector<std::int32_t> targets(M, 7);
   std::vector<double> out(M);
-  llmap::head_workspace work;
+  llmap::head_workspace<float> work;
   const llmap::cpu_executor exec;
   for (auto _ : state) {
     llmap::linear_cross_entropy<float>(exec, {x.data(), M, E}, w, targets, {}, out, work);

@@ -53,7 +53,7 @@ int main() {
 
   // 3. Both ways, and two halves of the rows apart: the same bits, whatever the batch
   std::vector<double> fused(M), halves(M);
-  llmap::head_workspace work;
+  llmap::head_workspace<float> work;
   const llmap::matrix_view<const float> rows(x.data(), M, E);
   llmap::linear_cross_entropy<float>(exec, rows, packed, targets, {}, fused, work);
   for (std::size_t first : {std::size_t{0}, M / 2})

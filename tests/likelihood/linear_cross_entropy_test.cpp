@@ -23,7 +23,7 @@ template <class T> struct problem {
   }
   std::vector<double> run(const head_options& options, int threads = 2) const {
     std::vector<double> out(M);
-    head_workspace work;
+    head_workspace<T> work;
     linear_cross_entropy<T>({threads}, {x.data(), M, E}, packed, targets, options, out, work);
     return out;
   }
@@ -70,7 +70,7 @@ TEST(linear_cross_entropy, bits_do_not_depend_on_rows_or_threads) {
   const auto whole = p.run({}, 1);
   EXPECT_EQ(whole, p.run({}, 2));
   EXPECT_EQ(whole, p.run({}, 3));
-  head_workspace work;
+  head_workspace<float> work;
   for (std::size_t r = 0; r < p.M; ++r) {
     double one;
     linear_cross_entropy<float>({2}, {p.x.data() + r * p.E, 1, p.E}, p.packed, std::span(p.targets).subspan(r, 1), {}, {&one, 1}, work);

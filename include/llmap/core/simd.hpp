@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #define LLMAP_INLINE [[gnu::always_inline]] inline
 
@@ -48,21 +50,43 @@ template <class T, int W> LLMAP_INLINE void store_partial(T* p, std::size_t n, v
   for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
 }
 
+/// Lanes of a and b (numbered after those of a) in the order I...
+template <int... I, class V> LLMAP_INLINE V shuffle(V a, V b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, I...);
+#else
+  constexpr auto lane = sizeof(V) / sizeof...(I);
+  using integer = std::conditional_t<lane == 4, std::int32_t, std::int64_t>;
+  return __builtin_shuffle(a, b, vec<integer, sizeof...(I)>{I...});
+#endif
+}
+
+/// Transposes a 4 x 4 block of rows.
+template <class T> LLMAP_INLINE void transpose(vec<T, 4> (&row)[4]) {
+  const vec<T, 4> a = shuffle<0, 4, 1, 5>(row[0], row[2]), b = shuffle<0, 4, 1, 5>(row[1], row[3]);
+  const vec<T, 4> c = shuffle<2, 6, 3, 7>(row[0], row[2]), d = shuffle<2, 6, 3, 7>(row[1], row[3]);
+  row[0] = shuffle<0, 4, 1, 5>(a, b);
+  row[1] = shuffle<2, 6, 3, 7>(a, b);
+  row[2] = shuffle<0, 4, 1, 5>(c, d);
+  row[3] = shuffle<2, 6, 3, 7>(c, d);
+}
+
 /// Sum and maximum of the lanes, by halves: the order is a function of W alone.
+namespace detail {
+template <int half, class V, class Join, std::size_t... I>
+LLMAP_INLINE V fold(V v, const Join& join, std::index_sequence<I...> lanes) {
+  if constexpr (half == 0) return v;
+  else return fold<half / 2>(join(v, shuffle<static_cast<int>((I + half) % sizeof...(I))...>(v, v)), join, lanes);
+}
+} // namespace detail
 template <class T, int W> LLMAP_INLINE T sum(vec<T, W> v) {
-  T lanes[W];
-  store<T, W>(lanes, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+  const auto join = [](auto a, auto b) __attribute__((always_inline)) { return a + b; };
+  return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
 template <class T, int W> LLMAP_INLINE vec<T, W> maximum(vec<T, W> a, vec<T, W> b) { return a > b ? a : b; }
 template <class T, int W> LLMAP_INLINE T maximum(vec<T, W> v) {
-  T lanes[W];
-  store<T, W>(lanes, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  return lanes[0];
+  const auto join = [](auto a, auto b) __attribute__((always_inline)) { return maximum<T, W>(a, b); };
+  return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
 
 /// W stored elements widened to T. Exact.
@@ -89,13 +113,23 @@ template <class T, int W, class Stored> LLMAP_INLINE vec<T, W> widen(const Store
   }
 }
 
-// An instruction set: bytes a vector, and the register tile of the matrix product (rows x vectors) that fills
-// its registers without spilling: 6 x 4 of 32, 6 x 2 of 16, 3 x 2 of 16 without fused multiply-add.
-struct baseline { static constexpr int bytes = 16, tile_rows = 3, tile_vectors = 2; };
-struct avx2 { static constexpr int bytes = 32, tile_rows = 6, tile_vectors = 2; };
-struct avx512 { static constexpr int bytes = 64, tile_rows = 6, tile_vectors = 4; };
+// An instruction set: bytes a vector, and the rows of the register tile of the matrix product, which with two vectors
+// a row fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, 4 x 2 of 16 where a product takes
+// a register of its own before it is added.
+struct baseline {
+#if defined(__aarch64__)
+  static constexpr int bytes = 16, tile_rows = 12;
+#else
+  static constexpr int bytes = 16, tile_rows = 4;
+#endif
+};
+struct avx2 { static constexpr int bytes = 32, tile_rows = 6; };
+struct avx512 { static constexpr int bytes = 64, tile_rows = 12; };
 
 template <class Isa, class T> inline constexpr int width = Isa::bytes / static_cast<int>(sizeof(T));
+/// Vectors of a row of the register tile, and elements: the columns of a packed panel.
+inline constexpr int tile_vectors = 2;
+template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_vectors * width<Isa, T>;
 
 enum class isa { baseline, avx2, avx512 };
 constexpr std::string_view name_of(isa set) {
@@ -150,13 +184,21 @@ template <class Kernel> void run(const Kernel& kernel) {
   detail::run_baseline(kernel);
 }
 
-/// Elements a packed panel is wide on this machine: the columns of one register tile.
-template <class T> std::size_t panel_width() {
+/// Calls body.template operator()<Isa>() with the instruction set of this machine, for what is not a kernel itself.
+template <class Body> decltype(auto) with_active_isa(Body&& body) {
   switch (active_isa()) {
-  case isa::avx512: return avx512::tile_vectors * width<avx512, T>;
-  case isa::avx2: return avx2::tile_vectors * width<avx2, T>;
-  default: return baseline::tile_vectors * width<baseline, T>;
+  case isa::avx512: return body.template operator()<avx512>();
+  case isa::avx2: return body.template operator()<avx2>();
+  default: return body.template operator()<baseline>();
   }
+}
+
+/// The register tile of this machine: its rows, and the width of a packed panel.
+inline std::size_t tile_rows() {
+  return with_active_isa([]<class Isa>() { return static_cast<std::size_t>(Isa::tile_rows); });
+}
+template <class T> std::size_t panel_width() {
+  return with_active_isa([]<class Isa>() { return panel_columns<Isa, T>; });
 }
 
 } // namespace llmap::simd

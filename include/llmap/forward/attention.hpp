@@ -3,13 +3,15 @@
 //   out_i = sum_j softmax_j(cap(scale q_i . k_j) + slope (j - i)) v_j  over the keys j <= i inside the window
 // Online softmax (Milakov and Gimelshein 2018; Rabe and Staats 2021) over blocks of keys that count from the start
 // of the text, so the bits of a text do not depend on what else is in the batch; no (T, T) matrix is stored.
-// Blocks that no query of a tile can see are skipped. Keys and values are packed once a layer for matrix_tile.
+// A task takes a few queries of all heads that share a key/value head, so that these stream by once for all of them.
+// Both products are made of matrix_tile; a tile of scores becomes weights exp(score - reference) while it is in
+// registers, as in the fused head. Tiles that no query can see are skipped.
 #pragma once
-#include "llmap/core/vector_math.hpp"
 #include "llmap/forward/batch.hpp"
-#include "llmap/forward/cpu_executor.hpp"
-#include "llmap/forward/matrix_tile.hpp"
+#include "llmap/forward/online_softmax.hpp"
+#include "llmap/forward/packed_product.hpp"
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -42,99 +44,177 @@ template <class T> struct attention_workspace {
 
 namespace detail {
 
-/// Queries and keys of one tile; keys is a multiple of every panel width.
-inline constexpr std::size_t query_tile = 48, key_block = 128;
+inline constexpr std::size_t query_rows = 48, key_block = 128; // rows (queries x heads) of a task, keys at a time
 
 constexpr std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 
+template <class T> inline constexpr auto lane_numbers = [] {
+  std::array<T, 64> lanes{};
+  for (std::size_t i = 0; i < lanes.size(); ++i) lanes[i] = static_cast<T>(i);
+  return lanes;
+}();
+
+/// Some keys and values of one kv head of one text, packed for matrix_tile: keys as panels [D][NR] of NR keys, values as
+/// panels [L][NR] of NR dims, both padded with zeros. The first key is a multiple of NR.
+template <class T> struct pack_keys_task {
+  matrix_view<const T> keys, values; // (n, D)
+  std::size_t length;                // L, tokens of the text
+  T *packed_keys, *packed_values;    // of the first key
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    constexpr int W = simd::width<Isa, T>;
+    const std::size_t n = keys.rows, D = keys.cols;
+    std::size_t j = 0;
+    for (; j + NR <= n; j += NR)
+      pack_strip<Isa, T, static_cast<int>(NR)>(D, [&](std::size_t i) __attribute__((always_inline)) { return keys.row(j + i); }, packed_keys + j * D);
+    for (std::size_t d = 0; j < n && d < D; ++d)
+      for (std::size_t i = 0; i < NR; ++i) packed_keys[j * D + d * NR + i] = j + i < n ? keys(j + i, d) : T(0);
+    for (std::size_t d = 0; d < D; d += NR)
+      for (std::size_t row = 0; row < n; ++row) {
+        T* to = packed_values + d * length + row * NR;
+        const T* from = values.row(row) + d;
+        if (d + NR <= D) {
+          for (std::size_t i = 0; i < NR; i += W) simd::store<T, W>(to + i, simd::load<T, W>(from + i));
+        } else {
+          for (std::size_t i = 0; i < NR; ++i) to[i] = d + i < D ? from[i] : T(0);
+        }
+      }
+  }
+};
+
+/// Attention of `queries` consecutive queries of one text, for the Q heads of one kv head. Row r is query r / Q, head
+/// r % Q, so that the rows of a tile lie close together in the text.
 template <class T> struct attention_task {
   const attention_options<T>* options;
-  matrix_view<const T> q;  // (n, D), queries first .. first + n of one head of one text
-  matrix_view<T> out;      // (n, D)
+  matrix_view<const T> q;  // (queries, Q D)
+  matrix_view<T> out;      // (queries, Q D)
   std::size_t first;       // position of the first query in its text
-  const T *keys, *values;  // panels of the text's (Lp, D) keys and of its (Dp, L) values
+  const T *keys, *values;  // packed
   std::size_t length;      // L, tokens of the text
-  T slope;
+  const T* slopes;         // (Q), or null
+  T* scratch;              // scratch_size elements
+
+  std::size_t heads() const { return options->heads / options->kv_heads; } // Q
+  static std::size_t scratch_size(std::size_t rows, std::size_t D) {
+    const std::size_t NR = simd::panel_width<T>();
+    return rows * (key_block + round_up(D, NR) + D + NR / simd::tile_vectors + 1);
+  }
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr int W = simd::width<Isa, T>;
-    constexpr std::size_t NR = panel_columns<Isa, T>;
-    constexpr T infinity = std::numeric_limits<T>::infinity();
-    const std::size_t n = q.rows, D = q.cols, padded = round_up(D, NR);
-    alignas(64) T score[query_tile * key_block];
-    alignas(64) T sum[query_tile], top[query_tile];
-    aligned_buffer<T> room(query_tile * padded);
-    T* total = room.data(); // (n, padded): unnormalised output
-    std::fill(total, total + n * padded, T(0));
-    std::fill(sum, sum + n, T(0));
-    std::fill(top, top + n, -infinity);
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    const std::size_t D = options->head_dim, Q = heads(), rows = q.rows * Q, padded = round_up(D, NR), window = options->window;
+    T* const weights = scratch;                         // (rows, key_block)
+    T* const total = weights + rows * key_block;        // (rows, padded): sums of weighted values
+    T* const sums = total + rows * padded;              // (rows, W): sums of weights by lane
+    T* const packed = sums + rows * W;                  // packed rows of scale q
+    T* const reference = packed + rows * D;             // (rows)
+    std::fill(total, total + rows * (padded + W), T(0));
+    std::fill(reference, reference + rows, no_reference<T>);
+    for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+      const T* row[R];
+      for (std::size_t i = 0; i < R; ++i) row[i] = q.row((r + i) / Q) + (r + i) % Q * D;
+      pack_strip<Isa, T, R>(D, [&](std::size_t i) __attribute__((always_inline)) { return row[i]; }, packed + r * D);
+    });
+    for (std::size_t i = 0; i < rows * D; ++i) packed[i] *= options->scale;
 
-    const std::size_t window = options->window;
-    const std::size_t begin = window && first + 1 > window ? first + 1 - window : 0, end = first + n;
-    for (std::size_t block = begin / key_block * key_block; block < end; block += key_block) {
-      const std::size_t count = std::min(key_block, end - block), columns = round_up(count, NR);
-      for (std::size_t j = 0; j < columns; j += NR)
-        matrix_panel<Isa, T>(n, D, q.data, q.stride, keys + (block + j) * D, score + j, key_block, false);
-      for (std::size_t i = 0; i < n; ++i) {
-        T* s = score + i * key_block;
-        const std::size_t position = first + i;
-        // Visible keys of this block: [low, high).
-        const std::size_t high = std::min(columns, position + 1 > block ? position + 1 - block : 0);
-        const std::size_t oldest = window && position + 1 > window ? position + 1 - window : 0;
-        const std::size_t low = std::min(columns, oldest > block ? oldest - block : 0);
-        if (low >= high) {
-          std::fill(s, s + columns, T(0));
-          continue;
+    const std::size_t oldest = window && first + 1 > window ? first + 1 - window : 0, end = first + q.rows;
+    for (std::size_t block = oldest / key_block * key_block; block < end; block += key_block) {
+      for (std::size_t key = block; key < std::min(block + key_block, end); key += NR)
+        for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+          const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q; // positions of the rows
+          if (key > high || (window && key + NR + window <= low + 1)) return;
+          matrix_tile<Isa, T, R> tile;
+          tile.clear();
+          tile.multiply_add(D, packed + r * D, 1, R, keys + key * D);
+          const bool seen = key + NR <= low + 1 && (!window || key + window > high);
+          weigh<Isa>(tile, r, block, key, seen, weights, total, padded, sums, reference);
+        });
+      for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+        const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q;
+        // Keys of the tiles that were not skipped: [from, to).
+        const std::size_t hidden = window && low + 1 > window ? (low + 1 - window) / NR * NR : 0;
+        const std::size_t from = std::max(block, hidden), to = std::min(block + key_block, high + 1);
+        if (from >= to) return;
+        for (std::size_t d = 0; d < padded; d += NR) {
+          matrix_tile<Isa, T, R> tile;
+          tile.load(total + r * padded + d, padded);
+          tile.multiply_add(to - from, weights + r * key_block + (from - block), key_block, 1, values + d * length + from * NR);
+          tile.store(total + r * padded + d, padded);
         }
-        // Vectors that hold a visible key: [from, to); what they hold beyond is masked, the rest of the row is 0.
-        const std::size_t from = low / W * W, to = round_up(high, W);
-        T scale = options->scale;
-        if (options->softcap != T(0) || slope != T(0)) {
-          adjust<Isa>(s, from, to, position, block);
-          scale = T(1);
-        }
-        std::fill(s + from, s + low, -infinity);
-        std::fill(s + high, s + to, -infinity);
-        simd::vec<T, W> most = simd::load<T, W>(s + from);
-        for (std::size_t j = from + W; j < to; j += W) most = simd::maximum<T, W>(most, simd::load<T, W>(s + j));
-        const T m = std::max(top[i], scale * simd::maximum<T, W>(most));
-        simd::vec<T, W> added{};
-        for (std::size_t j = from; j < to; j += W) {
-          const simd::vec<T, W> p = simd::exp<T, W>(simd::load<T, W>(s + j) * scale - m);
-          added += p;
-          simd::store<T, W>(s + j, p);
-        }
-        std::fill(s, s + from, T(0));
-        std::fill(s + to, s + columns, T(0));
-        if (m != top[i]) {
-          const T shrink = top[i] == -infinity ? T(0) : simd::exp<T, W>(simd::broadcast<T, W>(top[i] - m))[0];
-          sum[i] *= shrink;
-          for (std::size_t d = 0; d < padded; d += W)
-            simd::store<T, W>(total + i * padded + d, simd::load<T, W>(total + i * padded + d) * shrink);
-          top[i] = m;
-        }
-        sum[i] += simd::sum<T, W>(added);
-      }
-      for (std::size_t d = 0; d < padded; d += NR)
-        matrix_panel<Isa, T>(n, count, score, key_block, values + d * length + block * NR, total + d, padded, true);
+      });
     }
-    for (std::size_t i = 0; i < n; ++i) {
-      const T share = T(1) / sum[i];
-      for (std::size_t d = 0; d < D; ++d) out(i, d) = total[i * padded + d] * share;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const T share = T(1) / simd::sum<T, W>(simd::load<T, W>(sums + r * W));
+      T* to = out.row(r / Q) + r % Q * D;
+      const T* from = total + r * padded;
+      for (std::size_t d = 0; d < D; ++d) to[d] = from[d] * share;
     }
   }
 
-  /// Scores of one query, scaled, soft-capped and with ALiBi.
-  template <class Isa> LLMAP_INLINE void adjust(T* s, std::size_t from, std::size_t to, std::size_t position, std::size_t block) const {
-    constexpr int W = simd::width<Isa, T>;
-    const T cap = options->softcap;
-    for (std::size_t j = from; j < to; j += W) {
-      simd::vec<T, W> v = simd::load<T, W>(s + j) * options->scale;
-      if (cap != T(0)) v = cap * simd::tanh<T, W>(v / cap);
-      simd::store<T, W>(s + j, v);
+  /// Scores of the keys key, key + 1, ... become weights; where the reference of a row moves, what was summed so far
+  /// shrinks. `seen`: every row sees every key.
+  template <class Isa, int R>
+  LLMAP_INLINE void weigh(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t block, std::size_t key, bool seen, T* weights,
+                          T* total, std::size_t padded, T* sums, T* reference) const {
+    constexpr int V = tile.V, W = tile.W;
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    using vector = simd::vec<T, W>;
+    if (options->softcap != T(0) || slopes) adjust(tile, row, key);
+    if (!seen) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+        // Visible are the keys in [oldest, position]: at most half as many away from the middle. Exact in T, and one
+        // comparison: GCC 12 takes two of them on one vector apart.
+        const std::size_t position = first + (row + static_cast<std::size_t>(i)) / heads();
+        const std::size_t oldest = options->window && position + 1 > options->window ? position + 1 - options->window : 0;
+        const T half = T(0.5) * static_cast<T>(position - oldest), middle = static_cast<T>(oldest) + half - static_cast<T>(key);
+#pragma GCC unroll 4
+        for (int j = 0; j < V; ++j) {
+          const vector away = simd::load<T, W>(lane_numbers<T>.data() + j * W) - middle;
+          tile.c[i][j] = simd::maximum<T, W>(away, -away) > half ? vector{} - infinity : tile.c[i][j];
+        }
+      }
     }
-    if (slope != T(0))
-      for (std::size_t j = from; j < to; ++j) s[j] -= slope * (static_cast<T>(position) - static_cast<T>(block + j));
+    move_references(tile, reference + row, [&](std::size_t i, T factor) __attribute__((always_inline)) {
+      scale_by<Isa>(total + (row + i) * padded, padded, factor);
+      scale_by<Isa>(weights + (row + i) * key_block, key - block, factor);
+      scale_by<Isa>(sums + (row + i) * W, W, factor);
+    });
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const std::size_t r = row + static_cast<std::size_t>(i);
+      const T m = reference[r];
+      vector sum = simd::load<T, W>(sums + r * W);
+#pragma GCC unroll 4
+      for (int j = 0; j < V; ++j) {
+        vector p = simd::exp_term<T, W>(tile.c[i][j] - m);
+        if (!seen) p = tile.c[i][j] > -infinity ? p : vector{};
+        sum += p;
+        simd::store<T, W>(weights + r * key_block + (key - block) + static_cast<std::size_t>(j * W), p);
+      }
+      simd::store<T, W>(sums + r * W, sum);
+    }
+  }
+
+  /// Soft cap and ALiBi; through memory, so that the tile stays in registers where there is neither.
+  template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t key) const {
+    constexpr int W = tile.W;
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    T score[R * NR];
+    tile.store(score, NR);
+    const T cap = options->softcap;
+    for (std::size_t i = 0; i < R; ++i) {
+      const T slope = slopes ? slopes[(row + i) % heads()] : T(0);
+      const T shift = static_cast<T>(key) - static_cast<T>(first + (row + i) / heads()); // key minus query
+      for (std::size_t j = 0; j < NR; j += W) {
+        simd::vec<T, W> z = simd::load<T, W>(score + i * NR + j);
+        if (cap != T(0)) z = cap * simd::tanh<T, W>(z / cap);
+        simd::store<T, W>(score + i * NR + j, z + slope * (simd::load<T, W>(lane_numbers<T>.data() + j) + shift));
+      }
+    }
+    tile.load(score, NR);
   }
 };
 
@@ -144,11 +224,11 @@ template <class T>
 void attention(const cpu_executor& exec, const attention_options<T>& options, const ragged_batch& batch,
                std::type_identity_t<matrix_view<const T>> qkv, std::type_identity_t<matrix_view<T>> out,
                attention_workspace<T>& workspace) {
-  const std::size_t D = options.head_dim, H = options.heads, G = options.kv_heads, NR = simd::panel_width<T>();
+  const std::size_t D = options.head_dim, H = options.heads, G = options.kv_heads, Q = H / G, NR = simd::panel_width<T>();
   LLMAP_EXPECTS(qkv.cols == (H + 2 * G) * D && out.cols == H * D && qkv.rows == batch.rows(), "attention: shapes");
   const std::size_t padded = detail::round_up(D, NR);
 
-  // 1. Pack keys as panels of NR keys (Lp, D) and values as panels of NR dims (L, NR), by text and kv head.
+  // 1. Pack keys and values by text and kv head.
   std::vector<std::size_t> key_start(batch.texts() + 1, 0);
   for (std::size_t t = 0; t < batch.texts(); ++t) key_start[t + 1] = key_start[t] + detail::round_up(batch.length(t), NR);
   workspace.keys.resize(key_start.back() * G * D);
@@ -159,31 +239,33 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
   const auto values_of = [&](std::size_t t, std::size_t g) {
     return workspace.values.data() + (batch.offsets[t] * G + g * batch.length(t)) * padded;
   };
-  parallel_for(exec.threads, batch.texts() * G, [&](std::size_t task) {
-    const std::size_t t = task / G, g = task % G, L = batch.length(t), row = batch.offsets[t];
-    T *keys = keys_of(t, g), *values = values_of(t, g);
-    for (std::size_t j = 0; j < detail::round_up(L, NR); ++j) {
-      T* to = keys + j / NR * NR * D + j % NR;
-      const T* from = j < L ? qkv.row(row + j) + (H + g) * D : nullptr;
-      for (std::size_t d = 0; d < D; ++d) to[d * NR] = from ? from[d] : T(0);
-    }
-    for (std::size_t d = 0; d < padded; ++d)
-      for (std::size_t j = 0; j < L; ++j)
-        values[d / NR * NR * L + j * NR + d % NR] = d < D ? qkv(row + j, (H + G + g) * D + d) : T(0);
+  struct tile { std::size_t text, first; };
+  const auto cut_texts = [&](std::size_t step) {
+    std::vector<tile> tiles;
+    for (std::size_t t = 0; t < batch.texts(); ++t)
+      for (std::size_t first = 0; first < batch.length(t); first += step) tiles.push_back({t, first});
+    return tiles;
+  };
+  const std::vector<tile> key_tiles = cut_texts(detail::key_block);
+  parallel_for(exec.threads, key_tiles.size() * G, [&](std::size_t task) {
+    const auto [t, first] = key_tiles[task / G];
+    const std::size_t g = task % G, L = batch.length(t);
+    const auto rows = qkv.row_range(batch.offsets[t] + first, std::min(detail::key_block, L - first));
+    simd::run(detail::pack_keys_task<T>{rows.column_range((H + g) * D, D), rows.column_range((H + G + g) * D, D), L,
+                                        keys_of(t, g) + first * D, values_of(t, g) + first * NR});
   });
 
-  // 2. One task a text, head and tile of queries.
-  struct tile { std::size_t text, first; };
-  std::vector<tile> tiles;
-  for (std::size_t t = 0; t < batch.texts(); ++t)
-    for (std::size_t first = 0; first < batch.length(t); first += detail::query_tile) tiles.push_back({t, first});
-  parallel_for(exec.threads, tiles.size() * H, [&](std::size_t task) {
-    const auto [t, first] = tiles[task / H];
-    const std::size_t h = task % H, g = h / (H / G), L = batch.length(t), row = batch.offsets[t] + first;
-    const std::size_t n = std::min(detail::query_tile, L - first);
-    simd::run(detail::attention_task<T>{&options, qkv.row_range(row, n).column_range(h * D, D),
-                                        out.row_range(row, n).column_range(h * D, D), first, keys_of(t, g), values_of(t, g), L,
-                                        options.alibi.empty() ? T(0) : options.alibi[h]});
+  // 2. One task a text, kv head and tile of queries; the longest (the last of a text) first.
+  const std::size_t queries = std::max<std::size_t>(1, detail::query_rows / Q);
+  std::vector<tile> tiles = cut_texts(queries);
+  std::reverse(tiles.begin(), tiles.end());
+  parallel_for(exec.threads, tiles.size() * G, [&](std::size_t task) {
+    const auto [t, first] = tiles[task / G];
+    const std::size_t g = task % G, row = batch.offsets[t] + first, n = std::min(queries, batch.length(t) - first);
+    T* const scratch = detail::thread_scratch<T>(detail::attention_task<T>::scratch_size(n * Q, D));
+    simd::run(detail::attention_task<T>{&options, qkv.row_range(row, n).column_range(g * Q * D, Q * D),
+                                        out.row_range(row, n).column_range(g * Q * D, Q * D), first, keys_of(t, g), values_of(t, g),
+                                        batch.length(t), options.alibi.empty() ? nullptr : options.alibi.data() + g * Q, scratch});
   });
 }
 

@@ -2,9 +2,7 @@
 // Same bits for any M, any order of rows and any thread count: each element is one chain of multiply-adds over K.
 // Error: |y - exact| <= K eps sum_k |x_k w_k| (the bound of a sequential sum), eps of T.
 #pragma once
-#include "llmap/forward/cpu_executor.hpp"
-#include "llmap/forward/matrix_tile.hpp"
-#include "llmap/forward/packed_matrix.hpp"
+#include "llmap/forward/packed_product.hpp"
 
 namespace llmap {
 
@@ -12,32 +10,36 @@ enum class store_mode { overwrite, add };
 
 namespace detail {
 
-/// Rows x columns of one task: the rows' slice of X stays in the second-level cache while panels stream by.
-inline constexpr std::size_t linear_rows = 144, linear_panels = 8;
-
-template <class T, class Stored> struct linear_task {
-  matrix_view<const T> x; // (m, K)
+template <class T> struct store_tile {
   const packed_matrix<T>* w;
-  std::size_t first_panel, panels;
   matrix_view<T> y; // (m, N)
   store_mode mode;
 
-  template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr std::size_t NR = panel_columns<Isa, T>;
-    alignas(64) T tile[linear_rows * NR];
-    alignas(64) T scratch[std::is_same_v<T, Stored> ? 1 : depth_block<Isa, T> * NR];
-    for (std::size_t p = first_panel; p < first_panel + panels; ++p) {
-      stored_panel<Isa, T>(x.rows, x.cols, x.data, x.stride, w->template panel_data<Stored>(p), scratch, tile, NR);
-      const std::size_t column = p * NR, count = y.cols - column < NR ? y.cols - column : NR;
-      const T* bias = w->bias.data() + column;
-      for (std::size_t r = 0; r < x.rows; ++r) {
-        T* out = y.row(r) + column;
-        const T* in = tile + r * NR;
-        if (mode == store_mode::add)
-          for (std::size_t j = 0; j < count; ++j) out[j] += in[j] + bias[j];
-        else
-          for (std::size_t j = 0; j < count; ++j) out[j] = in[j] + bias[j];
-      }
+  template <class Isa, int R>
+  LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, const matrix_tile<Isa, T, R>& tile) const {
+    constexpr int V = tile.V, W = tile.W;
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    const std::size_t column = panel * NR;
+    const T* bias = w->bias.data() + column;
+    if (column + NR <= y.cols) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < V; ++j) {
+          T* out = y.row(row + static_cast<std::size_t>(i)) + column + j * W;
+          auto v = tile.c[i][j] + simd::load<T, W>(bias + j * W);
+          if (mode == store_mode::add) v += simd::load<T, W>(out);
+          simd::store<T, W>(out, v);
+        }
+    } else {
+      T part[R * NR];
+      tile.store(part, NR);
+      for (std::size_t i = 0; i < R; ++i)
+        for (std::size_t j = 0; j < y.cols - column; ++j) {
+          T& out = y(row + i, column + j);
+          const T v = part[i * NR + j] + bias[j];
+          out = mode == store_mode::add ? v + out : v;
+        }
     }
   }
 };
@@ -49,14 +51,21 @@ void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>>
             std::type_identity_t<matrix_view<T>> y, store_mode mode = store_mode::overwrite) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>(), "linear: w is packed for this machine");
-  const std::size_t row_blocks = (x.rows + detail::linear_rows - 1) / detail::linear_rows;
-  const std::size_t groups = (w.panels() + detail::linear_panels - 1) / detail::linear_panels;
+  if (x.rows == 0) return;
+  static thread_local aligned_buffer<T> packed; // kept for the next call
+  packed.resize(x.rows * x.cols);
+  T* const rows = packed.data();
+  pack_rows<T>(exec, x, rows);
+  const std::size_t block = detail::rows_per_task<T>(x.rows, x.cols), row_blocks = (x.rows + block - 1) / block;
+  // Several tasks a thread, so that the last ones end together.
+  const std::size_t share = row_blocks * w.panels() / (6 * static_cast<std::size_t>(std::max(exec.threads, 1)));
+  const std::size_t group = std::clamp<std::size_t>(share, 1, detail::panels_waiting), groups = (w.panels() + group - 1) / group;
   w.visit([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * groups, [&](std::size_t task) {
-      const std::size_t row = task % row_blocks * detail::linear_rows, panel = task / row_blocks * detail::linear_panels;
-      const std::size_t m = std::min(detail::linear_rows, x.rows - row);
-      simd::run(detail::linear_task<T, Stored>{x.row_range(row, m), &w, panel, std::min(detail::linear_panels, w.panels() - panel),
-                                               y.row_range(row, m), mode});
+      const std::size_t row = task % row_blocks * block, panel = task / row_blocks * group, m = std::min(block, x.rows - row);
+      simd::run(detail::product_task<T, Stored, detail::store_tile<T>>{
+          rows + row * x.cols, m, &w, panel, std::min(group, w.panels() - panel),
+          detail::thread_scratch<T>(detail::product_scratch<T>(m, x.cols)), {&w, y.row_range(row, m), mode}});
     });
   });
 }

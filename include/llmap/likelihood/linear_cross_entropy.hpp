@@ -1,14 +1,16 @@
 // The fused head: log p(target) from hidden states without ever storing logits.
 //   z_v = cap(scale * x . w_v + b_v),   log p_t = z_t - log sum_v exp(z_v)
 //   x (M, E), w packed (V, E), targets (M) in [0, V), result (M) in nats, double.
-// Logits live a few hundred columns at a time in the cache; their log-sum-exp is merged in the order of v, which
-// depends on V only: same bits for any batch, order and thread count. Extra memory: M x V / 1024 partial values.
-// The largest term is factored out exactly, sums of a chunk are made in T and merged in double: the error beyond
-// that of the logits stays below 8 eps(T), without a bias of one sign. NaN hidden states give NaN.
+// The same tiles as linear; each tile of logits is turned into terms of the sum while it is in registers
+// (forward/online_softmax.hpp). Terms are summed by lane within a chunk of head_chunk columns in T, chunks are merged in
+// double in the order of v, which depends on V only: same bits for any batch, order and thread count. Extra memory: the
+// packed rows of x, and M x V / 1024 partial values.
+// The error beyond that of the logits stays below 8 eps(T), without a bias of one sign. NaN hidden states give NaN.
 #pragma once
-#include "llmap/core/vector_math.hpp"
-#include "llmap/forward/linear.hpp"
+#include "llmap/forward/online_softmax.hpp"
+#include "llmap/forward/packed_product.hpp"
 #include "llmap/likelihood/log_sum_exp.hpp"
+#include <algorithm>
 #include <span>
 
 namespace llmap {
@@ -19,57 +21,64 @@ struct head_options {
 
 namespace detail {
 
-inline constexpr std::size_t head_rows = 96, head_strip = 128, head_chunk = 1024; // rows, columns at once, columns a task
+inline constexpr std::size_t head_chunk = 1024; // columns a task, rounded down to whole panels
 
-template <class T, class Stored> struct head_task {
-  matrix_view<const T> x;          // (m, E)
-  const packed_matrix<T>* w;       // (V, E)
-  const std::int32_t* targets;     // (m)
-  std::size_t first_column, columns;
+template <class T> struct sum_tile {
+  const packed_matrix<T>* w;    // (V, E)
+  const std::int32_t* targets;  // (m)
   T scale, cap;
-  log_sum_exp<double>* partial;    // (m): over these columns
-  double* target_logit;            // (m): written by the task that holds the target's column
+  bool plain;                   // scale 1, no softcap, no bias: the product is the logit
+  T* reference;                 // (m)
+  T* sums;                      // (m, lanes of a vector)
+  double* target_logit;         // (m): written by the task that holds the target's column
 
-  template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr int W = simd::width<Isa, T>;
-    constexpr std::size_t NR = panel_columns<Isa, T>;
-    constexpr T infinity = std::numeric_limits<T>::infinity();
-    alignas(64) T logits[head_rows * head_strip];
-    alignas(64) T scratch[std::is_same_v<T, Stored> ? 1 : depth_block<Isa, T> * NR];
-    for (std::size_t strip = 0; strip < columns; strip += head_strip) {
-      const std::size_t column = first_column + strip, count = std::min(head_strip, columns - strip);
-      const std::size_t padded = (count + NR - 1) / NR * NR;
-      for (std::size_t j = 0; j < padded; j += NR)
-        stored_panel<Isa, T>(x.rows, x.cols, x.data, x.stride, w->template panel_data<Stored>((column + j) / NR), scratch, logits + j,
-                             head_strip);
-      const T* bias = w->bias.data() + column;
-      for (std::size_t r = 0; r < x.rows; ++r) {
-        T* z = logits + r * head_strip;
-        simd::vec<T, W> most = simd::broadcast<T, W>(-infinity);
-        for (std::size_t j = 0; j < padded; j += W) {
-          simd::vec<T, W> v = simd::load<T, W>(z + j) * scale + simd::load<T, W>(bias + j);
-          if (cap != T(0)) v = cap * simd::tanh<T, W>(v / cap);
-          simd::store<T, W>(z + j, v);
-        }
-        std::fill(z + count, z + padded, -infinity);
-        for (std::size_t j = 0; j < padded; j += W) most = simd::maximum<T, W>(most, simd::load<T, W>(z + j));
-        const T m = simd::maximum<T, W>(most);
-        simd::vec<T, W> sum{};
-        for (std::size_t j = 0; j < padded; j += W) sum += simd::exp<T, W>(simd::load<T, W>(z + j) - m);
-        double total = 0;
-        for (int lane = 0; lane < W; ++lane) total += static_cast<double>(sum[lane]);
-        partial[r].merge({static_cast<double>(m), total});
-        const auto target = static_cast<std::size_t>(targets[r]);
-        if (target >= column && target < column + count) target_logit[r] = static_cast<double>(z[target - column]);
+  template <class Isa, int R> LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, matrix_tile<Isa, T, R>& z) const {
+    constexpr int V = z.V, W = z.W;
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    const std::size_t column = panel * NR;
+    if (!plain || column + NR > w->rows) adjust(z, column);
+    move_references(z, reference + row, [&](std::size_t i, T factor) __attribute__((always_inline)) { scale_by<Isa>(sums + (row + i) * W, W, factor); });
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const std::size_t r = row + static_cast<std::size_t>(i);
+      simd::vec<T, W> sum = simd::load<T, W>(sums + r * W);
+#pragma GCC unroll 4
+      for (int j = 0; j < V; ++j) sum += simd::exp_term<T, W>(z.c[i][j] - reference[r]);
+      simd::store<T, W>(sums + r * W, sum);
+      const auto target = static_cast<std::size_t>(targets[r]) - column; // wraps where it lies before
+      if (target < NR) {
+        T logits[NR];
+#pragma GCC unroll 4
+        for (int j = 0; j < V; ++j) simd::store<T, W>(logits + j * W, z.c[i][j]);
+        target_logit[r] = static_cast<double>(logits[target]);
       }
     }
+  }
+
+  /// Scale, bias and soft cap, and -infinity in the columns beyond V; through memory, so that the tile stays in registers
+  /// where there is nothing to do.
+  template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& z, std::size_t column) const {
+    constexpr int W = z.W;
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    T logits[R * NR];
+    z.store(logits, NR);
+    for (T* row = logits; row < logits + R * NR; row += NR) {
+      for (std::size_t j = 0; j < NR; j += W) {
+        simd::vec<T, W> v = simd::load<T, W>(row + j) * scale + simd::load<T, W>(w->bias.data() + column + j);
+        if (cap != T(0)) v = cap * simd::tanh<T, W>(v / cap);
+        simd::store<T, W>(row + j, v);
+      }
+      for (std::size_t j = w->rows - column; j < NR; ++j) row[j] = -std::numeric_limits<T>::infinity();
+    }
+    z.load(logits, NR);
   }
 };
 
 } // namespace detail
 
 /// Buffers kept between calls.
-struct head_workspace {
+template <class T> struct head_workspace {
+  aligned_buffer<T> rows; // packed x
   aligned_buffer<log_sum_exp<double>> partial;
   aligned_buffer<double> target_logit;
 };
@@ -77,28 +86,41 @@ struct head_workspace {
 template <class T>
 void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
                           std::span<const std::int32_t> targets, const head_options& options, std::span<double> log_probability,
-                          head_workspace& work) {
+                          head_workspace<T>& work) {
   LLMAP_EXPECTS(x.cols == w.cols && targets.size() == x.rows && log_probability.size() == x.rows, "linear_cross_entropy: shapes");
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
-  const std::size_t M = x.rows, chunks = (w.rows + detail::head_chunk - 1) / detail::head_chunk;
-  const std::size_t row_blocks = (M + detail::head_rows - 1) / detail::head_rows;
+  if (x.rows == 0) return;
+  const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel, chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
+  const std::size_t block = detail::rows_per_task<T>(M, x.cols), row_blocks = (M + block - 1) / block;
+  const std::size_t lanes = w.panel / simd::tile_vectors;
+  const bool no_bias = std::all_of(w.bias.data(), w.bias.data() + w.bias.size(), [](T b) { return b == T(0); });
+  work.rows.resize(M * x.cols);
   work.partial.resize(chunks * M);
   work.target_logit.resize(M);
-  std::fill_n(work.partial.data(), chunks * M, log_sum_exp<double>{});
+  pack_rows<T>(exec, x, work.rows.data());
   w.visit([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * chunks, [&](std::size_t task) {
-      const std::size_t row = task % row_blocks * detail::head_rows, chunk = task / row_blocks, column = chunk * detail::head_chunk;
-      const std::size_t m = std::min(detail::head_rows, M - row);
-      simd::run(detail::head_task<T, Stored>{x.row_range(row, m), &w, targets.data() + row, column,
-                                             std::min(detail::head_chunk, w.rows - column), static_cast<T>(options.scale),
-                                             static_cast<T>(options.softcap), work.partial.data() + chunk * M + row,
-                                             work.target_logit.data() + row});
+      const std::size_t row = task % row_blocks * block, number = task / row_blocks, panel = number * chunk, m = std::min(block, M - row);
+      const std::size_t room = detail::product_scratch<T>(m, x.cols);
+      T* const scratch = detail::thread_scratch<T>(room + m * (lanes + 1));
+      T *const sums = scratch + room, *const reference = sums + m * lanes;
+      std::fill_n(sums, m * lanes, T(0));
+      std::fill_n(reference, m, detail::no_reference<T>);
+      simd::run(detail::product_task<T, Stored, detail::sum_tile<T>>{
+          work.rows.data() + row * x.cols, m, &w, panel, std::min(chunk, w.panels() - panel), scratch,
+          {&w, targets.data() + row, static_cast<T>(options.scale), static_cast<T>(options.softcap),
+           options.scale == 1 && options.softcap == 0 && no_bias, reference, sums, work.target_logit.data() + row}});
+      for (std::size_t r = 0; r < m; ++r) {
+        double total = 0;
+        for (std::size_t lane = 0; lane < lanes; ++lane) total += static_cast<double>(sums[r * lanes + lane]);
+        work.partial[number * M + row + r] = {static_cast<double>(reference[r]), total};
+      }
     });
   });
   for (std::size_t r = 0; r < M; ++r) {
     log_sum_exp<double> all;
-    for (std::size_t chunk = 0; chunk < chunks; ++chunk) all.merge(work.partial[chunk * M + r]);
+    for (std::size_t c = 0; c < chunks; ++c) all.merge(work.partial[c * M + r]);
     log_probability[r] = work.target_logit[r] - all.value();
   }
 }

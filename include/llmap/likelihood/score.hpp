@@ -34,7 +34,7 @@ inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, con
 /// Buffers that scoring keeps from batch to batch.
 template <class T> struct score_workspace {
   forward_workspace<T> forward;
-  head_workspace head;
+  head_workspace<T> head;
   matrix_buffer<T> rows;
 };
 

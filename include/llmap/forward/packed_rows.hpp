@@ -1,0 +1,51 @@
+// Activations (M, K) packed for matrix_tile: the strips of for_strips one after another, each [K][R], so that a tile
+// reads one stream from the first address to the last, whatever the row stride of x. The strip that begins at row r
+// begins at element r * K. Costs about 1 % of a product with 1,000 columns.
+#pragma once
+#include "llmap/core/view.hpp"
+#include "llmap/forward/cpu_executor.hpp"
+#include "llmap/forward/matrix_tile.hpp"
+
+namespace llmap {
+
+namespace detail {
+
+/// out (K, R) from R rows of K elements that begin at row(0), row(1), ...
+template <class Isa, class T, int R, class Row> LLMAP_INLINE void pack_strip(std::size_t K, const Row& row, T* out) {
+  std::size_t k = 0;
+  if constexpr (R >= 4) {
+    for (; k + 4 <= K; k += 4)
+      for (int i = 0; i < R; i += 4) { // the last group of rows may overlap the one before it
+        const int g = i + 4 <= R ? i : R - 4;
+        simd::vec<T, 4> block[4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) block[j] = simd::load<T, 4>(row(static_cast<std::size_t>(g + j)) + k);
+        simd::transpose<T>(block);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) simd::store<T, 4>(out + (k + static_cast<std::size_t>(j)) * R + g, block[j]);
+      }
+  }
+  for (; k < K; ++k)
+    for (std::size_t i = 0; i < R; ++i) out[k * R + i] = row(i)[k];
+}
+
+template <class T> struct pack_rows_task {
+  matrix_view<const T> x;
+  T* out;
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    for_strips<Isa>(x.rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+      pack_strip<Isa, T, R>(x.cols, [&](std::size_t i) __attribute__((always_inline)) { return x.row(r + i); }, out + r * x.cols);
+    });
+  }
+};
+
+} // namespace detail
+
+/// Packs x into `out` (M K elements).
+template <class T> void pack_rows(const cpu_executor& exec, matrix_view<const T> x, T* out) {
+  for_row_blocks(exec, x.rows, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
+    simd::run(detail::pack_rows_task<T>{x.row_range(first, count), out + first * x.cols});
+  });
+}
+
+} // namespace llmap
