@@ -92,7 +92,8 @@ inline map_data make_map(const score_matrix& m, const map_options& options = {})
   out.clipped_entries = x.raised;
   out.bits_per_byte = q.row_mean.unaryExpr([&](double v) { return nats_to_bits_per_byte(-v, t.mean_bytes); });
   out.kl_bits_per_byte = kl_bits_per_byte(t);
-  out.kl_standard_error = standard_error_bits_per_byte(t);
+  out.kl_standard_error =
+      nats_to_bits_per_byte(kl_errors(x.values, t, {options.threads}).standard_error, t.mean_bytes);
   out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
   out.affinity = options.affinity;
   tsne_options tsne_with = options.tsne;
