@@ -12,11 +12,11 @@
 // Same bits for any thread count; permuting models permutes the tables.
 #pragma once
 #include "llmap/geometry/center.hpp"
+#include "llmap/geometry/detail/for_pairs.hpp"
 #include "llmap/geometry/detail/pair_sums.hpp"
 #include "llmap/geometry/select_texts.hpp"
 #include <algorithm>
 #include <numbers>
-#include <utility>
 
 namespace llmap {
 
@@ -132,19 +132,6 @@ inline distance_centring centre_for_distances(const row_matrix& x, const char* s
     for (Eigen::Index s = 0; s < count; ++s) sum[s] /= static_cast<double>(K);
   });
   return out;
-}
-
-/// Calls body(i, j) for all i < j < K, in square tiles.
-template <class Body> void for_pairs(int threads, Eigen::Index K, const Body& body) {
-  constexpr Eigen::Index tile = 32;
-  std::vector<std::pair<Eigen::Index, Eigen::Index>> tiles;
-  for (Eigen::Index i = 0; i < K; i += tile)
-    for (Eigen::Index j = i; j < K; j += tile) tiles.emplace_back(i, j);
-  parallel_for(threads, tiles.size(), [&](std::size_t t) {
-    const auto [i0, j0] = tiles[t];
-    for (Eigen::Index i = i0; i < std::min(i0 + tile, K); ++i)
-      for (Eigen::Index j = std::max(j0, i + 1); j < std::min(j0 + tile, K); ++j) body(i, j);
-  });
 }
 
 /// Squared distances below these shares of the squares of two rows are taken from the rows again. A sum of
