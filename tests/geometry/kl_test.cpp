@@ -204,6 +204,26 @@ TEST(kl, same_bits_for_any_thread_count_and_order_of_models) {
   EXPECT_EQ(row_matrix(turned_errors.fourth_moment.reverse()), errors.fourth_moment);
 }
 
+TEST(clip, quantile_of_a_matrix_is_that_of_its_sorted_entries) {
+  const counter_random r{21};
+  for (const Eigen::Index size : {1, 2, 3, 50, 1000})
+    for (const double scale : {0.0, 1e-300, 1e-3, 1.0, 1e4, 1e300}) {
+      // Both signs, zeros of both, equal values, and what is not finite.
+      row_matrix l(1, size + 3);
+      for (Eigen::Index k = 0; k < size; ++k) {
+        const auto i = static_cast<std::uint64_t>(k);
+        l(0, k) = i % 7 == 3 ? -0.0 : i % 5 == 4 ? -scale : scale * r.normal(0, i);
+      }
+      l(0, size) = NAN, l(0, size + 1) = INFINITY, l(0, size + 2) = -INFINITY;
+      for (const double q : {0.0, 0.02, 0.5, 0.777, 0.98, 1.0}) {
+        std::vector<double> values(l.data(), l.data() + l.size());
+        const double wanted = linear_quantile(values, q);
+        EXPECT_EQ(clip_threshold(l, q, 1), wanted) << size << " " << scale << " " << q;
+        EXPECT_EQ(clip_threshold(l, q, 3), wanted) << size << " " << scale << " " << q;
+      }
+    }
+}
+
 TEST(kl, refuses_what_it_cannot_use) {
   score_matrix m;
   EXPECT_THROW(check(m), error);

@@ -26,31 +26,38 @@ inline double row_mean(const row_matrix& l, Eigen::Index i) {
          detail::ordered_sum(n, [&](std::size_t s) { return row[s] - row[0]; }) / static_cast<double>(n);
 }
 
-/// All row means; an entry that is not finite shows in its row's mean and is an error of `step`.
-inline Eigen::VectorXd row_means(const row_matrix& l, const char* step, int threads = default_threads()) {
-  Eigen::VectorXd out(l.rows());
-  parallel_for(threads, static_cast<std::size_t>(l.rows()), [&](std::size_t k) {
-    out(static_cast<Eigen::Index>(k)) = row_mean(l, static_cast<Eigen::Index>(k));
-  });
-  if (!out.allFinite())
+namespace detail {
+
+/// An entry that is not finite shows in the mean of its row.
+inline void expect_finite(const Eigen::VectorXd& row_means, const char* step) {
+  if (!row_means.allFinite())
     fail(step, ": the matrix has entries that are not finite; leave those texts out first");
-  return out;
 }
+
+} // namespace detail
 
 inline centered_matrix center(const row_matrix& l, int threads = default_threads()) {
   LLMAP_EXPECTS(l.size() > 0, "center: empty matrix");
   const Eigen::Index K = l.rows(), N = l.cols();
-  centered_matrix out{row_matrix(K, N), row_means(l, "center", threads), Eigen::VectorXd::Zero(N)};
+  centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
   detail::advise_large(out.q.data(), static_cast<std::size_t>(out.q.size()));
-  // A block of columns of all models: its sums stay in the cache, and each is taken in the order of the models.
-  constexpr Eigen::Index block = 256;
-  parallel_for(threads, static_cast<std::size_t>((N + block - 1) / block), [&](std::size_t b) {
-    const Eigen::Index first = static_cast<Eigen::Index>(b) * block, count = std::min(block, N - first);
-    auto mean = out.column_mean.segment(first, count).array();
-    for (Eigen::Index i = 0; i < K; ++i)
-      mean += l.row(i).segment(first, count).transpose().array() - out.row_mean(i);
-    mean /= static_cast<double>(K);
+  // Sums over the models of a group while its rows are in the cache, then over the groups: one order of
+  // additions.
+  constexpr Eigen::Index group = 16;
+  const Eigen::Index groups = (K + group - 1) / group;
+  row_matrix sums(groups, N);
+  parallel_for(threads, static_cast<std::size_t>(groups), [&](std::size_t k) {
+    const auto g = static_cast<Eigen::Index>(k);
+    sums.row(g).setZero();
+    for (Eigen::Index i = g * group; i < std::min(K, (g + 1) * group); ++i) {
+      out.row_mean(i) = row_mean(l, i);
+      sums.row(g).array() += l.row(i).array() - out.row_mean(i);
+    }
   });
+  detail::expect_finite(out.row_mean, "center");
+  out.column_mean.setZero();
+  for (Eigen::Index g = 0; g < groups; ++g) out.column_mean += sums.row(g).transpose();
+  out.column_mean /= static_cast<double>(K);
   parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t k) {
     const auto i = static_cast<Eigen::Index>(k);
     out.q.row(i) = (l.row(i).array() - out.row_mean(i)) - out.column_mean.transpose().array();

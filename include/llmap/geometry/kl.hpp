@@ -108,20 +108,20 @@ struct distance_centring {
 /// hang on the order of the models: they are taken of values rounded to a grid on which sums are exact.
 inline distance_centring centre_for_distances(const row_matrix& x, const char* step, int threads) {
   const Eigen::Index K = x.rows(), N = x.cols();
-  distance_centring out{row_means(x, step, threads), Eigen::VectorXd::Zero(N), Eigen::VectorXd(K)};
+  distance_centring out{Eigen::VectorXd(K), Eigen::VectorXd::Zero(N), Eigen::VectorXd(K)};
   Eigen::VectorXd largest(K);
   parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t k) {
     const auto i = static_cast<Eigen::Index>(k);
-    const auto rest = x.row(i).array() - out.row_mean(i);
+    const double *row = x.data() + i * N, mean = row_mean(x, i);
+    out.row_mean(i) = mean;
     out.squares(i) = ordered_sum(static_cast<std::size_t>(N),
-                                 [row = x.data() + i * N, mean = out.row_mean(i)](std::size_t s) {
-                                   return (row[s] - mean) * (row[s] - mean);
-                                 });
-    largest(i) = rest.abs().maxCoeff();
+                                 [=](std::size_t s) { return (row[s] - mean) * (row[s] - mean); });
+    largest(i) = (x.row(i).array() - mean).abs().maxCoeff();
   });
+  expect_finite(out.row_mean, step);
   // Of the 53 bits of a sum, 30 are for a value and 23 for how many there are.
   const double grid = std::ldexp(1.5, std::ilogb(largest.maxCoeff()) + 1 - 30 + 52);
-  constexpr Eigen::Index columns = 256;
+  constexpr Eigen::Index columns = 1024; // whose sums stay in the first-level cache
   parallel_for(threads, static_cast<std::size_t>((N + columns - 1) / columns), [&](std::size_t c) {
     const Eigen::Index first = static_cast<Eigen::Index>(c) * columns, count = std::min(columns, N - first);
     double* sum = out.column_shift.data() + first;

@@ -73,9 +73,10 @@ inline std::vector<model_group> groups_of(const score_matrix& m) {
 inline map_data make_map(const score_matrix& m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
   const score_matrix used = selection.excluded.empty() ? m : take_texts(m, selection.kept);
-  const double threshold = options.clip_threshold ? *options.clip_threshold
-                                                  : clip_threshold(m.log_likelihood, options.clip_quantile);
-  const clipped_matrix x = clip(used.log_likelihood, threshold);
+  const double threshold = options.clip_threshold
+                               ? *options.clip_threshold
+                               : clip_threshold(m.log_likelihood, options.clip_quantile, options.threads);
+  const clipped_matrix x = clip(used.log_likelihood, threshold, options.threads);
   const centered_matrix q = center(x.values, options.threads);
   const kl_table t = kl(x.values, used.bytes, {options.threads});
   pca_result p = pca(q.q, {10, options.threads});
