@@ -40,12 +40,13 @@ void run(const compare_arguments& args) {
     domains.push_back(all.domains.empty() ? "" : all.domains[s]);
   }
   const llmap::kl_table table = llmap::kl(pair, bytes);
+  const llmap::kl_error_table errors = llmap::kl_errors(pair, table);
   fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", args.a, args.b, kept.size(),
              all.texts.size() - kept.size(), clipped.threshold);
   fmt::print("KL                   {:.6g} ± {:.2g} bits/byte ({:.6g} ± {:.2g} nats a text)\n", kl_bits_per_byte(table)(0, 1),
-             standard_error_bits_per_byte(table)(0, 1), table.nats(0, 1), table.standard_error(0, 1));
-  fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", table.mean_difference(0, 1),
-             mean_difference_standard_error(table)(0, 1), table.mean_difference(0, 1) >= 0 ? args.a : args.b, "predicts better");
+             llmap::nats_to_bits_per_byte(errors.standard_error(0, 1), table.mean_bytes), table.nats(0, 1), errors.standard_error(0, 1));
+  fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", errors.mean_difference(0, 1),
+             mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b, "predicts better");
 
   const llmap::difference d = llmap::centered_difference(pair, 0, 1);
   const std::vector<double> share = llmap::influence(d);

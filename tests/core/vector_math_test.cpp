@@ -5,7 +5,7 @@
 using namespace llmap;
 
 namespace {
-enum class op { exp, tanh, sigmoid };
+enum class op { exp, log, tanh, sigmoid };
 template <op O, class T> struct apply {
   const T* in;
   T* out;
@@ -15,6 +15,7 @@ template <op O, class T> struct apply {
     for (std::size_t i = 0; i < n; i += W) {
       const auto x = simd::load<T, W>(in + i);
       if constexpr (O == op::exp) simd::store<T, W>(out + i, simd::exp<T, W>(x));
+      if constexpr (O == op::log) simd::store<T, W>(out + i, simd::log<T, W>(x));
       if constexpr (O == op::tanh) simd::store<T, W>(out + i, simd::tanh<T, W>(x));
       if constexpr (O == op::sigmoid) simd::store<T, W>(out + i, simd::sigmoid<T, W>(x));
     }
@@ -43,6 +44,24 @@ template <class T> double worst_exp_ulp() {
   }
   return worst;
 }
+template <class T> double worst_log_ulp() {
+  using limits = std::numeric_limits<T>;
+  std::vector<T> x = sweep<T>(T(0.5), T(2), 1 << 17);
+  for (const T e : sweep<T>(std::log(limits::min()) * T(0.999), std::log(limits::max()) * T(0.999), 1 << 17)) x.push_back(std::exp(e));
+  while (x.size() % 16 != 0) x.push_back(1);
+  const auto y = run<op::log>(x);
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const long double exact = std::log(static_cast<long double>(x[i]));
+    if (x[i] == 1) {
+      EXPECT_EQ(y[i], 0);
+      continue;
+    }
+    const long double ulp = std::ldexp(1.0L, std::ilogb(exact) - limits::digits + 1);
+    worst = std::max(worst, static_cast<double>(std::abs(y[i] - exact) / ulp));
+  }
+  return worst;
+}
 template <class T> void special_values() {
   constexpr T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   const auto y = run<op::exp, T>({0, -0.0, inf, -inf, nan, 1e4, -1e4, 1});
@@ -61,6 +80,12 @@ TEST(vector_math, exp_is_within_its_bound) {
   std::printf("exp: float %.3f ulp, double %.3f ulp on %s\n", f, d, std::string(simd::name_of(simd::active_isa())).c_str());
   EXPECT_LE(f, simd::exp_error_ulp);
   EXPECT_LE(d, simd::exp_error_ulp);
+}
+TEST(vector_math, log_is_within_its_bound) {
+  const double f = worst_log_ulp<float>(), d = worst_log_ulp<double>();
+  std::printf("log: float %.3f ulp, double %.3f ulp\n", f, d);
+  EXPECT_LE(f, simd::log_error_ulp);
+  EXPECT_LE(d, simd::log_error_ulp);
 }
 TEST(vector_math, exp_of_special_values) {
   special_values<float>();

@@ -27,9 +27,10 @@ TEST_P(golden_kl, clip_center_kl_and_errors) {
   const kl_table t = kl(x.values, m.bytes);
   EXPECT_LE(golden::error_over_tolerance(c, "kl_nats", t.nats), 1);
   EXPECT_LE(golden::error_over_tolerance(c, "kl_bits_per_byte", kl_bits_per_byte(t)), 1);
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_se", t.standard_error), 1);
-  EXPECT_LE(golden::error_over_tolerance(c, "m4", t.fourth_moment), 1);
-  EXPECT_LE(golden::error_over_tolerance(c, "delta_mean", t.mean_difference), 1);
+  const kl_error_table e = kl_errors(x.values, t);
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_se", e.standard_error), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "m4", e.fourth_moment), 1);
+  EXPECT_LE(golden::error_over_tolerance(c, "delta_mean", e.mean_difference), 1);
   EXPECT_LE(golden::error_over_tolerance(c, "delta_mean_se", mean_difference_standard_error(t)), 1);
 }
 
@@ -40,7 +41,7 @@ TEST(kl, by_hand) {
   l << -10, -20, -30, -40, -10, -19, -28, -43;
   const kl_table t = kl(l, {10, 10, 10, 10});
   EXPECT_DOUBLE_EQ(t.nats(0, 1), 1.75);
-  EXPECT_DOUBLE_EQ(t.standard_error(0, 1), 0.875);
+  EXPECT_DOUBLE_EQ(kl_errors(l, t).standard_error(0, 1), 0.875);
   EXPECT_DOUBLE_EQ(kl_bits_per_byte(t)(0, 1), 1.75 / (10 * std::log(2.0)));
   EXPECT_EQ(t.nats(0, 0), 0);
 }
@@ -104,37 +105,86 @@ TEST(kl, agrees_with_the_plain_loops_on_every_small_shape) {
       const row_matrix x = clip(l, threshold).values;
       const auto centred = reference::double_center(rows_of(x));
       const kl_table t = kl(x, std::vector<std::int64_t>(static_cast<std::size_t>(N), 100));
+      const kl_error_table e = kl_errors(x, t);
       for (Eigen::Index i = 0; i < K; ++i)
         for (Eigen::Index j = 0; j < K; ++j) {
           const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
           EXPECT_NEAR(t.nats(i, j), reference::kl_nats(centred, a, b), 1e-10 * (1 + t.nats(i, j)));
-          EXPECT_NEAR(t.standard_error(i, j), reference::kl_standard_error(centred, a, b),
+          EXPECT_NEAR(e.standard_error(i, j), reference::kl_standard_error(centred, a, b),
                       1e-9 * (1 + t.nats(i, j)));
         }
     }
 }
 
+namespace {
+struct exact_moments {
+  double kl, fourth, standard_error, mean;
+};
+exact_moments in_long_double(const row_matrix& l, Eigen::Index i, Eigen::Index j) {
+  const auto N = static_cast<long double>(l.cols());
+  long double mean = 0, v = 0, fourth = 0, spread = 0;
+  for (Eigen::Index s = 0; s < l.cols(); ++s) mean += static_cast<long double>(l(i, s)) - l(j, s);
+  mean /= N;
+  const auto square = [&](Eigen::Index s) {
+    const long double d = static_cast<long double>(l(i, s)) - l(j, s) - mean;
+    return d * d;
+  };
+  for (Eigen::Index s = 0; s < l.cols(); ++s) v += square(s) / N, fourth += square(s) * square(s) / N;
+  for (Eigen::Index s = 0; s < l.cols(); ++s) spread += (square(s) - v) * (square(s) - v) / N;
+  const auto as_double = [](long double x) { return static_cast<double>(x); };
+  return {as_double(v / 2), as_double(fourth), as_double(std::sqrt(spread / N) / 2), as_double(mean)};
+}
+/// Every pair of models at the contract's 1e-12, the errors at 1e-11.
+void expect_digits(const row_matrix& l) {
+  const kl_table t = kl(l, std::vector<std::int64_t>(static_cast<std::size_t>(l.cols()), 950));
+  const kl_error_table e = kl_errors(l, t);
+  double worst = 0, worst_error = 0;
+  for (Eigen::Index i = 0; i < l.rows(); ++i)
+    for (Eigen::Index j = 0; j < l.rows(); ++j) {
+      const exact_moments wanted = in_long_double(l, i, j);
+      EXPECT_NEAR(t.nats(i, j), wanted.kl, 1e-12 * wanted.kl) << i << " " << j;
+      EXPECT_NEAR(e.standard_error(i, j), wanted.standard_error, 1e-11 * wanted.standard_error)
+          << i << " " << j;
+      EXPECT_NEAR(e.fourth_moment(i, j), wanted.fourth, 1e-11 * wanted.fourth) << i << " " << j;
+      EXPECT_NEAR(e.mean_difference(i, j), wanted.mean, 1e-15 * l.cwiseAbs().maxCoeff()) << i << " " << j;
+      if (i == j) continue;
+      worst = std::max(worst, std::abs(t.nats(i, j) / wanted.kl - 1));
+      worst_error = std::max(worst_error, std::abs(e.standard_error(i, j) / wanted.standard_error - 1));
+    }
+  std::cout << "largest relative error: KL " << worst << ", its standard error " << worst_error << "\n";
+}
+} // namespace
+
 TEST(kl, twins_keep_their_digits) {
-  // Twins about 1e-11 bits/byte apart, against long double: entry by entry at the contract's 1e-12.
+  // Twins about 1e-11 bits/byte apart.
   row_matrix l = random_scores(6, 500);
   const counter_random r{11};
   for (Eigen::Index s = 0; s < 500; ++s) {
     l(1, s) = l(0, s) + 1e-4 * r.normal(0, static_cast<std::uint64_t>(s));
     l(2, s) = l(0, s) + 3 + 1e-4 * r.normal(1, static_cast<std::uint64_t>(s));
   }
-  const kl_table t = kl(l, std::vector<std::int64_t>(500, 950));
-  EXPECT_LT(kl_bits_per_byte(t)(0, 1), 2e-11);
-  for (Eigen::Index i = 0; i < 6; ++i)
-    for (Eigen::Index j = 0; j < 6; ++j) {
-      long double mean = 0, v = 0;
-      for (Eigen::Index s = 0; s < 500; ++s) mean += (static_cast<long double>(l(i, s)) - l(j, s)) / 500;
-      for (Eigen::Index s = 0; s < 500; ++s) {
-        const long double d = static_cast<long double>(l(i, s)) - l(j, s) - mean;
-        v += d * d / 500;
+  EXPECT_LT(kl_bits_per_byte(kl(l, std::vector<std::int64_t>(500, 950)))(0, 1), 2e-11);
+  expect_digits(l);
+}
+
+TEST(kl, digits_at_every_distance) {
+  // Two families, their members from 1e-6 to 1 of their norm apart, on both sides of where the product gives
+  // way to the rows; several blocks of texts, several panels of models. Then the same with texts that differ
+  // more than the models do.
+  constexpr Eigen::Index K = 61, N = 1500;
+  const counter_random r{12};
+  for (const double texts : {0.0, 1e4}) {
+    row_matrix l = random_scores(K, N);
+    for (Eigen::Index i = 2; i < K; ++i)
+      for (Eigen::Index s = 0; s < N; ++s) {
+        const auto text = static_cast<std::uint64_t>(s);
+        const double apart = std::pow(10.0, -6 + 6.0 * static_cast<double>(i) / K);
+        l(i, s) = l(i % 2, s) + 60 * apart * r.normal(static_cast<std::uint64_t>(i), text);
       }
-      EXPECT_NEAR(t.nats(i, j), static_cast<double>(v / 2), 1e-12 * static_cast<double>(v / 2))
-          << i << " " << j;
-    }
+    for (Eigen::Index s = 0; s < N; ++s)
+      l.col(s).array() += texts * r.normal(100, static_cast<std::uint64_t>(s));
+    expect_digits(l);
+  }
 }
 
 TEST(kl, same_bits_for_any_thread_count_and_order_of_models) {
@@ -143,11 +193,35 @@ TEST(kl, same_bits_for_any_thread_count_and_order_of_models) {
   const kl_table one = kl(l, bytes, {1});
   const kl_table four = kl(l, bytes, {4});
   EXPECT_EQ(one.nats, four.nats);
-  EXPECT_EQ(one.standard_error, four.standard_error);
+  const kl_error_table errors = kl_errors(l, one, {1});
+  EXPECT_EQ(errors.standard_error, kl_errors(l, four, {4}).standard_error);
   EXPECT_EQ(center(l, 1).q, center(l, 4).q);
-  const kl_table turned = kl(row_matrix(l.colwise().reverse()), bytes, {2});
+  const row_matrix reversed = l.colwise().reverse();
+  const kl_table turned = kl(reversed, bytes, {2});
   EXPECT_EQ(row_matrix(turned.nats.reverse()), one.nats);
-  EXPECT_EQ(row_matrix(turned.mean_difference.reverse()), one.mean_difference);
+  const kl_error_table turned_errors = kl_errors(reversed, turned, {2});
+  EXPECT_EQ(row_matrix(turned_errors.mean_difference.reverse()), errors.mean_difference);
+  EXPECT_EQ(row_matrix(turned_errors.fourth_moment.reverse()), errors.fourth_moment);
+}
+
+TEST(clip, quantile_of_a_matrix_is_that_of_its_sorted_entries) {
+  const counter_random r{21};
+  for (const Eigen::Index size : {1, 2, 3, 50, 1000})
+    for (const double scale : {0.0, 1e-300, 1e-3, 1.0, 1e4, 1e300}) {
+      // Both signs, zeros of both, equal values, and what is not finite.
+      row_matrix l(1, size + 3);
+      for (Eigen::Index k = 0; k < size; ++k) {
+        const auto i = static_cast<std::uint64_t>(k);
+        l(0, k) = i % 7 == 3 ? -0.0 : i % 5 == 4 ? -scale : scale * r.normal(0, i);
+      }
+      l(0, size) = NAN, l(0, size + 1) = INFINITY, l(0, size + 2) = -INFINITY;
+      for (const double q : {0.0, 0.02, 0.5, 0.777, 0.98, 1.0}) {
+        std::vector<double> values(l.data(), l.data() + l.size());
+        const double wanted = linear_quantile(values, q);
+        EXPECT_EQ(clip_threshold(l, q, 1), wanted) << size << " " << scale << " " << q;
+        EXPECT_EQ(clip_threshold(l, q, 3), wanted) << size << " " << scale << " " << q;
+      }
+    }
 }
 
 TEST(kl, refuses_what_it_cannot_use) {

@@ -1,3 +1,4 @@
+#include "llmap/core/random.hpp"
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/mds.hpp"
@@ -85,4 +86,76 @@ TEST(pca, few_models_few_texts_and_threads) {
   EXPECT_EQ(one.scores, four.scores);
   EXPECT_EQ(one.loadings, four.loadings);
   EXPECT_EQ(pca(big, {2}).scores, one.scores.leftCols(2));
+}
+
+namespace {
+/// A symmetric matrix of the given eigenvalues (descending) with pseudo-random vectors.
+Eigen::MatrixXd with_spectrum(const Eigen::VectorXd& values) {
+  const Eigen::Index n = values.size();
+  Eigen::MatrixXd q(n, n);
+  for (Eigen::Index k = 0; k < q.size(); ++k)
+    q.data()[k] = counter_random{5}.normal(0, static_cast<std::uint64_t>(k));
+  q = Eigen::HouseholderQR<Eigen::MatrixXd>(q).householderQ();
+  const Eigen::MatrixXd a = q * values.asDiagonal() * q.transpose();
+  return (a + a.transpose()) / 2;
+}
+} // namespace
+
+TEST(pca, few_eigenvalues_are_those_of_the_whole_matrix) {
+  constexpr Eigen::Index n = 230;
+  const auto spectrum = [&](const auto& f) {
+    return Eigen::VectorXd::NullaryExpr(n, [&](Eigen::Index i) { return static_cast<double>(f(i)); }).eval();
+  };
+  const std::pair<const char*, Eigen::VectorXd> cases[] = {
+      {"geometric", spectrum([](auto i) { return std::pow(0.9, i); })},
+      {"slow", spectrum([](auto i) { return 1.0 / static_cast<double>(i + 1); })},
+      {"threefold", spectrum([](auto i) { return i < 3 ? 5.0 : 1.0 / static_cast<double>(1 + i); })},
+      {"near-equal", spectrum([](auto i) {
+         return i < 3 ? 5.0 - 1e-9 * static_cast<double>(i) : i < 6 ? 1.0 : 0.5;
+       })},
+      {"rank two", spectrum([](auto i) { return i < 2 ? 2.0 - static_cast<double>(i) : 0.0; })},
+      {"all equal", spectrum([](auto) { return 1.0; })},
+      {"evenly spread", spectrum([](auto i) { return 1 - 1e-3 * static_cast<double>(i); })},
+      {"indefinite", spectrum([](auto i) { return 1 - 0.01 * static_cast<double>(i); })},
+      {"nothing", spectrum([](auto) { return 0.0; })}};
+  for (const auto& [name, values] : cases)
+    for (const Eigen::Index count : {1, 2, 5}) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(count));
+      const Eigen::MatrixXd a = with_spectrum(values);
+      const auto found = detail::leading_eigen(a, count, 1);
+      const double scale = std::max(values.cwiseAbs().maxCoeff(), 1e-300);
+      EXPECT_LT((found.values - values.head(count)).cwiseAbs().maxCoeff(), 1e-13 * scale);
+      const Eigen::MatrixXd residual = a * found.vectors - found.vectors * found.values.asDiagonal();
+      EXPECT_LT(residual.colwise().norm().maxCoeff(), 5e-14 * scale);
+      EXPECT_LT((found.vectors.transpose() * found.vectors - Eigen::MatrixXd::Identity(count, count))
+                    .cwiseAbs()
+                    .maxCoeff(),
+                1e-13);
+      EXPECT_EQ(found.vectors, detail::leading_eigen(a, count, 4).vectors);
+    }
+}
+
+TEST(pca, few_components_are_the_first_of_all) {
+  // 300 models of five families; then the same with more models than texts.
+  constexpr Eigen::Index K = 300;
+  for (const Eigen::Index N : {400, 250}) {
+    const counter_random r{9};
+    row_matrix l(K, N);
+    for (Eigen::Index i = 0; i < K; ++i)
+      for (Eigen::Index s = 0; s < N; ++s) {
+        const auto text = static_cast<std::uint64_t>(s);
+        l(i, s) = -500 + 30 * r.normal(static_cast<std::uint64_t>(i % 5), text) +
+                  10 * r.normal(static_cast<std::uint64_t>(10 + i), text);
+      }
+    const row_matrix q = center(l).q;
+    const pca_result all = pca(q), few = pca(q, {3, 1});
+    ASSERT_EQ(few.scores.cols(), 3);
+    EXPECT_LT((few.scores - all.scores.leftCols(3)).cwiseAbs().maxCoeff(),
+              1e-10 * all.scores.cwiseAbs().maxCoeff());
+    EXPECT_LT((few.loadings - all.loadings.topRows(3)).cwiseAbs().maxCoeff(), 1e-10);
+    EXPECT_LT((few.explained_variance_ratio - all.explained_variance_ratio.head(3)).cwiseAbs().maxCoeff(),
+              1e-13);
+    EXPECT_EQ(few.scores, pca(q, {3, 4}).scores);
+    EXPECT_LT((all.scores * all.loadings - q).cwiseAbs().maxCoeff(), 1e-10);
+  }
 }

@@ -1,9 +1,11 @@
-// exp, tanh, sigmoid and erf on SIMD vectors of float or double, from one source.
+// exp, log, tanh, sigmoid and erf on SIMD vectors of float or double, from one source.
 //
 //   exp(x) = 2^n exp(r),  n = round(x / ln 2),  |r| <= ln 2 / 2, exp(r) by a polynomial (degree 6 in float, Taylor's
 //   of degree 13 in double); ln 2 is split in two parts so that r is exact to a few ulp (Cody and Waite).
+//   log(x) = e ln 2 + log(m),  m = x / 2^e in [0.707, 1.414];  log(m) = 2 atanh((m - 1) / (m + 1)) by its series
 // Contracts (tested): exp_error_ulp bounds the error for results in the normal range; below the smallest normal
 // number the result is 0, above the largest it is +infinity; NaN stays NaN. exp(0) = 1 exactly.
+// log of a positive normal number is within log_error_ulp, and log(1) = 0 exactly; of anything else it is not defined.
 // tanh and sigmoid are made of exp: absolute error below 4 epsilon. erf: absolute error below 4 epsilon.
 #pragma once
 #include "llmap/core/simd.hpp"
@@ -82,6 +84,29 @@ template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(vec<T, W> x) {
   const auto [p, shifted] = detail::split_exp<T, W>(x);
   return reinterpret_cast<vec<T, W>>(reinterpret_cast<vec<integer, W>>(p) +
                                      (reinterpret_cast<vec<integer, W>>(shifted) << constants::fraction_bits));
+}
+
+inline constexpr double log_error_ulp = 1.0;
+
+template <class T, int W> LLMAP_INLINE vec<T, W> log(vec<T, W> x) {
+  using constants = exp_constants<T>;
+  using integer = typename constants::integer;
+  using natural = std::make_unsigned_t<integer>;
+  constexpr T magic = constants::round_magic;
+  constexpr int bias = std::numeric_limits<T>::max_exponent - 1;
+  // The exponent of x / sqrt(1/2), made positive so that a logical shift will do, and as a T by way of the magic number.
+  constexpr natural root_half = std::bit_cast<natural>(static_cast<T>(0.70710678118654752440));
+  constexpr natural offset = natural{bias + 1} << constants::fraction_bits;
+  const auto bits = reinterpret_cast<vec<natural, W>>(x);
+  const auto exponent = ((bits - (root_half - offset)) >> constants::fraction_bits) - natural{bias + 1};
+  const vec<T, W> e = reinterpret_cast<vec<T, W>>(exponent + std::bit_cast<natural>(magic)) - magic;
+  const vec<T, W> f = reinterpret_cast<vec<T, W>>(bits - (exponent << constants::fraction_bits)) - T(1);
+  const vec<T, W> s = f / (f + T(2)), z = s * s, half = f * f * T(0.5);
+  vec<T, W> p = broadcast<T, W>(static_cast<T>(2.0 / 21));
+#pragma GCC unroll 16
+  for (int k = 19; k >= 3; k -= 2) p = p * z + static_cast<T>(2.0 / k);
+  // log(1 + f) = f - (half - s (half + z p)): f is exact, and what is taken from it is small.
+  return e * constants::ln2_high + (f - (half - (s * (half + z * p) + e * constants::ln2_low)));
 }
 
 template <class T, int W> LLMAP_INLINE vec<T, W> sigmoid(vec<T, W> x) { return T(1) / (T(1) + exp<T, W>(-x)); }

@@ -7,7 +7,9 @@
 // perplexity shares its affinity evenly among them (no beta reaches the entropy); equal distances give an
 // even row, beta 0.
 #pragma once
-#include "llmap/core/parallel.hpp"
+#include "llmap/core/vector_math.hpp"
+#include "llmap/core/view.hpp"
+#include "llmap/geometry/detail/for_pairs.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
 
@@ -28,36 +30,62 @@ inline double default_perplexity(Eigen::Index models) {
 
 namespace detail {
 
-/// Fills p with exp(-beta x) / sum; returns the entropy. x >= 0, smallest 0.
-inline double entropy_at(double beta, const std::vector<double>& x, std::vector<double>& p) {
-  double sum = 0, weighted = 0;
-  for (std::size_t j = 0; j < x.size(); ++j) {
-    p[j] = std::exp(-beta * x[j]);
-    sum += p[j];
-    weighted += p[j] * x[j];
+/// p_j = exp(-beta x_j) and sum p, sum p x, sum p x^2; n a multiple of 8.
+struct exponential_sums {
+  const double* x;
+  std::size_t n;
+  double beta;
+  double *p, *sums;
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, double>;
+    simd::vec<double, W> zeroth{}, first{}, second{};
+    for (std::size_t j = 0; j < n; j += W) {
+      const auto distance = simd::load<double, W>(x + j);
+      const auto weight = simd::exp<double, W>(-beta * distance);
+      simd::store<double, W>(p + j, weight);
+      zeroth += weight;
+      const simd::vec<double, W> product = weight * distance;
+      first += product;
+      second += product * distance;
+    }
+    sums[0] = simd::sum<double, W>(zeroth);
+    sums[1] = simd::sum<double, W>(first);
+    sums[2] = simd::sum<double, W>(second);
   }
-  for (double& v : p) v /= sum;
-  return std::log(sum) + beta * weighted / sum;
-}
+};
 
-/// One row: x are the distances to the others. Returns beta and fills p.
-inline double solve_row(std::vector<double> x, double perplexity, std::vector<double>& p) {
-  const double least = *std::min_element(x.begin(), x.end());
-  for (double& v : x) v -= least; // a common factor cancels in p
-  const double scale = *std::max_element(x.begin(), x.end());
-  p.assign(x.size(), 1.0 / static_cast<double>(x.size()));
-  if (!(scale > 0)) return 0;
-  for (double& v : x) v /= scale;
-  const double wanted = std::log(perplexity);
-  double low = -60, high = 60; // of ln beta; the entropy falls with beta
-  for (int step = 0; step < 200; ++step) {
-    const double middle = (low + high) / 2;
-    if (middle <= low || middle >= high) break;
-    (entropy_at(std::exp(middle), x, p) > wanted ? low : high) = middle;
+/// A distance so large that its affinity is 0.
+inline constexpr double beyond = 1e200;
+
+/// One row: x (n, a multiple of 8) are the distances to the others, `beyond` where there is none. Returns
+/// beta and fills p. Newton's method on ln beta, in which the entropy falls, with a bracket that is halved
+/// where a step would leave it or hardly moves.
+inline double solve_row(std::span<double> x, double perplexity, double* p) {
+  double least = beyond, largest = 0;
+  for (const double v : x)
+    if (v < beyond) least = std::min(least, v), largest = std::max(largest, v);
+  const double scale = largest - least; // a common factor cancels in p
+  for (double& v : x)
+    if (v < beyond) v = scale > 0 ? (v - least) / scale : 0;
+  double sums[3], low = -60, high = 60, at = 0, step = high - low, before = step;
+  const auto evaluate = [&](double beta) { simd::run(exponential_sums{x.data(), x.size(), beta, p, sums}); };
+  for (int k = 0; scale > 0 && k < 200 && low < high; ++k) {
+    const double beta = std::exp(at);
+    evaluate(beta);
+    const double mean = sums[1] / sums[0];
+    const double excess = std::log(sums[0]) + beta * mean - std::log(perplexity);
+    if (excess == 0 || std::abs(step) < 1e-13) break;
+    (excess > 0 ? low : high) = at;
+    const double slope = beta * beta * (sums[2] / sums[0] - mean * mean); // minus that of the entropy
+    before = step, step = excess / slope;
+    if (!(at + step > low && at + step < high) || std::abs(step) > std::abs(before) / 2)
+      step = (low + high) / 2 - at;
+    at += step;
   }
-  const double beta = std::exp((low + high) / 2);
-  entropy_at(beta, x, p);
-  return beta / scale;
+  const double beta = scale > 0 ? std::exp(at) : 1; // any, where all distances are alike
+  evaluate(beta);
+  for (std::size_t j = 0; j < x.size(); ++j) p[j] = x[j] < beyond ? p[j] / sums[0] : 0;
+  return scale > 0 ? beta / scale : 0;
 }
 
 } // namespace detail
@@ -67,25 +95,29 @@ inline affinities_result affinities(const row_matrix& squared, double perplexity
                                     int threads = default_threads()) {
   LLMAP_EXPECTS(squared.rows() == squared.cols() && squared.rows() > 0, "affinities: a square matrix");
   const Eigen::Index K = squared.rows();
-  affinities_result out{Eigen::VectorXd::Zero(K), row_matrix::Zero(K, K), row_matrix::Zero(K, K)};
+  affinities_result out{Eigen::VectorXd::Zero(K), row_matrix(K, K), row_matrix(K, K)};
+  out.conditional.diagonal().setZero(), out.joint.diagonal().setZero();
   if (K == 1) return out;
   if (!(perplexity >= 1 && perplexity <= static_cast<double>(K - 1)))
     fail("t-SNE: perplexity is ", perplexity, ", expected 1 to ", K - 1, " for ", K,
          " models (a third of that is usual)");
   if (!squared.allFinite()) fail("t-SNE: the distances are not all finite");
+  const auto padded = (static_cast<std::size_t>(K) + 7) / 8 * 8;
   parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t r) {
     const auto i = static_cast<Eigen::Index>(r);
-    std::vector<double> x, p;
+    const aligned_buffer<double> x(padded), p(padded);
+    std::fill(x.data(), x.data() + padded, detail::beyond);
     for (Eigen::Index j = 0; j < K; ++j)
       if (j != i)
-        x.push_back(kind == affinity_kind::euclidean ? squared(i, j) : squared(i, j) * squared(i, j));
-    out.beta(i) = detail::solve_row(std::move(x), perplexity, p);
-    for (Eigen::Index j = 0, k = 0; j < K; ++j)
-      if (j != i) out.conditional(i, j) = p[static_cast<std::size_t>(k++)];
+        x[static_cast<std::size_t>(j)] =
+            kind == affinity_kind::euclidean ? squared(i, j) : squared(i, j) * squared(i, j);
+    out.beta(i) = detail::solve_row(x.span(), perplexity, p.data());
+    std::copy(p.data(), p.data() + K, out.conditional.row(i).data());
   });
-  for (Eigen::Index i = 0; i < K; ++i)
-    for (Eigen::Index j = 0; j < K; ++j)
-      out.joint(i, j) = (out.conditional(i, j) + out.conditional(j, i)) / (2 * static_cast<double>(K));
+  detail::for_pairs(threads, K, [&](Eigen::Index i, Eigen::Index j) {
+    out.joint(i, j) = out.joint(j, i) =
+        (out.conditional(i, j) + out.conditional(j, i)) / (2 * static_cast<double>(K));
+  });
   return out;
 }
 

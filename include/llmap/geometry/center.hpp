@@ -5,8 +5,10 @@
 // count.
 #pragma once
 #include "llmap/core/parallel.hpp"
+#include "llmap/geometry/detail/large_pages.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include "llmap/geometry/score_matrix.hpp"
+#include <algorithm>
 
 namespace llmap {
 
@@ -24,20 +26,42 @@ inline double row_mean(const row_matrix& l, Eigen::Index i) {
          detail::ordered_sum(n, [&](std::size_t s) { return row[s] - row[0]; }) / static_cast<double>(n);
 }
 
+namespace detail {
+
+/// An entry that is not finite shows in the mean of its row.
+inline void expect_finite(const Eigen::VectorXd& row_means, const char* step) {
+  if (!row_means.allFinite())
+    fail(step, ": the matrix has entries that are not finite; leave those texts out first");
+}
+
+} // namespace detail
+
 inline centered_matrix center(const row_matrix& l, int threads = default_threads()) {
   LLMAP_EXPECTS(l.size() > 0, "center: empty matrix");
-  if (!l.allFinite()) fail("center: the matrix has entries that are not finite; leave those texts out first");
   const Eigen::Index K = l.rows(), N = l.cols();
   centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
+  detail::advise_large(out.q.data(), static_cast<std::size_t>(out.q.size()));
+  // Sums over the models of a group while its rows are in the cache, then over the groups: one order of
+  // additions.
+  constexpr Eigen::Index group = 16;
+  const Eigen::Index groups = (K + group - 1) / group;
+  row_matrix sums(groups, N);
+  parallel_for(threads, static_cast<std::size_t>(groups), [&](std::size_t k) {
+    const auto g = static_cast<Eigen::Index>(k);
+    sums.row(g).setZero();
+    for (Eigen::Index i = g * group; i < std::min(K, (g + 1) * group); ++i) {
+      out.row_mean(i) = row_mean(l, i);
+      sums.row(g).array() += l.row(i).array() - out.row_mean(i);
+    }
+  });
+  detail::expect_finite(out.row_mean, "center");
+  out.column_mean.setZero();
+  for (Eigen::Index g = 0; g < groups; ++g) out.column_mean += sums.row(g).transpose();
+  out.column_mean /= static_cast<double>(K);
   parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t k) {
     const auto i = static_cast<Eigen::Index>(k);
-    out.row_mean(i) = row_mean(l, i);
-    out.q.row(i) = l.row(i).array() - out.row_mean(i);
+    out.q.row(i) = (l.row(i).array() - out.row_mean(i)) - out.column_mean.transpose().array();
   });
-  out.column_mean.setZero();
-  for (Eigen::Index i = 0; i < K; ++i) out.column_mean += out.q.row(i).transpose();
-  out.column_mean /= static_cast<double>(K);
-  out.q.rowwise() -= out.column_mean.transpose();
   return out;
 }
 

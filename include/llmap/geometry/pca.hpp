@@ -1,12 +1,14 @@
 // Principal components of the double-centred matrix q (K, N), rows are models: q = U S V^T.
 //   scores U S (K, P); loadings V^T (P, N); explained variance S^2 / (K - 1); ratio S^2 / sum S^2
 // Sign: the loading of largest magnitude of each component is positive (the first such on ties).
-// By the eigenvalues of the smaller Gram matrix (q q^T or q^T q), fp64. Forming it squares the condition:
-// components whose variance is below 1e-13 of the first one are rounding and are left out, so P <= min(K-1,
-// N). K = 1, or models that are all equal: P = 0. Same bits for any thread count.
+// By the eigenvalues of the smaller Gram matrix (q q^T or q^T q), fp64; of few components only those are
+// computed. Forming it squares the condition: components whose variance is below 1e-13 of the first one are
+// rounding and are left out, so P <= min(K-1, N). K = 1, or models that are all equal: P = 0. Same bits for
+// any thread count.
 #pragma once
-#include "llmap/geometry/detail/eigen_solver.hpp"
-#include "llmap/geometry/detail/ordered_sum.hpp"
+#include "llmap/geometry/detail/for_pairs.hpp"
+#include "llmap/geometry/detail/leading_eigen.hpp"
+#include "llmap/geometry/detail/pair_sums.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 
 namespace llmap {
@@ -23,47 +25,63 @@ struct pca_options {
   int threads = default_threads();
 };
 
+namespace detail {
+
+/// rows rows^T
+inline Eigen::MatrixXd gram_matrix(const row_matrix& rows, int threads) {
+  const auto K = static_cast<std::size_t>(rows.rows()), N = static_cast<std::size_t>(rows.cols());
+  const pair_table sums = pair_sums<product_term>({rows.data(), K, N, nullptr, nullptr}, threads);
+  Eigen::MatrixXd out(rows.rows(), rows.rows());
+  const auto at = [](std::ptrdiff_t i) { return static_cast<std::size_t>(i); };
+  for (std::ptrdiff_t i = 0; i < rows.rows(); ++i) out(i, i) = sums(at(i), at(i));
+  for_pairs(threads, rows.rows(),
+            [&](std::ptrdiff_t i, std::ptrdiff_t j) { out(i, j) = out(j, i) = sums(at(i), at(j)); });
+  return out;
+}
+
+/// a b, in blocks of columns of b whose size does not hang on the threads.
+inline row_matrix block_product_of(const row_matrix& a, const row_matrix& b, int threads) {
+  constexpr Eigen::Index block = 256;
+  row_matrix out(a.rows(), b.cols());
+  parallel_for(threads, static_cast<std::size_t>((b.cols() + block - 1) / block), [&](std::size_t k) {
+    const Eigen::Index first = static_cast<Eigen::Index>(k) * block,
+                       count = std::min(block, b.cols() - first);
+    out.middleCols(first, count).noalias() = a * b.middleCols(first, count);
+  });
+  return out;
+}
+
+} // namespace detail
+
 inline pca_result pca(const row_matrix& q, const pca_options& options = {}) {
   LLMAP_EXPECTS(q.size() > 0, "pca: empty matrix");
   const Eigen::Index K = q.rows(), N = q.cols(), side = std::min(K, N);
-  const row_matrix rows = K <= N ? q : row_matrix(q.transpose()); // (side, length)
-  const auto length = static_cast<std::size_t>(rows.cols());
-  Eigen::MatrixXd gram(side, side);
-  parallel_for(options.threads, static_cast<std::size_t>(side), [&](std::size_t r) {
-    const auto i = static_cast<Eigen::Index>(r);
-    const double* a = rows.data() + i * rows.cols();
-    for (Eigen::Index j = i; j < side; ++j) {
-      const double* b = rows.data() + j * rows.cols();
-      gram(i, j) = gram(j, i) = detail::ordered_sum(length, [=](std::size_t s) { return a[s] * b[s]; });
-    }
-  });
-  const double total = gram.trace();
-  const auto [values, vectors] = detail::solve_symmetric(gram);
-
-  Eigen::Index P = 0;
+  const bool few_models = K <= N;
+  const row_matrix turned = few_models ? row_matrix() : row_matrix(q.transpose());
+  const row_matrix& rows = few_models ? q : turned; // (side, other)
+  const Eigen::MatrixXd gram = detail::gram_matrix(rows, options.threads);
   const Eigen::Index limit =
       std::min(options.components < 0 ? side : options.components, std::min(side, K - 1));
+  const auto [values, vectors] = detail::leading_eigen(gram, limit, options.threads);
+  Eigen::Index P = 0;
   while (P < limit && values(P) > 1e-13 * values(0)) ++P;
 
-  pca_result out{row_matrix(K, P), row_matrix(P, N), Eigen::VectorXd(P), Eigen::VectorXd(P)};
+  // The vectors are those of the smaller side; the other side is their image.
   const detail::eigen_on_one_thread guard;
+  const Eigen::VectorXd singular = values.head(P).cwiseSqrt();
+  const row_matrix own = vectors.leftCols(P).transpose(); // (P, side)
+  const row_matrix image =
+      detail::block_product_of(singular.cwiseInverse().asDiagonal() * own, rows, options.threads);
+  pca_result out;
+  out.loadings = few_models ? image : own;
+  out.scores = (singular.asDiagonal() * (few_models ? own : image)).transpose();
   for (Eigen::Index p = 0; p < P; ++p) {
-    const double s = std::sqrt(values(p));
-    Eigen::VectorXd score = vectors.col(p) * s, loading;
-    if (K <= N) {
-      loading = q.transpose() * vectors.col(p) / s;
-    } else {
-      loading = vectors.col(p);
-      score = q * loading;
-    }
     Eigen::Index largest;
-    loading.cwiseAbs().maxCoeff(&largest);
-    const double sign = loading(largest) < 0 ? -1 : 1;
-    out.scores.col(p) = sign * score;
-    out.loadings.row(p) = sign * loading.transpose();
-    out.explained_variance(p) = values(p) / static_cast<double>(K - 1);
-    out.explained_variance_ratio(p) = values(p) / total;
+    out.loadings.row(p).cwiseAbs().maxCoeff(&largest);
+    if (out.loadings(p, largest) < 0) out.loadings.row(p) *= -1, out.scores.col(p) *= -1;
   }
+  out.explained_variance = values.head(P) / std::max(1.0, static_cast<double>(K - 1));
+  out.explained_variance_ratio = values.head(P) / gram.trace();
   return out;
 }
 

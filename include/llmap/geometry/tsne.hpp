@@ -2,11 +2,16 @@
 //   w_ij = 1 / (1 + |y_i - y_j|^2), Q = w / sum w
 //   objective = sum P ln(P / Q), natural log, terms with P = 0 dropped
 //   gradient_i = 4 sum_j (P_ij - Q_ij) w_ij (y_i - y_j)
+//              = 4 (sum_j P_ij w_ij (y_i - y_j)  -  sum_j w_ij^2 (y_i - y_j) / sum w): one pass over the
+//              pairs
+//   objective  = sum P ln P + ln(sum w) sum P + sum P ln(1 + |y_i - y_j|^2): in the same pass
 // Start: the first two PCA scores scaled so that the first has SD 1e-4 (divisor K). Nothing is random: the
-// same matrix in the same order gives the same map, with the same bits for any thread count. One model lies
-// at the origin; equal models with equal starts stay together.
+// same matrix in the same order gives the same map on one instruction set, with the same bits for any thread
+// count. One model lies at the origin; equal models with equal starts stay together.
 #pragma once
 #include "llmap/core/parallel.hpp"
+#include "llmap/core/vector_math.hpp"
+#include "llmap/core/view.hpp"
 #include "llmap/geometry/affinities.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include <limits>
@@ -34,52 +39,110 @@ struct tsne_step {
   coordinates_2d gradient;
 };
 
+namespace detail {
+
+/// Sums over all models j of some rows i, with d = y_i - y_j and w = 1 / (1 + |d|^2); w_ii = 1.
+struct tsne_row {
+  double weight;        // sum w
+  double attraction[2]; // sum P w d
+  double repulsion[2];  // sum w^2 d
+  double cost;          // sum P ln(1 + |d|^2), where asked for
+};
+
+struct tsne_rows {
+  const double *x, *y; // (stride)
+  const double* joint; // (K, stride), 0 beyond K
+  std::size_t stride;  // a multiple of 8
+  std::size_t first, last;
+  bool with_cost;
+  tsne_row* out; // (K)
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    for (std::size_t i = first; i < last; ++i) out[i] = with_cost ? row<Isa, true>(i) : row<Isa, false>(i);
+  }
+
+private:
+  template <class Isa, bool cost> LLMAP_INLINE tsne_row row(std::size_t i) const {
+    constexpr int W = simd::width<Isa, double>;
+    using vec = simd::vec<double, W>;
+    const double xi = x[i], yi = y[i];
+    const double* p = joint + i * stride;
+    vec weight{}, attraction_x{}, attraction_y{}, repulsion_x{}, repulsion_y{}, logs{};
+    for (std::size_t j = 0; j < stride; j += W) {
+      const vec dx = xi - simd::load<double, W>(x + j), dy = yi - simd::load<double, W>(y + j);
+      const vec apart = 1 + dx * dx + dy * dy, w = 1 / apart, square = w * w;
+      const vec pull = simd::load<double, W>(p + j) * w;
+      weight += w;
+      attraction_x += pull * dx, attraction_y += pull * dy;
+      repulsion_x += square * dx, repulsion_y += square * dy;
+      if constexpr (cost) logs += simd::load<double, W>(p + j) * simd::log<double, W>(apart);
+    }
+    return {simd::sum<double, W>(weight),
+            {simd::sum<double, W>(attraction_x), simd::sum<double, W>(attraction_y)},
+            {simd::sum<double, W>(repulsion_x), simd::sum<double, W>(repulsion_y)},
+            simd::sum<double, W>(logs)};
+  }
+};
+
+/// Objective and gradient for many y with the same P.
+class tsne_forces {
+  std::size_t K_, stride_;
+  aligned_buffer<double> joint_, x_, y_;
+  std::vector<tsne_row> rows_;
+  double mass_, entropy_; // sum P, sum P ln P
+  int threads_;
+
+public:
+  tsne_forces(const row_matrix& joint, int threads)
+      : K_(static_cast<std::size_t>(joint.rows())), stride_((K_ + 7) / 8 * 8), joint_(K_ * stride_),
+        x_(stride_), y_(stride_), rows_(K_), threads_(K_ < 64 ? 1 : threads) {
+    std::vector<double> mass(K_), entropy(K_);
+    parallel_for(threads_, K_, [&](std::size_t i) {
+      const double* p = joint.data() + i * K_;
+      std::copy(p, p + K_, joint_.data() + i * stride_);
+      std::fill(joint_.data() + i * stride_ + K_, joint_.data() + (i + 1) * stride_, 0.0);
+      mass[i] = ordered_sum(K_, [p](std::size_t j) { return p[j]; });
+      entropy[i] = ordered_sum(K_, [p](std::size_t j) { return p[j] > 0 ? p[j] * std::log(p[j]) : 0.0; });
+    });
+    mass_ = ordered_sum(K_, [&](std::size_t i) { return mass[i]; });
+    entropy_ = ordered_sum(K_, [&](std::size_t i) { return entropy[i]; });
+    // Models beyond K stand so far away that they neither pull nor push.
+    std::fill(x_.data(), x_.data() + stride_, 1e70);
+    std::fill(y_.data(), y_.data() + stride_, 1e70);
+  }
+
+  tsne_step at(const coordinates_2d& y, double exaggeration, bool with_objective) {
+    for (std::size_t i = 0; i < K_; ++i) x_[i] = y.data()[2 * i], y_[i] = y.data()[2 * i + 1];
+    constexpr std::size_t group = 16; // rows, so that the cost of handing out work stays small beside them
+    parallel_for(threads_, (K_ + group - 1) / group, [&](std::size_t g) {
+      simd::run(tsne_rows{x_.data(), y_.data(), joint_.data(), stride_, g * group,
+                          std::min(K_, (g + 1) * group), with_objective, rows_.data()});
+    });
+    const double total = ordered_sum(K_, [&](std::size_t i) { return rows_[i].weight - 1; });
+    const double push = K_ > 1 ? 1 / total : 0;
+    tsne_step out{std::numeric_limits<double>::infinity(), coordinates_2d(y.rows(), 2)};
+    for (std::size_t i = 0; i < K_; ++i)
+      for (std::size_t c = 0; c < 2; ++c)
+        out.gradient.data()[2 * i + c] =
+            4 * (exaggeration * rows_[i].attraction[c] - push * rows_[i].repulsion[c]);
+    if (with_objective && mass_ > 0)
+      out.objective =
+          entropy_ + mass_ * std::log(total) + ordered_sum(K_, [&](std::size_t i) { return rows_[i].cost; });
+    else if (with_objective) out.objective = 0;
+    return out;
+  }
+};
+
+} // namespace detail
+
 /// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective
 /// costs a logarithm a pair: without it, it is returned as infinity.
 inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y,
                                int threads = default_threads(), double exaggeration = 1,
                                bool with_objective = true) {
-  const Eigen::Index K = y.rows();
-  LLMAP_EXPECTS(joint.rows() == K && joint.cols() == K, "tsne_gradient: P is (K, K), y is (K, 2)");
-  const auto n = static_cast<std::size_t>(K);
-  const Eigen::VectorXd a = y.col(0), b = y.col(1);
-  const double *px = a.data(), *py = b.data();
-  const auto kernel = [=](std::size_t i, std::size_t j) {
-    const double dx = px[i] - px[j], dy = py[i] - py[j];
-    return 1 / (1 + dx * dx + dy * dy);
-  };
-  std::vector<double> row_sum(n), row_cost(n);
-  // Rows in groups, so that the cost of handing out work stays small beside the row.
-  constexpr std::size_t group = 16;
-  const std::size_t groups = (n + group - 1) / group;
-  const auto each_row = [&](const auto& body) {
-    parallel_for(n < 64 ? 1 : threads, groups, [&](std::size_t g) {
-      for (std::size_t i = g * group; i < std::min(n, (g + 1) * group); ++i) body(i);
-    });
-  };
-  each_row([&](std::size_t i) {
-    row_sum[i] = detail::ordered_sum(n, [&](std::size_t j) { return kernel(i, j); }) - 1;
-  });
-  const double total = detail::ordered_sum(n, [&](std::size_t i) { return row_sum[i]; });
-
-  tsne_step out{std::numeric_limits<double>::infinity(), coordinates_2d::Zero(K, 2)};
-  each_row([&](std::size_t i) {
-    const double* p = joint.data() + i * n;
-    const auto force = [&](std::size_t j) {
-      const double w = kernel(i, j);
-      return (exaggeration * p[j] - (i == j ? 0 : w / total)) * w;
-    };
-    const auto r = static_cast<Eigen::Index>(i);
-    out.gradient(r, 0) =
-        4 * detail::ordered_sum(n, [&](std::size_t j) { return force(j) * (px[i] - px[j]); });
-    out.gradient(r, 1) =
-        4 * detail::ordered_sum(n, [&](std::size_t j) { return force(j) * (py[i] - py[j]); });
-    if (with_objective)
-      row_cost[i] = detail::ordered_sum(
-          n, [&](std::size_t j) { return p[j] > 0 ? p[j] * std::log(p[j] * total / kernel(i, j)) : 0.0; });
-  });
-  if (with_objective) out.objective = detail::ordered_sum(n, [&](std::size_t i) { return row_cost[i]; });
-  return out;
+  LLMAP_EXPECTS(joint.rows() == y.rows() && joint.cols() == y.rows(),
+                "tsne_gradient: P is (K, K), y is (K, 2)");
+  return detail::tsne_forces(joint, threads).at(y, exaggeration, with_objective);
 }
 
 /// Start from PCA scores (K, P); P may be 0, 1 or more.
@@ -97,14 +160,13 @@ namespace detail {
 /// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn; the best
 /// map seen at every tenth step after the exaggerated phase. With few models a step is large and may end on a
 /// worse one.
-inline tsne_result descend(const row_matrix& joint, coordinates_2d y, double rate,
-                           const tsne_options& options) {
+inline tsne_result descend(tsne_forces& forces, coordinates_2d y, double rate, const tsne_options& options) {
   const Eigen::Index K = y.rows();
   coordinates_2d update = coordinates_2d::Zero(K, 2), gain = coordinates_2d::Ones(K, 2);
-  tsne_result best{y, tsne_gradient(joint, y, options.threads).objective};
+  tsne_result best{y, forces.at(y, 1, true).objective};
   for (int step = 0; step < options.iterations; ++step) {
     const bool early = step < options.exaggerated, look = !early && step % 10 == 0;
-    const tsne_step now = tsne_gradient(joint, y, options.threads, early ? options.exaggeration : 1.0, look);
+    const tsne_step now = forces.at(y, early ? options.exaggeration : 1.0, look);
     if (now.objective < best.objective) best = {y, now.objective};
     for (Eigen::Index k = 0; k < y.size(); ++k) {
       const double g = now.gradient.data()[k];
@@ -115,7 +177,7 @@ inline tsne_result descend(const row_matrix& joint, coordinates_2d y, double rat
     }
     if (step + 1 == options.exaggerated) update.setZero(), gain.setOnes();
   }
-  const double last = tsne_gradient(joint, y, options.threads).objective;
+  const double last = forces.at(y, 1, true).objective;
   if (last < best.objective) best = {y, last};
   return best;
 }
@@ -136,16 +198,17 @@ inline tsne_result tsne(const row_matrix& joint, const coordinates_2d& start,
                           : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
   constexpr double step[] = {1, 0.2, 0.1, 0.04};
   const int descents = options.descents > 0 ? options.descents : K <= 200 ? 8 : 2;
+  detail::tsne_forces forces(joint, options.threads);
   tsne_result best;
   for (int d = 0; d < descents; ++d) {
     tsne_options with = options;
     if (d % 2 == 1) with.exaggeration = std::max(1.0, options.exaggeration / 3);
-    tsne_result found = detail::descend(joint, start, rate * step[d / 2 % 4], with);
+    tsne_result found = detail::descend(forces, start, rate * step[d / 2 % 4], with);
     if (d == 0 || found.objective < best.objective) best = std::move(found);
   }
   tsne_options polish = options;
   polish.exaggerated = 0;
-  best = detail::descend(joint, best.y, rate / 20, polish);
+  best = detail::descend(forces, best.y, rate / 20, polish);
   best.y.rowwise() -= best.y.colwise().mean().eval();
   return best;
 }

@@ -73,9 +73,10 @@ inline std::vector<model_group> groups_of(const score_matrix& m) {
 inline map_data make_map(const score_matrix& m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
   const score_matrix used = selection.excluded.empty() ? m : take_texts(m, selection.kept);
-  const double threshold = options.clip_threshold ? *options.clip_threshold
-                                                  : clip_threshold(m.log_likelihood, options.clip_quantile);
-  const clipped_matrix x = clip(used.log_likelihood, threshold);
+  const double threshold = options.clip_threshold
+                               ? *options.clip_threshold
+                               : clip_threshold(m.log_likelihood, options.clip_quantile, options.threads);
+  const clipped_matrix x = clip(used.log_likelihood, threshold, options.threads);
   const centered_matrix q = center(x.values, options.threads);
   const kl_table t = kl(x.values, used.bytes, {options.threads});
   pca_result p = pca(q.q, {10, options.threads});
@@ -92,7 +93,8 @@ inline map_data make_map(const score_matrix& m, const map_options& options = {})
   out.clipped_entries = x.raised;
   out.bits_per_byte = q.row_mean.unaryExpr([&](double v) { return nats_to_bits_per_byte(-v, t.mean_bytes); });
   out.kl_bits_per_byte = kl_bits_per_byte(t);
-  out.kl_standard_error = standard_error_bits_per_byte(t);
+  out.kl_standard_error =
+      nats_to_bits_per_byte(kl_errors(x.values, t, {options.threads}).standard_error, t.mean_bytes);
   out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
   out.affinity = options.affinity;
   tsne_options tsne_with = options.tsne;

@@ -1,0 +1,161 @@
+// Sums over texts for every pair of rows, as fast as a matrix product:
+//   out(i, j) = sum_s term(x_is, x_js),  x_is = (rows_is - row_shift_i) - column_shift_s,  i <= j
+// for a symmetric term: x y (a Gram matrix), (x - y)^4. Blocks of `depth` texts are packed into panels of
+// models (shifts subtracted on the way, so that no centred copy of the matrix is made); a tile of pairs stays
+// in registers for a block. Each sum is one chain of additions a block, and the blocks in order: its bits do
+// not depend on threads or on which tile the pair falls in. Rounding of a sum of n terms is that of a chain
+// of depth + n / depth.
+#pragma once
+#include "llmap/core/parallel.hpp"
+#include "llmap/core/simd.hpp"
+#include "llmap/core/view.hpp"
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace llmap::detail {
+
+struct shifted_rows {
+  const double* rows; // (K, N)
+  std::size_t K, N;
+  const double *row_shift, *column_shift; // (K), (N); both null: nothing is subtracted
+};
+
+struct product_term {
+  template <class Vec> LLMAP_INLINE static void add(Vec& sum, double x, Vec y) { sum += x * y; }
+};
+struct fourth_power_term {
+  template <class Vec> LLMAP_INLINE static void add(Vec& sum, double x, Vec y) {
+    const Vec d = x - y, square = d * d;
+    sum += square * square;
+  }
+};
+
+/// The register tile, models x vectors of models, for one load a vector and one broadcast a model. Rows of a
+/// tile divide a panel, so that both sides of a pair are read from the same packed panels.
+template <class Isa> struct pair_tile {
+  static constexpr int rows = Isa::bytes == 64 ? 8 : 4, vectors = Isa::bytes == 16 ? 2 : 3;
+  static constexpr int panel = vectors * simd::width<Isa, double>; // models: 24, 12, 4
+};
+inline std::size_t pair_panel() {
+  switch (simd::active_isa()) {
+  case simd::isa::avx512:
+    return pair_tile<simd::avx512>::panel;
+  case simd::isa::avx2:
+    return pair_tile<simd::avx2>::panel;
+  default:
+    return pair_tile<simd::baseline>::panel;
+  }
+}
+
+/// Texts of a block. A panel of them (256 x 24 x 8 bytes) streams from the second-level cache.
+inline constexpr std::size_t pair_depth = 256;
+
+/// Packs texts [first, first + depth) of one panel of models as (depth, panel); models beyond K are 0.
+inline void pack_panel(const shifted_rows& x, std::size_t panel, std::size_t width, std::size_t first,
+                       std::size_t depth, double* out) {
+  constexpr std::size_t line = 8; // texts of one cache line of a row
+  for (std::size_t s0 = 0; s0 < depth; s0 += line) {
+    const std::size_t end = std::min(depth, s0 + line);
+    for (std::size_t r = 0; r < width; ++r) {
+      const std::size_t i = panel * width + r;
+      const double* row = x.rows + i * x.N + first;
+      if (i + width < x.K) __builtin_prefetch(row + width * x.N + s0); // of the next panel
+      if (i >= x.K)
+        for (std::size_t s = s0; s < end; ++s) out[s * width + r] = 0;
+      else if (x.row_shift == nullptr)
+        for (std::size_t s = s0; s < end; ++s) out[s * width + r] = row[s];
+      else
+        for (std::size_t s = s0; s < end; ++s)
+          out[s * width + r] = (row[s] - x.row_shift[i]) - x.column_shift[first + s];
+    }
+  }
+}
+
+/// Adds one block of texts to the sums of a square group of panels.
+template <class Term> struct pair_block {
+  const double* packed;                         // (panels, depth, panel)
+  std::size_t row, row_end, column, column_end; // panels
+  std::size_t depth;
+  double* sums;     // (side, side), row-major
+  std::size_t side; // a multiple of the panel
+  bool first;       // block: sums are set, not added to
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int R = pair_tile<Isa>::rows, panel = pair_tile<Isa>::panel;
+    for (std::size_t q = column; q < column_end; ++q)
+      for (std::size_t p = row; p < row_end && p <= q; ++p)
+        for (int r = 0; r < panel; r += R)
+          tile<Isa>(packed + p * depth * panel + r, packed + q * depth * panel,
+                    sums + (p * panel + static_cast<std::size_t>(r)) * side + q * panel);
+  }
+
+private:
+  template <class Isa>
+  LLMAP_INLINE void tile(const double* __restrict a, const double* __restrict b, double* out) const {
+    constexpr int R = pair_tile<Isa>::rows, V = pair_tile<Isa>::vectors, W = simd::width<Isa, double>;
+    constexpr int panel = V * W;
+    simd::vec<double, W> c[R][V];
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < V; ++j) {
+        c[i][j] = simd::vec<double, W>{};
+        __builtin_prefetch(out + static_cast<std::size_t>(i) * side + j * W); // needed at the end
+      }
+    for (std::size_t k = 0; k < depth; ++k, a += panel, b += panel) {
+      simd::vec<double, W> y[V];
+#pragma GCC unroll 8
+      for (int j = 0; j < V; ++j) y[j] = simd::load<double, W>(b + j * W);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) {
+        const double x = a[i];
+#pragma GCC unroll 8
+        for (int j = 0; j < V; ++j) Term::add(c[i][j], x, y[j]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i, out += side)
+#pragma GCC unroll 8
+      for (int j = 0; j < V; ++j)
+        simd::store<double, W>(out + j * W, first ? c[i][j] : simd::load<double, W>(out + j * W) + c[i][j]);
+  }
+};
+
+/// The sums of all pairs i <= j < K.
+class pair_table {
+  aligned_buffer<double> sums_;
+  std::size_t side_;
+
+public:
+  explicit pair_table(std::size_t side) : sums_(side * side), side_(side) {}
+  double* data() const { return sums_.data(); }
+  double operator()(std::size_t i, std::size_t j) const { return sums_[i * side_ + j]; }
+};
+
+template <class Term> pair_table pair_sums(const shifted_rows& x, int threads) {
+  const std::size_t width = pair_panel(), panels = (x.K + width - 1) / width, side = panels * width;
+  // Groups of panels: 2 x 144 x 256 packed values stay in the second-level cache while all their pairs are
+  // summed.
+  const std::size_t group = 144 / width, groups = (panels + group - 1) / group;
+  std::vector<std::pair<std::size_t, std::size_t>>
+      pairs; // of groups; those on the diagonal, half the work, last
+  for (std::size_t apart = groups; apart-- > 0;)
+    for (std::size_t g = 0; g + apart < groups; ++g) pairs.emplace_back(g * group, (g + apart) * group);
+  pair_table sums(side);
+  const aligned_buffer<double> packed(side * std::min(pair_depth, x.N));
+  for (std::size_t s = 0; s < x.N; s += pair_depth) {
+    const std::size_t depth = std::min(pair_depth, x.N - s);
+    parallel_for(threads, panels, [&](std::size_t p) {
+      pack_panel(x, p, width, s, depth, packed.data() + p * depth * width);
+    });
+    parallel_for(threads, pairs.size(), [&](std::size_t g) {
+      const auto [row, column] = pairs[g];
+      simd::run(pair_block<Term>{packed.data(), row, std::min(row + group, panels), column,
+                                 std::min(column + group, panels), depth, sums.data(), side, s == 0});
+    });
+  }
+  return sums;
+}
+
+} // namespace llmap::detail
