@@ -92,6 +92,49 @@ TEST(bpe, scan_heap_and_cache_agree_with_the_definition) {
   }
 }
 
+// Bytes are encoded as the characters that stand for them, of any length, the second time from the cache.
+TEST(bpe, pieces_of_bytes) {
+  json j{{"vocab", json::object()}, {"merges", json::array()}};
+  for (unsigned b = 0; b < 256; ++b) j["vocab"][byte_characters()[b]] = b;
+  const auto join = [&](unsigned a, unsigned b) {
+    j["vocab"][byte_characters()[a] + byte_characters()[b]] = j["vocab"].size();
+    j["merges"].push_back({byte_characters()[a], byte_characters()[b]});
+  };
+  for (unsigned k = 0; k < 100; ++k) join(k * 7 % 256, k * 13 % 256);
+  const bpe characters = make(j), bytes(component(j, "f"), true);
+  for (std::uint64_t trial = 0; trial < 3000; ++trial) {
+    std::string piece, written;
+    for (std::uint64_t i = 0; i < 1 + trial % 40; ++i) piece += static_cast<char>(counter_random{trial}.below(0, i, trial % 3 ? 256 : 3));
+    append_byte_characters(written, piece);
+    const list expected = ids(characters, written);
+    ASSERT_EQ(ids(bytes, piece), expected);
+    ASSERT_EQ(ids(bytes, piece), expected);
+  }
+}
+
+// Against a map: tokens that begin, end or are as long as others; the last id of a repeated token counts.
+TEST(token_table, finds_what_was_set_and_nothing_else) {
+  const auto token = [](std::uint64_t i) {
+    std::string t;
+    for (std::uint64_t k = 0; k < counter_random{5}.below(0, i, 20); ++k) t += static_cast<char>('a' + counter_random{5}.below(i + 1, k, 2));
+    return t;
+  };
+  token_table table(3000);
+  std::map<std::string, std::int32_t> expected;
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    const auto id = static_cast<std::int32_t>(i);
+    table.set(token(i), id);
+    expected[token(i)] = id;
+  }
+  EXPECT_EQ(table.size(), expected.size());
+  for (const auto& [text, id] : expected) ASSERT_EQ(table.find(text), std::optional(id)) << text;
+  for (std::uint64_t i = 3000; i < 6000; ++i) {
+    const auto it = expected.find(token(i));
+    ASSERT_EQ(table.find(token(i)), it == expected.end() ? std::nullopt : std::optional(it->second)) << token(i);
+  }
+  EXPECT_FALSE(token_table().find(""));
+}
+
 // A quadratic merge of a million symbols would take hours.
 TEST(bpe, a_piece_of_a_million_characters) {
   const bpe model = make({{"vocab", {{"a", 0}, {"aa", 1}, {"aaaa", 2}}}, {"merges", {"a a", "aa aa"}}});
