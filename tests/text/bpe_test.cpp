@@ -112,6 +112,30 @@ TEST(bpe, pieces_of_bytes) {
   }
 }
 
+// Pieces that differ in one byte and fall on the same slot, as some of 256 do: each gets its own ids.
+TEST(piece_cache, tells_pieces_apart_by_every_byte) {
+  detail::piece_cache& cache = detail::piece_cache::of_this_thread();
+  for (std::size_t size = 1; size <= 22; ++size)
+    for (std::size_t at = 0; at < size; ++at)
+      for (std::uint64_t base = 0; base < 4; ++base) {
+        const std::uint32_t owner = detail::next_cache_owner();
+        std::string piece(size, ' ');
+        for (std::size_t i = 0; i < size; ++i) piece[i] = static_cast<char>(counter_random{base}.below(size, i, 256));
+        ASSERT_TRUE(cache.fits(piece));
+        for (std::int32_t value = 0; value < 256; ++value) {
+          piece[at] = static_cast<char>(value);
+          const list expected(1 + static_cast<std::size_t>(value) % 9, value);
+          for (int twice = 0; twice < 2; ++twice) {
+            list got;
+            cache.encode(owner, piece, got, [&](list& out) { out.insert(out.end(), expected.begin(), expected.end()); });
+            ASSERT_EQ(got, expected);
+          }
+        }
+      }
+  EXPECT_FALSE(cache.fits(std::string(23, 'x')));
+  EXPECT_FALSE(cache.fits(""));
+}
+
 // Against a map: tokens that begin, end or are as long as others; the last id of a repeated token counts.
 TEST(token_table, finds_what_was_set_and_nothing_else) {
   const auto token = [](std::uint64_t i) {
@@ -133,6 +157,22 @@ TEST(token_table, finds_what_was_set_and_nothing_else) {
     ASSERT_EQ(table.find(token(i)), it == expected.end() ? std::nullopt : std::optional(it->second)) << token(i);
   }
   EXPECT_FALSE(token_table().find(""));
+}
+
+// The hash takes words one after the other, so a second word can undo what another first word changed.
+TEST(token_table, equal_hashes_are_not_equal_tokens) {
+  const auto bytes_of = [](std::uint64_t word) { return std::string(reinterpret_cast<const char*>(&word), 8); };
+  const auto after_first_word = [&](std::uint64_t word) { // as in a hash of 16 bytes
+    return detail::hash_bytes(bytes_of(word ^ 16 * 0x9e3779b97f4a7c15u ^ 8 * 0x9e3779b97f4a7c15u));
+  };
+  const std::string a = bytes_of(1) + bytes_of(5), b = bytes_of(2) + bytes_of(5 ^ after_first_word(1) ^ after_first_word(2));
+  ASSERT_EQ(detail::hash_bytes(a), detail::hash_bytes(b));
+  token_table table(2);
+  table.set(a, 3);
+  EXPECT_FALSE(table.find(b));
+  table.set(b, 4);
+  EXPECT_EQ(table.find(a), std::optional(3));
+  EXPECT_EQ(table.find(b), std::optional(4));
 }
 
 // A quadratic merge of a million symbols would take hours.
