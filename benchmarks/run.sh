@@ -19,6 +19,20 @@ out=benchmarks/results/$cpu-$isa.md
   echo '```'
   build/bench/benchmarks/bench_scoring
   echo '```'
+  echo
+  echo "## Tokenizing, one thread, texts of 1 KB"
+  echo
+  echo '```'
+  build/bench/benchmarks/bench_text
+  echo '```'
+  for name in linear head; do
+    echo
+    echo "## From plain loops to the library: $name"
+    echo
+    echo '```'
+    build/bench/benchmarks/ladder_$name
+    echo '```'
+  done
   for name in head linear attention weights map; do
     echo
     echo "## $name"

@@ -17,12 +17,12 @@ struct tokenize_arguments {
 void run(const tokenize_arguments& a) {
   const llmap::tokenizer tokenizer = llmap::tokenizer::load(a.folder);
   const llmap::text_set set = llmap::load_text_set(a.texts);
-  std::vector<std::vector<std::int32_t>> ids(set.items.size());
-  llmap::parallel_for(a.threads, ids.size(), [&](std::size_t i) { ids[i] = tokenizer.encode(set.items[i].text, !a.no_special); });
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    nlohmann::ordered_json line{{"id", set.items[i].id}, {"ids", ids[i]}};
-    std::puts(line.dump().c_str());
-  }
+  std::vector<std::string> lines(set.items.size());
+  llmap::parallel_for(a.threads, lines.size(), [&](std::size_t i) {
+    const nlohmann::ordered_json line{{"id", set.items[i].id}, {"ids", tokenizer.encode(set.items[i].text, !a.no_special)}};
+    lines[i] = line.dump();
+  });
+  for (const std::string& line : lines) std::puts(line.c_str());
 }
 
 } // namespace

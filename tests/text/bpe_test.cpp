@@ -92,6 +92,90 @@ TEST(bpe, scan_heap_and_cache_agree_with_the_definition) {
   }
 }
 
+// Bytes are encoded as the characters that stand for them, of any length, the second time from the cache.
+TEST(bpe, pieces_of_bytes) {
+  json j{{"vocab", json::object()}, {"merges", json::array()}};
+  for (unsigned b = 0; b < 256; ++b) j["vocab"][byte_characters()[b]] = b;
+  const auto join = [&](unsigned a, unsigned b) {
+    j["vocab"][byte_characters()[a] + byte_characters()[b]] = j["vocab"].size();
+    j["merges"].push_back({byte_characters()[a], byte_characters()[b]});
+  };
+  for (unsigned k = 0; k < 100; ++k) join(k * 7 % 256, k * 13 % 256);
+  const bpe characters = make(j), bytes(component(j, "f"), true);
+  for (std::uint64_t trial = 0; trial < 3000; ++trial) {
+    std::string piece, written;
+    for (std::uint64_t i = 0; i < 1 + trial % 40; ++i) piece += static_cast<char>(counter_random{trial}.below(0, i, trial % 3 ? 256 : 3));
+    append_byte_characters(written, piece);
+    const list expected = ids(characters, written);
+    ASSERT_EQ(ids(bytes, piece), expected);
+    ASSERT_EQ(ids(bytes, piece), expected);
+  }
+}
+
+// Pieces that differ in two bytes side by side and fall on the same slot, as some do: each gets its own ids.
+TEST(piece_cache, tells_pieces_apart) {
+  detail::piece_cache& cache = detail::piece_cache::of_this_thread();
+  for (std::size_t size = 1; size <= 22; ++size)
+    for (std::size_t at = 0; at < size; ++at)
+      for (std::uint64_t base = 0; base < 4; ++base) {
+        const std::uint32_t owner = detail::next_cache_owner();
+        std::string piece(size, ' ');
+        for (std::size_t i = 0; i < size; ++i) piece[i] = static_cast<char>(counter_random{base}.below(size, i, 256));
+        ASSERT_TRUE(cache.fits(piece));
+        for (std::int32_t value = 0; value < (size == 1 ? 256 : size < 8 ? 65536 : 1024); ++value) {
+          piece[at] = static_cast<char>(value);
+          if (size > 1) piece[(at + 1) % size] = static_cast<char>(value >> 8);
+          const list expected(1 + static_cast<std::size_t>(value) % 9, value);
+          for (int twice = 0; twice < 2; ++twice) {
+            list got;
+            cache.encode(owner, piece, got, [&](list& out) { out.insert(out.end(), expected.begin(), expected.end()); });
+            ASSERT_EQ(got, expected);
+          }
+        }
+      }
+  EXPECT_FALSE(cache.fits(std::string(23, 'x')));
+  EXPECT_FALSE(cache.fits(""));
+}
+
+// Against a map: tokens that begin, end or are as long as others; the last id of a repeated token counts.
+TEST(token_table, finds_what_was_set_and_nothing_else) {
+  const auto token = [](std::uint64_t i) {
+    std::string t;
+    for (std::uint64_t k = 0; k < counter_random{5}.below(0, i, 20); ++k) t += static_cast<char>('a' + counter_random{5}.below(i + 1, k, 2));
+    return t;
+  };
+  token_table table(3000);
+  std::map<std::string, std::int32_t> expected;
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    const auto id = static_cast<std::int32_t>(i);
+    table.set(token(i), id);
+    expected[token(i)] = id;
+  }
+  EXPECT_EQ(table.size(), expected.size());
+  for (const auto& [text, id] : expected) ASSERT_EQ(table.find(text), std::optional(id)) << text;
+  for (std::uint64_t i = 3000; i < 6000; ++i) {
+    const auto it = expected.find(token(i));
+    ASSERT_EQ(table.find(token(i)), it == expected.end() ? std::nullopt : std::optional(it->second)) << token(i);
+  }
+  EXPECT_FALSE(token_table().find(""));
+}
+
+// The hash takes words one after the other, so a second word can undo what another first word changed.
+TEST(token_table, equal_hashes_are_not_equal_tokens) {
+  const auto bytes_of = [](std::uint64_t word) { return std::string(reinterpret_cast<const char*>(&word), 8); };
+  const auto after_first_word = [&](std::uint64_t word) { // as in a hash of 16 bytes
+    return detail::hash_bytes(bytes_of(word ^ 16 * 0x9e3779b97f4a7c15u ^ 8 * 0x9e3779b97f4a7c15u));
+  };
+  const std::string a = bytes_of(1) + bytes_of(5), b = bytes_of(2) + bytes_of(5 ^ after_first_word(1) ^ after_first_word(2));
+  ASSERT_EQ(detail::hash_bytes(a), detail::hash_bytes(b));
+  token_table table(2);
+  table.set(a, 3);
+  EXPECT_FALSE(table.find(b));
+  table.set(b, 4);
+  EXPECT_EQ(table.find(a), std::optional(3));
+  EXPECT_EQ(table.find(b), std::optional(4));
+}
+
 // A quadratic merge of a million symbols would take hours.
 TEST(bpe, a_piece_of_a_million_characters) {
   const bpe model = make({{"vocab", {{"a", 0}, {"aa", 1}, {"aaaa", 2}}}, {"merges", {"a a", "aa aa"}}});

@@ -31,6 +31,19 @@ TEST(utf8, the_first_bad_byte_is_named) {
   EXPECT_FALSE(invalid_utf8(std::string("\0a\0", 3)));
 }
 
+// Validation goes by words through ASCII: the bad byte may be at any place of a word, or behind the last whole one.
+TEST(utf8, a_bad_byte_is_found_anywhere) {
+  for (std::size_t size = 1; size < 40; ++size)
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'x');
+      text[at] = '\x80';
+      ASSERT_EQ(invalid_utf8(text), std::optional(at)) << size;
+      ASSERT_EQ(ascii_end(text, 0), at);
+      ASSERT_EQ(ascii_end(text, at), at);
+      ASSERT_EQ(ascii_end(text, at + 1), size);
+    }
+}
+
 // Any two bytes after any first byte: valid exactly if a decoder written from the definition says so.
 TEST(utf8, agrees_with_the_definition_on_all_three_byte_strings) {
   const auto by_definition = [](const unsigned char* s, std::size_t n) -> std::size_t {

@@ -4,9 +4,11 @@
 // Pieces of any length take O(n log n): a heap of candidate merges over a linked list. Short pieces are scanned.
 // Source: Sennrich et al. 2016; the reference is the BPE of Hugging Face tokenizers.
 #pragma once
+#include "llmap/text/byte_level.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/merge_table.hpp"
 #include "llmap/text/piece_cache.hpp"
+#include "llmap/text/token_table.hpp"
 #include "llmap/text/utf8.hpp"
 #include <algorithm>
 #include <array>
@@ -15,14 +17,14 @@
 #include <queue>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace llmap {
 
 class bpe {
 public:
-  explicit bpe(const component& c) {
+  /// `pieces_are_bytes`: what encode gets are bytes, which the vocabulary writes as byte characters (byte_level.hpp).
+  explicit bpe(const component& c, bool pieces_are_bytes = false) : pieces_are_bytes_(pieces_are_bytes) {
     read_vocabulary(c.at("vocab"));
     if (!c.absent("dropout") && c.at("dropout").json() != 0) c.at("dropout").wrong("null or 0");
     fuse_unknown_ = c.flag("fuse_unk", false);
@@ -40,51 +42,52 @@ public:
         bytes_[b] = id_of(std::string("<0x") + hex[b / 16] + hex[b % 16] + ">").value_or(-1);
       }
     read_merges(c.at("merges"));
-    cache_owner_ = detail::next_cache_owner();
   }
 
-  std::optional<std::int32_t> id_of(std::string_view token) const {
-    const auto it = ids_.find(token);
-    if (it == ids_.end()) return std::nullopt;
-    return it->second;
-  }
+  std::optional<std::int32_t> id_of(std::string_view token) const { return ids_.find(token); }
   /// Entries of the vocabulary; their ids need not be 0, 1, 2, ...
   std::size_t size() const { return ids_.size(); }
   std::int32_t largest_id() const { return largest_id_; }
 
-  /// Appends the ids of one piece (valid UTF-8).
+  /// Appends the ids of one piece: valid UTF-8, or bytes.
   void encode(std::string_view piece, std::vector<std::int32_t>& out) const {
     if (piece.empty()) return;
-    if (!detail::piece_cache::fits(piece)) return encode_piece(piece, out);
-    detail::piece_cache::of_this_thread(cache_owner_).encode(piece, out, [&](auto& ids) { encode_piece(piece, ids); });
+    const auto encode_new = [&](std::vector<std::int32_t>& ids) {
+      if (!pieces_are_bytes_) return encode_piece(piece, ids);
+      std::string written;
+      append_byte_characters(written, piece);
+      encode_piece(written, ids);
+    };
+    if (!detail::piece_cache::fits(piece)) return encode_new(out);
+    detail::piece_cache::of_this_thread().encode(cache_owner_, piece, out, encode_new);
   }
 
 private:
+  static constexpr std::size_t scanned = 32; // symbols up to which looking at every pair again is faster than a heap
   struct symbol { std::int32_t id, previous, next; };
   struct candidate {
     std::int32_t rank, left, id;
     bool operator<(const candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
   };
-  struct hash : std::hash<std::string_view> { using is_transparent = void; };
 
-  std::unordered_map<std::string, std::int32_t, hash, std::equal_to<>> ids_;
+  token_table ids_;
   std::array<std::int32_t, 0x3000> characters_{}; // ids of the single characters below U+3000, -1: none
   merge_table merges_;
   std::array<std::int32_t, 256> bytes_{};
   std::optional<std::string> unknown_name_;
   std::optional<std::int32_t> unknown_;
   std::string prefix_, suffix_;
-  bool fuse_unknown_ = false, ignore_merges_ = false;
+  bool fuse_unknown_ = false, ignore_merges_ = false, pieces_are_bytes_ = false;
   std::int32_t largest_id_ = -1;
-  std::uint64_t cache_owner_ = 0;
+  std::uint32_t cache_owner_ = detail::next_cache_owner();
 
   void read_vocabulary(const component& c) {
     if (!c.json().is_object()) c.wrong("an object of token: id");
     if (c.json().empty()) c.wrong("at least one token");
-    ids_.reserve(c.json().size());
+    ids_ = token_table(c.json().size());
     for (const auto& [token, id] : c.json().items()) {
       if (!component::is_id(id)) (void)component(id, c.where() + "." + token.substr(0, 40)).id();
-      ids_[token] = id.get<std::int32_t>();
+      ids_.set(token, id.get<std::int32_t>());
       largest_id_ = std::max(largest_id_, id.get<std::int32_t>());
     }
     for (char32_t v = 0; v < characters_.size(); ++v) {
@@ -134,7 +137,6 @@ private:
     if (piece.size() >= std::size_t{1} << 30) fail("tokenizer: expected pieces below 1 GiB, got ", piece.size(), " bytes");
     const std::size_t first = out.size();
     append_characters(piece, out);
-    constexpr std::size_t scanned = 32; // up to here looking at every pair again is faster than a heap
     if (out.size() - first <= scanned) merge_by_scan(out, first);
     else merge_by_heap(out, first);
   }
@@ -186,17 +188,27 @@ private:
   }
 
   void merge_by_scan(std::vector<std::int32_t>& ids, std::size_t first) const {
-    while (true) {
-      const merge_rule* best = nullptr;
-      std::size_t at = 0;
-      for (std::size_t i = first; i + 1 < ids.size(); ++i) {
-        const merge_rule* rule = merges_.find(ids[i], ids[i + 1]);
-        if (rule && (!best || rule->rank < best->rank)) best = rule, at = i;
-      }
-      if (!best) return;
-      ids[at] = best->id;
-      ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    std::int32_t* const symbols = ids.data() + first;
+    std::size_t n = ids.size() - first;
+    std::array<merge_rule, scanned> rules; // of symbol i and the next
+    const auto look_up = [&](std::size_t i) {
+      const merge_rule* rule = merges_.find(symbols[i], symbols[i + 1]);
+      rules[i] = rule ? *rule : merge_rule{};
+    };
+    const auto rank = [&](std::size_t i) { return static_cast<std::uint32_t>(rules[i].rank); }; // no rule (-1): beyond all ranks
+    for (std::size_t i = 0; i + 1 < n; ++i) look_up(i);
+    while (n > 1) {
+      std::size_t best = 0;
+      for (std::size_t i = 1; i + 1 < n; ++i)
+        if (rank(i) < rank(best)) best = i;
+      if (rules[best].rank < 0) break;
+      symbols[best] = rules[best].id;
+      --n;
+      for (std::size_t i = best + 1; i < n; ++i) symbols[i] = symbols[i + 1], rules[i] = rules[i + 1];
+      if (best > 0) look_up(best - 1);
+      if (best + 1 < n) look_up(best);
     }
+    ids.resize(first + n);
   }
 
   void merge_by_heap(std::vector<std::int32_t>& ids, std::size_t first) const {

@@ -1,5 +1,5 @@
 // The merges of byte-pair encoding: (left id, right id) -> (rank, id of the join). A flat hash table with linear
-// probing, at most half full; built once, then only read.
+// probing, at most two thirds full; built once, then only read.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -15,7 +15,7 @@ struct merge_rule {
 class merge_table {
 public:
   /// Room for `count` rules.
-  explicit merge_table(std::size_t count = 0) : entries_(std::bit_ceil(2 * count + 2)) {}
+  explicit merge_table(std::size_t count = 0) : entries_(std::bit_ceil(count + count / 2 + 2)) {}
 
   /// A repeated pair keeps its last rule. At most as many pairs as there is room for.
   void set(std::int32_t left, std::int32_t right, merge_rule rule) {

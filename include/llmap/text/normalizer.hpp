@@ -51,8 +51,43 @@ struct normal_form {
   utf8proc_option_t options;
 
   std::string operator()(std::string_view text) const {
-    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return std::string(text);
+    // Text is cut in front of stable characters; only where others follow one is there something to normalise.
     std::string out;
+    out.reserve(text.size());
+    std::size_t done = 0, last = 0; // what is in `out`; where the last stable character begins
+    for (std::size_t i = 0; i < text.size();) {
+      if (const std::size_t end = ascii_end(text, i); end != i) {
+        last = end - 1;
+        i = end;
+        continue;
+      }
+      const auto [c, size] = code_point_at(text, i);
+      if (is_stable(c)) {
+        last = i;
+        i += size;
+        continue;
+      }
+      do i += code_point_at(text, i).size; while (i < text.size() && !is_stable(code_point_at(text, i).value));
+      out += text.substr(done, last - done);
+      normalise(out, text.substr(last, i - last));
+      done = last = i;
+    }
+    out += text.substr(done);
+    return out;
+  }
+
+private:
+  /// ASCII, and for NFC more blocks in which every character is its own normal form, has combining class 0, and is not
+  /// composed with the one before.
+  bool is_stable(char32_t c) const {
+    if (c < 0x80) return true;
+    if ((options & (UTF8PROC_COMPOSE | UTF8PROC_COMPAT)) != UTF8PROC_COMPOSE) return false;
+    return c < 0x300 || (c >= 0x400 && c < 0x483) || (c >= 0x2010 && c < 0x2028) || (c >= 0x3001 && c < 0x302a) ||
+           (c >= 0x3041 && c < 0x3097) || (c >= 0x30a0 && c < 0x30ff) || (c >= 0x4e00 && c < 0xa000) || (c >= 0xac00 && c < 0xd7a4) ||
+           (c >= 0xff01 && c < 0xff61) || (c >= 0x1f300 && c < 0x1f700);
+  }
+
+  void normalise(std::string& out, std::string_view text) const {
     std::size_t begin = 0;
     for (std::size_t i = 0; i < text.size();) {
       const auto [c, size] = code_point_at(text, i);
@@ -64,7 +99,6 @@ struct normal_form {
       i += size;
     }
     detail::append_normal_form(out, text.substr(begin), options);
-    return out;
   }
 };
 
@@ -109,9 +143,13 @@ public:
   explicit normalizer(const component& c) { add(c, 0); }
 
   std::string operator()(std::string_view text) const {
-    std::string out(text);
-    for (const step& s : steps_)
-      if (!out.empty()) out = std::visit([&](const auto& f) { return f(out); }, s);
+    if (steps_.empty()) return std::string(text);
+    std::string out;
+    for (const step& s : steps_) {
+      if (text.empty()) break;
+      out = std::visit([&](const auto& f) { return f(text); }, s);
+      text = out;
+    }
     return out;
   }
   bool is_identity() const { return steps_.empty(); }

@@ -6,36 +6,56 @@
 #include "llmap/text/split.hpp"
 #include "llmap/text/utf8.hpp"
 #include <memory>
-#include <utf8proc.h>
+#include <optional>
 #include <variant>
 #include <vector>
 
 namespace llmap {
 
+/// A splitting expression: a scanner where the expression is a known one, else a regular-expression engine.
+using split_pattern = std::variant<word_scanner, std::shared_ptr<const regex>>;
+
+inline split_pattern make_split_pattern(std::string_view pattern, const std::string& where) {
+  if (const auto scanner = word_scanner::of(pattern)) return *scanner;
+  return std::make_shared<const regex>(pattern, where);
+}
+
+namespace detail {
+
+inline void cut_at(text_pieces& t, split_behavior behavior, const split_pattern& pattern, bool invert = false) {
+  if (const auto* scanner = std::get_if<word_scanner>(&pattern)) cut_pieces(t, behavior, find_words(*scanner), invert);
+  else cut_pieces(t, behavior, find_regex(*std::get<1>(pattern)), invert);
+}
+
+} // namespace detail
+
 struct byte_level_split {
   bool add_prefix_space = false;
-  std::shared_ptr<const regex> pattern; // none: no cutting
+  std::optional<split_pattern> pattern; // none: no cutting
 
-  void operator()(text_pieces& t) const {
+  void cut(text_pieces& t) const {
     if (add_prefix_space)
       detail::rewrite(t, [](std::string_view piece, bool, std::string& out) {
         if (!piece.starts_with(' ')) out += ' ';
         out += piece;
       });
-    if (pattern) detail::cut_pieces(t, split_behavior::isolated, detail::find_regex(*pattern));
+    if (pattern) detail::cut_at(t, split_behavior::isolated, *pattern);
+  }
+  void operator()(text_pieces& t) const {
+    cut(t);
     detail::rewrite(t, [](std::string_view piece, bool, std::string& out) { append_byte_characters(out, piece); });
   }
 };
 
 struct pattern_split {
-  std::variant<std::string, std::shared_ptr<const regex>> pattern;
+  std::variant<std::string, split_pattern> pattern;
   split_behavior behavior;
   bool invert = false;
 
   void operator()(text_pieces& t) const {
     if (const auto* literal = std::get_if<std::string>(&pattern))
       detail::cut_pieces(t, behavior, detail::find_literal(*literal), invert);
-    else detail::cut_pieces(t, behavior, detail::find_regex(*std::get<1>(pattern)), invert);
+    else detail::cut_at(t, behavior, std::get<1>(pattern), invert);
   }
 };
 
@@ -43,16 +63,12 @@ struct digit_split {
   bool individual = false;
 
   void operator()(text_pieces& t) const {
-    const auto numeric = [](char32_t c) {
-      if (c < 0x80) return c >= '0' && c <= '9';
-      const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-      return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
-    };
     const auto behavior = individual ? split_behavior::isolated : split_behavior::contiguous;
-    detail::cut_pieces(t, behavior, [&](std::string_view text, const auto& found) {
+    detail::cut_pieces(t, behavior, [](std::string_view text, const auto& found) {
+      const auto& first_plane = character_class::first_plane();
       for (std::size_t i = 0; i < text.size();) {
         const auto [c, size] = code_point_at(text, i);
-        if (numeric(c)) found(i, i + size);
+        if ((c < 0x10000 ? first_plane[c] : character_class::classify(c)) == character_class::number) found(i, i + size);
         i += size;
       }
     });
@@ -86,10 +102,18 @@ public:
     add(c, 0);
   }
 
+  /// Whether ByteLevel comes last. Then operator() leaves the bytes of its pieces as they are, to be written as byte
+  /// characters (byte_level.hpp) by the model: it knows the ids of most pieces without writing them.
+  bool ends_in_bytes() const { return !steps_.empty() && std::holds_alternative<byte_level_split>(steps_.back()); }
+
   /// Cuts `text`; `at_start`: it begins where the whole input begins.
   text_pieces operator()(std::string_view text, bool at_start) const {
     text_pieces t{std::string(text), {{0, text.size(), at_start}}};
-    for (const step& s : steps_) std::visit([&](const auto& f) { f(t); }, s);
+    for (const step& s : steps_) {
+      const auto* bytes = std::get_if<byte_level_split>(&s);
+      if (bytes && &s == &steps_.back()) bytes->cut(t);
+      else std::visit([&](const auto& f) { f(t); }, s);
+    }
     return t;
   }
 
@@ -119,7 +143,7 @@ private:
     const component pattern = c.at("pattern");
     pattern_split s{{}, behavior_of(c.at("behavior")), c.flag("invert", false)};
     if (!pattern.absent("Regex")) {
-      s.pattern = std::make_shared<const regex>(pattern.at("Regex").text(), pattern.where());
+      s.pattern = make_split_pattern(pattern.at("Regex").text(), pattern.where());
       return s;
     }
     const std::string& literal = pattern.at("String").text();
@@ -150,8 +174,8 @@ private:
       const component list = c.at("pretokenizers");
       for (std::size_t i = 0; i < list.size(); ++i) add(list.at(i), depth + 1);
     } else if (type == "ByteLevel") {
-      byte_level_split b{c.flag("add_prefix_space", true), nullptr};
-      if (c.flag("use_regex", true)) b.pattern = std::make_shared<regex>(gpt2_pattern, c.where());
+      byte_level_split b{c.flag("add_prefix_space", true), std::nullopt};
+      if (c.flag("use_regex", true)) b.pattern = make_split_pattern(gpt2_pattern, c.where());
       steps_.push_back(std::move(b));
     } else if (type == "Split") {
       steps_.push_back(read_split(c));

@@ -1,6 +1,7 @@
 // Cutting text into pieces at the matches of something: what pre-tokenizers are made of.
 #pragma once
 #include "llmap/text/regex.hpp"
+#include "llmap/text/word_scanner.hpp"
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -28,51 +29,51 @@ enum class split_behavior { removed, isolated, merged_with_previous, merged_with
 
 namespace detail {
 
-struct cut {
-  std::size_t begin, end;
-  bool match;
-};
+/// Turns the matches of a piece and the gaps between them, given in order, into spans.
+class span_writer {
+public:
+  span_writer(std::vector<text_pieces::span>& out, split_behavior behavior, const text_pieces::span& piece)
+      : out_(out), behavior_(behavior), piece_(piece), first_(out.size()) {}
 
-/// Matches and the gaps between them, in order, turned into spans of a piece that begins at `base`.
-inline void append_spans(const std::vector<cut>& cuts, split_behavior behavior, const text_pieces::span& piece,
-                         std::vector<text_pieces::span>& out) {
-  const std::size_t first = out.size();
-  bool previous = false; // whether the last cut was a match
-  const cut* last = nullptr;
-  for (const cut& c : cuts) {
+  void add(std::size_t begin, std::size_t end, bool match) {
     bool join = false;
-    switch (behavior) {
+    switch (behavior_) {
     case split_behavior::removed:
-      if (c.match) continue;
+      if (match) return;
       break;
     case split_behavior::isolated: break;
-    case split_behavior::contiguous: join = last && last->match == c.match; break;
-    case split_behavior::merged_with_previous: join = c.match && !previous; break;
-    case split_behavior::merged_with_next: join = !c.match && previous; break;
+    case split_behavior::contiguous: join = previous_ == match; break;
+    case split_behavior::merged_with_previous: join = match && !previous_; break;
+    case split_behavior::merged_with_next: join = !match && previous_; break;
     }
-    if (join && out.size() > first) out.back().end = piece.begin + c.end;
-    else out.push_back({piece.begin + c.begin, piece.begin + c.end, piece.at_start && c.begin == 0});
-    previous = c.match;
-    last = &c;
+    if (join && out_.size() > first_) out_.back().end = piece_.begin + end;
+    else out_.push_back({piece_.begin + begin, piece_.begin + end, piece_.at_start && begin == 0});
+    previous_ = match;
   }
-}
+
+private:
+  std::vector<text_pieces::span>& out_;
+  split_behavior behavior_;
+  text_pieces::span piece_;
+  std::size_t first_;
+  bool previous_ = false; // whether what was added last was a match
+};
 
 /// Cuts every piece at what find(text, found) reports as found(begin, end), from left to right.
 template <class Find>
 void cut_pieces(text_pieces& t, split_behavior behavior, const Find& find, bool invert = false) {
   std::vector<text_pieces::span> out;
-  std::vector<cut> cuts;
+  out.reserve(t.pieces.size() + t.text.size() / 4);
   for (std::size_t i = 0; i < t.pieces.size(); ++i) {
     const std::string_view text = t[i];
+    span_writer writer(out, behavior, t.pieces[i]);
     std::size_t gap = 0;
-    cuts.clear();
     find(text, [&](std::size_t begin, std::size_t end) {
-      if (begin > gap) cuts.push_back({gap, begin, invert});
-      cuts.push_back({begin, end, !invert});
+      if (begin > gap) writer.add(gap, begin, invert);
+      writer.add(begin, end, !invert);
       gap = end;
     });
-    if (text.size() > gap) cuts.push_back({gap, text.size(), invert});
-    append_spans(cuts, behavior, t.pieces[i], out);
+    if (text.size() > gap) writer.add(gap, text.size(), invert);
   }
   std::erase_if(out, [](const text_pieces::span& s) { return s.begin == s.end; });
   t.pieces = std::move(out);
@@ -90,6 +91,10 @@ inline auto find_regex(const regex& pattern) {
   return [&pattern, scratch = regex::scratch(pattern)](std::string_view text, const auto& found) {
     pattern.each_match(text, scratch, found);
   };
+}
+
+inline auto find_words(const word_scanner& scanner) {
+  return [&scanner](std::string_view text, const auto& found) { scanner.each_match(text, found); };
 }
 
 /// Writes every piece anew: write(piece, at_start, out) appends what takes its place.

@@ -100,9 +100,9 @@ private:
     if (!file.absent("version") && file.at("version").json() != "1.0") file.at("version").wrong("\"1.0\"");
     const component model = file.at("model");
     if (!model.absent("type") && model.type() != "BPE") model.unknown("BPE");
-    model_ = std::make_shared<bpe>(model);
-    if (!file.absent("normalizer")) normalizer_ = normalizer(file.at("normalizer"));
     if (!file.absent("pre_tokenizer")) pre_tokenizer_ = pre_tokenizer(file.at("pre_tokenizer"));
+    model_ = std::make_shared<bpe>(model, pre_tokenizer_.ends_in_bytes());
+    if (!file.absent("normalizer")) normalizer_ = normalizer(file.at("normalizer"));
     if (!file.absent("post_processor")) special_ = read_post_processor(file.at("post_processor"));
 
     const tokenizer_class& kind = files.kind();

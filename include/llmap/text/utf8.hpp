@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,10 +29,20 @@ inline std::size_t utf8_sequence(std::string_view s) {
   return 0;
 }
 
+/// Where the first byte of 0x80 or more at or behind i is, or the size.
+inline std::size_t ascii_end(std::string_view s, std::size_t i) {
+  for (std::uint64_t word; i + 8 <= s.size(); i += 8) {
+    std::memcpy(&word, s.data() + i, 8);
+    if (word & 0x8080808080808080u) break;
+  }
+  while (i < s.size() && static_cast<unsigned char>(s[i]) < 0x80) ++i;
+  return i;
+}
+
 /// Offset of the first byte that is not valid UTF-8, or nullopt.
 inline std::optional<std::size_t> invalid_utf8(std::string_view s) {
-  for (std::size_t i = 0; i < s.size();) {
-    const std::size_t n = static_cast<unsigned char>(s[i]) < 0x80 ? 1 : utf8_sequence(s.substr(i));
+  for (std::size_t i = ascii_end(s, 0); i < s.size(); i = ascii_end(s, i)) {
+    const std::size_t n = utf8_sequence(s.substr(i));
     if (n == 0) return i;
     i += n;
   }
