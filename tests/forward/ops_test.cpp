@@ -40,15 +40,19 @@ template <class T> void norms() {
 template <class T> void activation_is(activation act, const std::function<double(double)>& f) {
   for (std::size_t I : {1, 5, 16, 37}) {
     const auto x = rounded<T>(golden::normals(2 * 2 * I, 5, 3));
-    auto plain = buffer<T>(x), gated = buffer<T>(x);
-    activate<T>({1}, act, false, {plain.data(), 2, 2 * I});
-    activate<T>({1}, act, true, {gated.data(), 2, 2 * I});
+    const auto in = buffer<T>(x);
+    std::vector<T> plain(2 * 2 * I), gated(2 * I);
+    activate<T>({1}, act, false, {in.data(), 2, 2 * I}, {plain.data(), 2, 2 * I});
+    activate<T>({1}, act, true, {in.data(), 2, 2 * I}, {gated.data(), 2, I});
+    packed_rows<T> packed; // two rows: one strip of two
+    activate<T>({2}, act, true, {in.data(), 2, 2 * I}, packed);
     const double eps = 8 * std::numeric_limits<T>::epsilon();
     for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(plain[i], f(x[i]), eps * (1 + std::abs(x[i]))) << x[i];
     for (std::size_t r = 0; r < 2; ++r)
       for (std::size_t i = 0; i < I; ++i) {
         const double u = x[r * 2 * I + i], v = x[r * 2 * I + I + i];
-        ASSERT_NEAR(gated[r * 2 * I + i], f(u) * v, 2 * eps * (1 + std::abs(u)) * (1 + std::abs(v)));
+        ASSERT_NEAR(gated[r * I + i], f(u) * v, 2 * eps * (1 + std::abs(u)) * (1 + std::abs(v)));
+        ASSERT_EQ(packed.data(0)[i * 2 + r], gated[r * I + i]);
       }
   }
 }

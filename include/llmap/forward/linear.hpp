@@ -47,15 +47,10 @@ template <class T> struct store_tile {
 } // namespace detail
 
 template <class T>
-void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
-            std::type_identity_t<matrix_view<T>> y, store_mode mode = store_mode::overwrite) {
+void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::type_identity_t<matrix_view<T>> y,
+            store_mode mode = store_mode::overwrite) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>(), "linear: w is packed for this machine");
-  if (x.rows == 0) return;
-  static thread_local aligned_buffer<T> packed; // kept for the next call
-  packed.resize(x.rows * x.cols);
-  T* const rows = packed.data();
-  pack_rows<T>(exec, x, rows);
   const std::size_t block = detail::rows_per_task<T>(x.rows, x.cols), row_blocks = (x.rows + block - 1) / block;
   // Several tasks a thread, so that the last ones end together.
   const std::size_t share = row_blocks * w.panels() / (6 * static_cast<std::size_t>(std::max(exec.threads, 1)));
@@ -63,11 +58,19 @@ void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>>
   w.visit([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * groups, [&](std::size_t task) {
       const std::size_t row = task % row_blocks * block, panel = task / row_blocks * group, m = std::min(block, x.rows - row);
-      simd::run(detail::product_task<T, Stored, detail::store_tile<T>>{
-          rows + row * x.cols, m, &w, panel, std::min(group, w.panels() - panel),
-          detail::thread_scratch<T>(detail::product_scratch<T>(m, x.cols)), {&w, y.row_range(row, m), mode}});
+      T* const scratch = detail::thread_scratch<T>(detail::product_scratch<T>(m, x.cols));
+      detail::multiply_panels<T, Stored>(x.data(row), m, w, panel, std::min(group, w.panels() - panel), scratch,
+                                         detail::store_tile<T>{&w, y.row_range(row, m), mode});
     });
   });
+}
+
+template <class T>
+void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
+            std::type_identity_t<matrix_view<T>> y, store_mode mode = store_mode::overwrite) {
+  static thread_local packed_rows<T> packed; // kept for the next call
+  packed.fill(exec, x);
+  linear<T>(exec, packed, w, y, mode);
 }
 
 } // namespace llmap

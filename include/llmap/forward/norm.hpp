@@ -3,7 +3,7 @@
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/simd.hpp"
-#include "llmap/forward/cpu_executor.hpp"
+#include "llmap/forward/packed_rows.hpp"
 #include <cmath>
 
 namespace llmap {
@@ -62,6 +62,14 @@ void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "norm: shapes of x and y");
   for_row_blocks(exec, x.rows, 64, [&](std::size_t first, std::size_t count) {
     simd::run(detail::norm_task<T>{x.row_range(first, count), &w, y.row_range(first, count)});
+  });
+}
+
+/// The same, packed for linear.
+template <class T>
+void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const norm_weights<T>& w, packed_rows<T>& y) {
+  y.fill(exec, x.rows, x.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+    simd::run(detail::norm_task<T>{x.row_range(first, count), &w, out});
   });
 }
 

@@ -6,14 +6,27 @@
 #pragma once
 #include "llmap/forward/packed_matrix.hpp"
 #include "llmap/forward/packed_rows.hpp"
+#include <algorithm>
+#include <unistd.h>
 
 namespace llmap {
 
 namespace detail {
 
 inline constexpr std::size_t max_depth = 1024;      // a block of a panel and of the rows fit the second-level cache
-inline constexpr std::size_t row_block_bytes = 384 * 1024;
 inline constexpr std::size_t panels_waiting = 8;    // panels of unfinished tiles
+
+/// Bytes of activations that a task works on: they share the second-level cache with a panel of weights.
+inline std::size_t row_block_bytes() {
+  static const std::size_t bytes = [] {
+    long cache = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    cache = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return std::clamp<std::size_t>(cache > 0 ? static_cast<std::size_t>(cache) : 0, std::size_t{512} << 10, std::size_t{2} << 20) * 5 / 8;
+  }();
+  return bytes;
+}
 
 /// K cut into blocks of this many columns.
 constexpr std::size_t depth_block(std::size_t K) {
@@ -24,71 +37,77 @@ constexpr std::size_t depth_block(std::size_t K) {
 /// Rows of a task: even blocks of whole tiles that fit the cache.
 template <class T> std::size_t rows_per_task(std::size_t M, std::size_t K) {
   const std::size_t R = simd::tile_rows();
-  const std::size_t most = std::max(4 * R, row_block_bytes / (std::max<std::size_t>(depth_block(K), 1) * sizeof(T)));
+  const std::size_t most = std::max(4 * R, row_block_bytes() / (std::max<std::size_t>(depth_block(K), 1) * sizeof(T)));
   const std::size_t blocks = (M + most - 1) / most;
   return blocks ? ((M + blocks - 1) / blocks + R - 1) / R * R : R;
 }
 
-/// A buffer of the calling thread, kept for its next task.
-template <class T> T* thread_scratch(std::size_t size) {
-  static thread_local aligned_buffer<T> scratch;
-  scratch.resize(size);
-  return scratch.data();
-}
-
-/// Elements of scratch that product_task needs for `rows` rows of K columns.
+/// Elements of scratch that multiply_panels needs for `rows` rows of K columns.
 template <class T> std::size_t product_scratch(std::size_t rows, std::size_t K) {
   const std::size_t depth = depth_block(K), waiting = K > max_depth ? panels_waiting * rows : 0;
   return (depth + waiting) * simd::panel_width<T>();
 }
 
-/// Finish is called as finish(row, panel, matrix_tile<Isa, T, R>&) for every tile: rows row, row + 1, ... of the
-/// task, the columns of one panel; panels in ascending order.
-template <class T, class Stored, class Finish> struct product_task {
-  const T* x;                 // packed rows (rows, K)
-  std::size_t rows;
-  const packed_matrix<T>* w;  // (N, K)
-  std::size_t first_panel, panels;
-  T* scratch;
+/// A block of a panel widened to T.
+template <class T, class Stored> struct widen_task {
+  const Stored* stored;
+  std::size_t n; // a multiple of the panel width
+  T* out;
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, T>;
+    for (std::size_t i = 0; i < n; i += W) simd::store<T, W>(out + i, simd::widen<T, W>(stored + i));
+  }
+};
+
+/// All rows of a task times one block of one panel.
+template <class T, class Finish> struct panel_task {
+  const T* x;           // packed rows (rows, K), from column k on
+  std::size_t rows, K, k, depth;
+  const T* block;       // (depth, NR)
+  T* unfinished;        // (rows, NR)
+  const char* next;     // what is fetched meanwhile, a share with each strip
+  std::size_t next_bytes;
+  std::size_t panel;
   Finish finish;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
-    constexpr int W = simd::width<Isa, T>;
-    const std::size_t K = w->cols, depth = depth_block(K), end = first_panel + panels;
-    T *widened = scratch, *waiting = scratch + depth * NR;
-    for (std::size_t group = first_panel; group < end; group += panels_waiting) {
-      std::size_t k = 0;
-      do {
-        const std::size_t count = K - k < depth ? K - k : depth;
-        for (std::size_t p = group; p < end && p < group + panels_waiting; ++p) {
-          const Stored* stored = w->template panel_data<Stored>(p) + k * NR;
-          const T* block;
-          if constexpr (std::is_same_v<Stored, T>) {
-            block = stored;
-          } else {
-            for (std::size_t i = 0; i < count * NR; i += W) simd::store<T, W>(widened + i, simd::widen<T, W>(stored + i));
-            block = widened;
-          }
-          // Meanwhile the panel that follows is fetched, a share of it with each strip.
-          const char* next = reinterpret_cast<const char*>(w->template panel_data<Stored>(std::min(p + 1, end - 1)) + k * NR);
-          const std::size_t next_bytes = count * NR * sizeof(Stored);
-          T* unfinished = waiting + (p - group) * rows * NR;
-          for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
-            matrix_tile<Isa, T, R> tile;
-            if (k == 0) tile.clear();
-            else tile.load(unfinished + r * NR, NR);
-            const std::size_t fetched = r / Isa::tile_rows * count * 16;
-            tile.multiply_add(count, x + r * K + k * R, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
-            if (k + count < K) tile.store(unfinished + r * NR, NR);
-            else finish(r, p, tile);
-          });
-        }
-        k += count;
-      } while (k < K);
-    }
+    for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+      matrix_tile<Isa, T, R> tile;
+      if (k == 0) tile.clear();
+      else tile.load(unfinished + r * NR, NR);
+      const std::size_t fetched = r / Isa::tile_rows * depth * 16;
+      tile.multiply_add(depth, x + r * K + k * R, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
+      if (k + depth < K) tile.store(unfinished + r * NR, NR);
+      else finish(r, panel, tile);
+    });
   }
 };
+
+/// X (rows, K) times some panels of w. finish(row, panel, matrix_tile<Isa, T, R>&) is called for every tile: rows row,
+/// row + 1, ... of x, the columns of one panel; panels in ascending order.
+template <class T, class Stored, class Finish>
+void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, std::size_t first_panel, std::size_t panels, T* scratch,
+                     const Finish& finish) {
+  const std::size_t K = w.cols, NR = w.panel, step = depth_block(K), end = first_panel + panels;
+  T *widened = scratch, *waiting = scratch + step * NR;
+  for (std::size_t group = first_panel; group < end; group += panels_waiting) {
+    std::size_t k = 0;
+    do {
+      const std::size_t depth = std::min(step, K - k);
+      for (std::size_t p = group; p < std::min(end, group + panels_waiting); ++p) {
+        const Stored* stored = w.template panel_data<Stored>(p) + k * NR;
+        const T* block = widened;
+        if constexpr (std::is_same_v<Stored, T>) block = stored;
+        else simd::run(widen_task<T, Stored>{stored, depth * NR, widened});
+        const Stored* next = w.template panel_data<Stored>(std::min(p + 1, end - 1)) + k * NR;
+        simd::run(panel_task<T, Finish>{x, rows, K, k, depth, block, waiting + (p - group) * rows * NR, reinterpret_cast<const char*>(next),
+                                        depth * NR * sizeof(Stored), p, finish});
+      }
+      k += depth;
+    } while (k < K);
+  }
+}
 
 } // namespace detail
 

@@ -1,6 +1,6 @@
 // Activations (M, K) packed for matrix_tile: the strips of for_strips one after another, each [K][R], so that a tile
 // reads one stream from the first address to the last, whatever the row stride of x. The strip that begins at row r
-// begins at element r * K. Costs about 1 % of a product with 1,000 columns.
+// begins at element r * K. What makes activations row by row (norm, activate) can pack them as it makes them.
 #pragma once
 #include "llmap/core/view.hpp"
 #include "llmap/forward/cpu_executor.hpp"
@@ -39,13 +39,47 @@ template <class T> struct pack_rows_task {
   }
 };
 
+/// A buffer of the calling thread, kept for its next task.
+template <class T> T* thread_scratch(std::size_t size) {
+  static thread_local aligned_buffer<T> scratch;
+  scratch.resize(size);
+  return scratch.data();
+}
+
 } // namespace detail
 
-/// Packs x into `out` (M K elements).
-template <class T> void pack_rows(const cpu_executor& exec, matrix_view<const T> x, T* out) {
-  for_row_blocks(exec, x.rows, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
-    simd::run(detail::pack_rows_task<T>{x.row_range(first, count), out + first * x.cols});
-  });
-}
+/// Packed activations, and room for them that is kept from use to use.
+template <class T> class packed_rows {
+  aligned_buffer<T> storage_;
+
+public:
+  std::size_t rows = 0, cols = 0; // (M, K)
+
+  /// Packed rows from row `first` on, a multiple of the height of a tile.
+  const T* data(std::size_t first) const { return storage_.data() + first * cols; }
+
+  /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which is
+  /// packed while it is still in the cache. Rows are shared among threads.
+  template <class Produce> void fill(const cpu_executor& exec, std::size_t M, std::size_t K, const Produce& produce) {
+    shape(M, K);
+    for_row_blocks(exec, M, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
+      const matrix_view<T> made(detail::thread_scratch<T>(count * K), count, K);
+      produce(first, count, made);
+      simd::run(detail::pack_rows_task<T>{made, storage_.data() + first * K});
+    });
+  }
+  void fill(const cpu_executor& exec, matrix_view<const T> x) {
+    shape(x.rows, x.cols);
+    for_row_blocks(exec, x.rows, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
+      simd::run(detail::pack_rows_task<T>{x.row_range(first, count), storage_.data() + first * x.cols});
+    });
+  }
+
+private:
+  void shape(std::size_t M, std::size_t K) {
+    rows = M, cols = K;
+    storage_.resize(M * K);
+  }
+};
 
 } // namespace llmap

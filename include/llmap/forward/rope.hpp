@@ -4,6 +4,7 @@
 // Peng et al., "YaRN" (2023); the scaling kinds are those of rope_plan.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
+#include "llmap/core/simd.hpp"
 #include "llmap/forward/batch.hpp"
 #include "llmap/forward/cpu_executor.hpp"
 #include <algorithm>
@@ -65,37 +66,57 @@ template <class T> struct rope_table {
     angles = storage.reshape(batch.rows(), 2 * half);
     const bool by_length = plan.kind == rope_plan::scaling::dynamic || plan.kind == rope_plan::scaling::longrope;
     const std::vector<double> fixed = rope_frequencies(plan, 0);
-    parallel_for(exec.threads, batch.texts(), [&](std::size_t text) {
+    for (std::size_t text = 0; text < batch.texts(); ++text) {
       const std::vector<double> own = by_length ? rope_frequencies(plan, batch.length(text)) : fixed;
-      for (std::size_t p = 0; p < batch.length(text); ++p) {
-        T* row = angles.row(batch.offsets[text] + p);
-        for (std::size_t i = 0; i < half; ++i) {
-          const double angle = static_cast<double>(p) * own[i];
-          row[i] = static_cast<T>(std::cos(angle) * plan.attention_factor);
-          row[half + i] = static_cast<T>(std::sin(angle) * plan.attention_factor);
+      for_row_blocks(exec, batch.length(text), 64, [&](std::size_t first, std::size_t count) {
+        for (std::size_t p = first; p < first + count; ++p) {
+          T* row = angles.row(batch.offsets[text] + p);
+          for (std::size_t i = 0; i < half; ++i) {
+            const double angle = static_cast<double>(p) * own[i];
+            row[i] = static_cast<T>(std::cos(angle) * plan.attention_factor);
+            row[half + i] = static_cast<T>(std::sin(angle) * plan.attention_factor);
+          }
         }
-      }
-    });
+      });
+    }
   }
 };
 
-/// Rotates `heads` heads of width `head_dim` in the leading columns of x (T, ...), in place.
-template <class T>
-void rope(const cpu_executor& exec, std::type_identity_t<matrix_view<T>> x, std::size_t heads, std::size_t head_dim,
-          const rope_table<T>& table) {
-  const std::size_t half = table.angles.cols / 2;
-  for_row_blocks(exec, x.rows, 64, [&](std::size_t first, std::size_t count) {
-    for (std::size_t r = first; r < first + count; ++r) {
-      const T *cosine = table.angles.row(r), *sine = cosine + half;
+namespace detail {
+template <class T> struct rope_task {
+  matrix_view<T> x;
+  std::size_t heads, head_dim;
+  matrix_view<const T> angles;
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, T>;
+    const std::size_t half = angles.cols / 2;
+    for (std::size_t r = 0; r < x.rows; ++r) {
+      const T *cosine = angles.row(r), *sine = cosine + half;
       for (std::size_t h = 0; h < heads; ++h) {
         T *a = x.row(r) + h * head_dim, *b = a + half;
-        for (std::size_t i = 0; i < half; ++i) {
+        std::size_t i = 0;
+        for (; i + W <= half; i += W) {
+          const auto u = simd::load<T, W>(a + i), v = simd::load<T, W>(b + i), c = simd::load<T, W>(cosine + i), s = simd::load<T, W>(sine + i);
+          simd::store<T, W>(a + i, u * c - v * s);
+          simd::store<T, W>(b + i, v * c + u * s);
+        }
+        for (; i < half; ++i) {
           const T u = a[i], v = b[i];
           a[i] = u * cosine[i] - v * sine[i];
           b[i] = v * cosine[i] + u * sine[i];
         }
       }
     }
+  }
+};
+} // namespace detail
+
+/// Rotates `heads` heads of width `head_dim` in the leading columns of x (T, ...), in place.
+template <class T>
+void rope(const cpu_executor& exec, std::type_identity_t<matrix_view<T>> x, std::size_t heads, std::size_t head_dim,
+          const rope_table<T>& table) {
+  for_row_blocks(exec, x.rows, 32, [&](std::size_t first, std::size_t count) {
+    simd::run(detail::rope_task<T>{x.row_range(first, count), heads, head_dim, table.angles.row_range(first, count)});
   });
 }
 

@@ -38,7 +38,8 @@ template <class T> struct decoder {
 
 /// Buffers of a forward pass, kept between batches; they grow to the largest batch seen.
 template <class T> struct forward_workspace {
-  matrix_buffer<T> embedded, hidden, normed, qkv, mixed, branch, inner, projected;
+  matrix_buffer<T> embedded, hidden, qkv, mixed, branch, inner, projected;
+  packed_rows<T> normed, activated;
   std::vector<rope_table<T>> ropes;
   attention_workspace<T> attention;
 };
@@ -114,18 +115,17 @@ template <class T>
 matrix_view<T> embed(const cpu_executor& exec, const decoder<T>& model, const ragged_batch& batch, forward_workspace<T>& work) {
   const embedding_plan& plan = model.plan.embedding;
   const packed_matrix<T>& table = model.embedding_table();
-  matrix_view<T> embedded = work.embedded.reshape(batch.rows(), table.cols);
+  const auto C = static_cast<std::size_t>(model.plan.width);
+  matrix_view<T> h = work.hidden.reshape(batch.rows(), C);
+  const matrix_view<T> embedded = model.embedding_projection ? work.embedded.reshape(batch.rows(), table.cols) : h;
   const T scale = static_cast<T>(plan.scale);
-  for_row_blocks(exec, batch.rows(), 64, [&](std::size_t first, std::size_t count) {
+  for_row_blocks(exec, batch.rows(), 16, [&](std::size_t first, std::size_t count) {
     for (std::size_t r = first; r < first + count; ++r) {
       table.read_row(static_cast<std::size_t>(batch.ids[r]), embedded.row(r));
       for (std::size_t k = 0; k < table.cols; ++k) embedded(r, k) *= scale;
     }
   });
-  const auto C = static_cast<std::size_t>(model.plan.width);
-  matrix_view<T> h = work.hidden.reshape(batch.rows(), C);
   if (model.embedding_projection) linear<T>(exec, embedded, *model.embedding_projection, h);
-  else for (std::size_t r = 0; r < h.rows; ++r) std::copy_n(embedded.row(r), C, h.row(r));
   if (model.positions.size() != 0)
     for (std::size_t t = 0; t < batch.texts(); ++t)
       for (std::size_t p = 0; p < batch.length(t); ++p) {
@@ -137,10 +137,10 @@ matrix_view<T> embed(const cpu_executor& exec, const decoder<T>& model, const ra
   return h;
 }
 
-/// y (T, C) += or = attention branch of x (T, C).
-template <class T>
-void attention_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const ragged_batch& batch, matrix_view<const T> x,
-                      matrix_view<T> y, store_mode mode, forward_workspace<T>& work) {
+/// y (T, C) += or = attention branch of x (T, C), a view or packed.
+template <class T, class Rows>
+void attention_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const ragged_batch& batch, const Rows& x, matrix_view<T> y,
+                      store_mode mode, forward_workspace<T>& work) {
   const attention_options<T>& a = layer.attention;
   matrix_view<T> qkv = work.qkv.reshape(x.rows, layer.qkv.rows), mixed = work.mixed.reshape(x.rows, a.heads * a.head_dim);
   linear<T>(exec, x, layer.qkv, qkv);
@@ -149,14 +149,14 @@ void attention_branch(const cpu_executor& exec, const decoder_layer<T>& layer, c
   linear<T>(exec, mixed, layer.out, y, mode);
 }
 
-/// y (T, C) += or = MLP branch of x (T, C).
-template <class T>
-void mlp_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const mlp_plan& plan, matrix_view<const T> x, matrix_view<T> y,
+/// y (T, C) += or = MLP branch of x (T, C), a view or packed.
+template <class T, class Rows>
+void mlp_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const mlp_plan& plan, const Rows& x, matrix_view<T> y,
                 store_mode mode, forward_workspace<T>& work) {
   matrix_view<T> inner = work.inner.reshape(x.rows, layer.mlp_in.rows);
   linear<T>(exec, x, layer.mlp_in, inner);
-  activate<T>(exec, plan.act, plan.gated, inner);
-  linear<T>(exec, inner.column_range(0, static_cast<std::size_t>(plan.inner)), layer.mlp_out, y, mode);
+  activate<T>(exec, plan.act, plan.gated, inner, work.activated);
+  linear<T>(exec, work.activated, layer.mlp_out, y, mode);
 }
 
 template <class T> void add_rows(const cpu_executor& exec, matrix_view<const T> x, matrix_view<T> y) {
@@ -170,7 +170,7 @@ template <class T> void add_rows(const cpu_executor& exec, matrix_view<const T> 
 template <class T>
 void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, const layer_plan& plan, const ragged_batch& batch,
                    matrix_view<T> h, forward_workspace<T>& work) {
-  matrix_view<T> x = work.normed.reshape(h.rows, h.cols);
+  packed_rows<T>& x = work.normed;
   // Adds a branch to h, through its own norm where it has one.
   const auto add_branch = [&](const auto& branch, const std::optional<norm_weights<T>>& out_norm) {
     if (!out_norm) return branch(h, store_mode::add);
@@ -179,18 +179,14 @@ void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, cons
     norm<T>(exec, y, *out_norm, y);
     add_rows<T>(exec, y, h);
   };
-  const auto attend = [&](matrix_view<const T> from) {
-    return [&, from](matrix_view<T> y, store_mode mode) { attention_branch<T>(exec, layer, batch, from, y, mode, work); };
-  };
-  const auto transform = [&](matrix_view<const T> from) {
-    return [&, from](matrix_view<T> y, store_mode mode) { mlp_branch<T>(exec, layer, plan.mlp, from, y, mode, work); };
-  };
+  const auto attend = [&](matrix_view<T> y, store_mode mode) { attention_branch<T>(exec, layer, batch, x, y, mode, work); };
+  const auto transform = [&](matrix_view<T> y, store_mode mode) { mlp_branch<T>(exec, layer, plan.mlp, x, y, mode, work); };
   switch (plan.topology) {
   case residual::pre_norm:
     norm<T>(exec, h, layer.attention_norm, x);
-    add_branch(attend(x), layer.attention_out_norm);
+    add_branch(attend, layer.attention_out_norm);
     norm<T>(exec, h, layer.mlp_norm, x);
-    add_branch(transform(x), layer.mlp_out_norm);
+    add_branch(transform, layer.mlp_out_norm);
     break;
   case residual::post_norm:
     attention_branch<T>(exec, layer, batch, h, h, store_mode::add, work);

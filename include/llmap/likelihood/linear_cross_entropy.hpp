@@ -78,27 +78,23 @@ template <class T> struct sum_tile {
 
 /// Buffers kept between calls.
 template <class T> struct head_workspace {
-  aligned_buffer<T> rows; // packed x
+  packed_rows<T> rows;
   aligned_buffer<log_sum_exp<double>> partial;
   aligned_buffer<double> target_logit;
 };
 
 template <class T>
-void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
-                          std::span<const std::int32_t> targets, const head_options& options, std::span<double> log_probability,
-                          head_workspace<T>& work) {
+void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::span<const std::int32_t> targets,
+                          const head_options& options, std::span<double> log_probability, head_workspace<T>& work) {
   LLMAP_EXPECTS(x.cols == w.cols && targets.size() == x.rows && log_probability.size() == x.rows, "linear_cross_entropy: shapes");
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
-  if (x.rows == 0) return;
   const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel, chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
   const std::size_t block = detail::rows_per_task<T>(M, x.cols), row_blocks = (M + block - 1) / block;
   const std::size_t lanes = w.panel / simd::tile_vectors;
   const bool no_bias = std::all_of(w.bias.data(), w.bias.data() + w.bias.size(), [](T b) { return b == T(0); });
-  work.rows.resize(M * x.cols);
   work.partial.resize(chunks * M);
   work.target_logit.resize(M);
-  pack_rows<T>(exec, x, work.rows.data());
   w.visit([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * chunks, [&](std::size_t task) {
       const std::size_t row = task % row_blocks * block, number = task / row_blocks, panel = number * chunk, m = std::min(block, M - row);
@@ -107,10 +103,10 @@ void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_
       T *const sums = scratch + room, *const reference = sums + m * lanes;
       std::fill_n(sums, m * lanes, T(0));
       std::fill_n(reference, m, detail::no_reference<T>);
-      simd::run(detail::product_task<T, Stored, detail::sum_tile<T>>{
-          work.rows.data() + row * x.cols, m, &w, panel, std::min(chunk, w.panels() - panel), scratch,
-          {&w, targets.data() + row, static_cast<T>(options.scale), static_cast<T>(options.softcap),
-           options.scale == 1 && options.softcap == 0 && no_bias, reference, sums, work.target_logit.data() + row}});
+      detail::multiply_panels<T, Stored>(
+          x.data(row), m, w, panel, std::min(chunk, w.panels() - panel), scratch,
+          detail::sum_tile<T>{&w, targets.data() + row, static_cast<T>(options.scale), static_cast<T>(options.softcap),
+                              options.scale == 1 && options.softcap == 0 && no_bias, reference, sums, work.target_logit.data() + row});
       for (std::size_t r = 0; r < m; ++r) {
         double total = 0;
         for (std::size_t lane = 0; lane < lanes; ++lane) total += static_cast<double>(sums[r * lanes + lane]);
@@ -123,6 +119,14 @@ void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_
     for (std::size_t c = 0; c < chunks; ++c) all.merge(work.partial[c * M + r]);
     log_probability[r] = work.target_logit[r] - all.value();
   }
+}
+
+template <class T>
+void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
+                          std::span<const std::int32_t> targets, const head_options& options, std::span<double> log_probability,
+                          head_workspace<T>& work) {
+  work.rows.fill(exec, x);
+  linear_cross_entropy<T>(exec, work.rows, w, targets, options, log_probability, work);
 }
 
 } // namespace llmap

@@ -35,7 +35,6 @@ inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, con
 template <class T> struct score_workspace {
   forward_workspace<T> forward;
   head_workspace<T> head;
-  matrix_buffer<T> rows;
 };
 
 /// log p(ids[t + 1] | ids[0..t]) for every text of the batch: T - 1 numbers each, nats, texts one after another.
@@ -55,12 +54,14 @@ std::vector<double> token_log_probabilities(const cpu_executor& exec, const deco
   std::vector<double> result(targets.size());
   if (targets.empty()) return result;
   const matrix_view<const T> hidden = forward<T>(exec, model, batch, work.forward);
-  // Rows that predict something, without each text's last.
-  matrix_view<T> rows = work.rows.reshape(targets.size(), hidden.cols);
-  std::size_t to = 0;
+  // Rows that predict something: all but each text's last.
+  std::vector<std::size_t> row_of;
   for (std::size_t t = 0; t < batch.texts(); ++t)
-    for (std::size_t p = 0; p + 1 < batch.length(t); ++p) std::copy_n(hidden.row(batch.offsets[t] + p), hidden.cols, rows.row(to++));
-  linear_cross_entropy<T>(exec, rows, model.head, targets, {model.plan.head.scale, model.plan.head.softcap}, result, work.head);
+    for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
+  work.head.rows.fill(exec, targets.size(), hidden.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+    for (std::size_t r = 0; r < count; ++r) std::copy_n(hidden.row(row_of[first + r]), hidden.cols, out.row(r));
+  });
+  linear_cross_entropy<T>(exec, work.head.rows, model.head, targets, {model.plan.head.scale, model.plan.head.softcap}, result, work.head);
   return result;
 }
 
