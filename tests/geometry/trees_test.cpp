@@ -1,9 +1,13 @@
+#include "llmap/core/random.hpp"
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
+#include "llmap/geometry/neighbour_joining.hpp"
 #include "llmap/geometry/newick.hpp"
 #include "llmap/reference/map_reference.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
+#include <map>
+#include <numeric>
 #include <set>
 
 using namespace llmap;
@@ -66,4 +70,71 @@ TEST(newick, names_are_quoted_and_lengths_halved) {
   row_matrix lopsided = row_matrix::Zero(3, 3);
   lopsided(0, 1) = 1;
   EXPECT_THROW(agglomerate(lopsided, linkage_kind::average), contract_error);
+}
+
+namespace {
+/// Path lengths between the models of a joined tree.
+row_matrix path_lengths(const joined_tree& t) {
+  const std::size_t nodes = t.models + t.joins.size();
+  std::vector<std::size_t> parent(nodes, nodes);
+  std::vector<double> branch(nodes, 0.0);
+  for (std::size_t m = 0; m < t.joins.size(); ++m) {
+    const tree_join& j = t.joins[m];
+    parent[j.left] = parent[j.right] = t.models + m;
+    branch[j.left] = j.left_branch, branch[j.right] = j.right_branch;
+  }
+  const auto K = static_cast<Eigen::Index>(t.models);
+  row_matrix out = row_matrix::Zero(K, K);
+  for (std::size_t a = 0; a < t.models; ++a) {
+    std::map<std::size_t, double> above; // distance of a to each of its ancestors
+    double length = 0;
+    for (std::size_t n = a; n < nodes; length += branch[n], n = parent[n]) above[n] = length;
+    for (std::size_t b = 0; b < t.models; ++b) {
+      double other = 0;
+      std::size_t n = b;
+      for (; above.count(n) == 0; n = parent[n]) other += branch[n];
+      out(static_cast<Eigen::Index>(a), static_cast<Eigen::Index>(b)) = above[n] + other;
+    }
+  }
+  return out;
+}
+} // namespace
+
+TEST(neighbour_joining, by_hand) {
+  // Of an additive matrix of five: a and b are joined first, at 2 and 3.
+  row_matrix d(5, 5);
+  d << 0, 5, 9, 9, 8, 5, 0, 10, 10, 9, 9, 10, 0, 8, 7, 9, 10, 8, 0, 3, 8, 9, 7, 3, 0;
+  const joined_tree t = neighbour_joining(d);
+  ASSERT_EQ(t.joins.size(), 4u);
+  EXPECT_EQ(t.joins[0].left, 1u);
+  EXPECT_EQ(t.joins[0].right, 0u);
+  EXPECT_DOUBLE_EQ(t.joins[0].left_branch, 3);
+  EXPECT_DOUBLE_EQ(t.joins[0].right_branch, 2);
+  EXPECT_LT((path_lengths(t) - d).cwiseAbs().maxCoeff(), 1e-12);
+  EXPECT_EQ(newick(neighbour_joining(d.topLeftCorner(2, 2)), {"a", "it's"}), "('a':2.5,'it''s':2.5);");
+  EXPECT_TRUE(neighbour_joining(row_matrix::Zero(1, 1)).joins.empty());
+  EXPECT_THROW(neighbour_joining(row_matrix::Constant(2, 2, NAN)), error);
+}
+
+TEST(neighbour_joining, gives_back_the_tree_of_additive_distances) {
+  const counter_random r{3};
+  for (const std::size_t models : {3, 4, 9, 40, 131}) {
+    joined_tree tree{models, {}}; // joined at random, branches at random
+    std::vector<std::size_t> left(models);
+    std::iota(left.begin(), left.end(), std::size_t{0});
+    for (std::size_t m = 0; left.size() > 1; ++m) {
+      const auto take = [&](std::uint64_t stream) {
+        const auto at = left.begin() + static_cast<std::ptrdiff_t>(r.below(stream, m, left.size()));
+        const std::size_t id = *at;
+        left.erase(at);
+        return id;
+      };
+      const std::size_t a = take(0), b = take(1);
+      tree.joins.push_back({a, b, 0.1 + r.uniform(2, m), 0.1 + r.uniform(3, m)});
+      left.push_back(models + m);
+    }
+    const row_matrix d = path_lengths(tree);
+    const row_matrix symmetric = (d + d.transpose()) / 2;
+    EXPECT_LT((path_lengths(neighbour_joining(symmetric)) - d).cwiseAbs().maxCoeff(), 1e-11) << models;
+  }
 }

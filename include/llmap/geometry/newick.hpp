@@ -17,15 +17,23 @@ inline std::string newick_name(const std::string& name) {
   return out;
 }
 
+namespace detail {
+
+inline std::string newick_branch(std::string text, double length) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, length).ptr;
+  return std::move(text).append(1, ':').append(digits, end);
+}
+
+} // namespace detail
+
 inline std::string newick(const model_tree& t, const std::vector<std::string>& names) {
   LLMAP_EXPECTS(names.size() == t.models, "newick: one name a model");
   std::vector<std::string> text(t.models + t.merges.size());
   for (std::size_t i = 0; i < t.models; ++i) text[i] = newick_name(names[i]);
   const auto height = [&](std::size_t id) { return id < t.models ? 0.0 : t.merges[id - t.models].height; };
   const auto branch = [&](std::size_t id, double parent) {
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, (parent - height(id)) / 2).ptr;
-    return std::move(text[id]).append(1, ':').append(digits, end);
+    return detail::newick_branch(std::move(text[id]), (parent - height(id)) / 2);
   };
   for (std::size_t m = 0; m < t.merges.size(); ++m) {
     const tree_merge& g = t.merges[m];

@@ -68,13 +68,13 @@ inline pca_result pca(const row_matrix& q, const pca_options& options = {}) {
 
   // The vectors are those of the smaller side; the other side is their image.
   const detail::eigen_on_one_thread guard;
-  const Eigen::VectorXd singular = values.head(P).cwiseSqrt();
   const row_matrix own = vectors.leftCols(P).transpose(); // (P, side)
-  const row_matrix image =
-      detail::block_product_of(singular.cwiseInverse().asDiagonal() * own, rows, options.threads);
+  row_matrix image = detail::block_product_of(own, rows, options.threads);
+  for (Eigen::Index p = 0; p < P; ++p) image.row(p) /= std::sqrt(values(p));
   pca_result out;
   out.loadings = few_models ? image : own;
-  out.scores = (singular.asDiagonal() * (few_models ? own : image)).transpose();
+  out.scores = (few_models ? own : image).transpose();
+  for (Eigen::Index p = 0; p < P; ++p) out.scores.col(p) *= std::sqrt(values(p));
   for (Eigen::Index p = 0; p < P; ++p) {
     Eigen::Index largest;
     out.loadings.row(p).cwiseAbs().maxCoeff(&largest);

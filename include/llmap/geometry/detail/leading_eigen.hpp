@@ -14,7 +14,7 @@
 
 namespace llmap::detail {
 
-/// out (rows, columns) = A X for rows [first, last) of A (n, n), row-major; X (n, columns) column-major.
+/// out = A X for rows [first, last) of A (any, n), row-major; X (n, columns) column-major.
 struct block_product {
   const double *a, *x;
   std::size_t n, first, last, columns;
@@ -67,13 +67,16 @@ inline symmetric_eigen leading_eigen(const Eigen::MatrixXd& a, Eigen::Index coun
                               static_cast<std::size_t>(columns), av.col(first).data()});
     });
   };
+  Eigen::VectorXd part(n);
   // Appends w, less its part in the first `size` columns, if anything is left of it.
   const auto append = [&](Eigen::Index& size, Eigen::VectorXd w) {
     double rest = w.norm();
     const double least = 1e-14 * rest;
     for (int pass = 0; pass < 2; ++pass) {
       const double before = rest;
-      w -= v.leftCols(size) * (v.leftCols(size).transpose() * w);
+      simd::run(block_product{v.data(), w.data(), static_cast<std::size_t>(n), 0,
+                              static_cast<std::size_t>(size), 1, part.data()});
+      for (Eigen::Index k = 0; k < size; ++k) w -= part(k) * v.col(k);
       rest = w.norm();
       if (rest <= least || (pass == 1 && rest < before / 2)) return; // only rounding is left
     }
@@ -96,14 +99,21 @@ inline symmetric_eigen leading_eigen(const Eigen::MatrixXd& a, Eigen::Index coun
       multiply(end, size - end);
       first = end;
     }
-    const auto [values, vectors] = solve_symmetric(v.leftCols(size).transpose() * av.leftCols(size));
-    const Eigen::MatrixXd best = v.leftCols(size) * vectors.leftCols(kept);
+    Eigen::MatrixXd projected(n, size); // the first `size` rows
+    simd::run(block_product{v.data(), av.data(), static_cast<std::size_t>(n), 0,
+                            static_cast<std::size_t>(size), static_cast<std::size_t>(size),
+                            projected.data()});
+    const auto [values, vectors] = solve_symmetric(projected.topRows(size));
+    Eigen::MatrixXd best = Eigen::MatrixXd::Zero(n, kept);
+    for (Eigen::Index c = 0; c < kept; ++c)
+      for (Eigen::Index k = 0; k < size; ++k) best.col(c) += vectors(k, c) * v.col(k);
     kept = 0;
     for (Eigen::Index c = 0; c < best.cols(); ++c) append(kept, best.col(c));
     multiply(0, kept);
-    const auto residual =
-        (av.leftCols(count) - v.leftCols(count) * values.head(count).asDiagonal()).colwise().norm();
-    if (residual.maxCoeff() <= 1e-14 * std::max(std::abs(values(0)), std::abs(values(size - 1))))
+    double residual = 0;
+    for (Eigen::Index c = 0; c < count; ++c)
+      residual = std::max(residual, (av.col(c) - values(c) * v.col(c)).norm());
+    if (residual <= 1e-14 * std::max(std::abs(values(0)), std::abs(values(size - 1))))
       return {values.head(count), v.leftCols(count)};
   }
   return all();
