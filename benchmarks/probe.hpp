@@ -7,6 +7,9 @@
 #include <benchmark/benchmark.h>
 #include <chrono>
 #include <vector>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace bench {
 
@@ -57,6 +60,39 @@ template <class T> double peak() {
   static const double value = measure_peak<T>(llmap::default_threads());
   return value;
 }
+
+#if defined(__x86_64__)
+/// The same with bf16 pairs: 64 operations an instruction. Only where llmap::simd::has_bf16_products().
+[[gnu::target("avx512f,avx512bf16"), gnu::noinline]] inline void bf16_multiply_adds(std::size_t rounds, int pair, float* out) {
+  constexpr int chains = 12;
+  __m512 c[chains];
+  const auto a = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) c[i] = _mm512_set1_ps(static_cast<float>(i));
+  for (std::size_t r = 0; r < rounds; ++r)
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) c[i] = _mm512_dpbf16_ps(c[i], a, a);
+  for (int i = 1; i < chains; ++i) c[0] = _mm512_add_ps(c[0], c[i]);
+  _mm512_storeu_ps(out, c[0]);
+}
+inline double measure_bf16_peak(int threads) {
+  constexpr std::size_t rounds = 2'000'000;
+  double best = 0;
+  int pair = 0x3c003c00;
+  benchmark::DoNotOptimize(pair);
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    std::vector<float> out(static_cast<std::size_t>(threads) * 64);
+    const auto start = std::chrono::steady_clock::now();
+    llmap::parallel_for(threads, static_cast<std::size_t>(threads), [&](std::size_t t) { bf16_multiply_adds(rounds, pair, &out[t * 64]); });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    benchmark::DoNotOptimize(out.data());
+    best = std::max(best, 64.0 * 12 * rounds * threads / seconds);
+  }
+  return best;
+}
+#else
+inline double measure_bf16_peak(int) { return 0; }
+#endif
 
 /// Sets GFLOP/s and the share of the probe.
 template <class T> void report(benchmark::State& state, double operations) {

@@ -1,5 +1,7 @@
-// The whole forward pass and head of a llama of SmolLM2-135M's shape with random bf16 weights, one text of T tokens at
-// a time: tokens a second, and the share of the float probe, which is measured around each of the runs.
+// The whole forward pass and head with random weights in the shapes of SmolLM2-135M and GPT-2, one text of T tokens at a time and
+// ragged texts of 60 to 400: tokens a second, and the share of the probe, which is measured around each of the runs. Where the
+// machine has bf16 products, these too, with their error against float64.
+#include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/llama.hpp"
 #include "llmap/core/random.hpp"
 #include "llmap/likelihood/score.hpp"
@@ -11,6 +13,8 @@ namespace {
 constexpr const char* smollm2 = R"({"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
   "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": true, "rms_norm_eps": 1e-5,
   "rope_theta": 100000, "max_position_embeddings": 8192})";
+constexpr const char* gpt2 = R"({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257,
+  "n_positions": 1024, "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"})";
 
 /// Random weights of whatever shape a plan asks for, made when they are read.
 struct random_weights {
@@ -37,38 +41,92 @@ struct random_weights {
   }
 };
 
-double run(const llmap::decoder<float>& model, std::size_t tokens, llmap::score_workspace<float>& work) {
-  llmap::ragged_batch batch;
+using texts = std::vector<std::vector<std::int32_t>>;
+
+std::vector<std::int32_t> random_ids(std::size_t tokens, std::uint64_t seed) {
   std::vector<std::int32_t> ids(tokens);
-  for (std::size_t i = 0; i < tokens; ++i) ids[i] = static_cast<std::int32_t>(llmap::counter_random{3}.below(0, i, 49152));
-  batch.add(ids);
+  for (std::size_t i = 0; i < tokens; ++i) ids[i] = static_cast<std::int32_t>(llmap::counter_random{seed}.below(0, i, 49152));
+  return ids;
+}
+texts ragged() {
+  texts all;
+  for (std::uint64_t i = 0; i < 12; ++i) all.push_back(random_ids(60 + llmap::counter_random{9}.below(1, i, 341), 20 + i));
+  return all;
+}
+
+/// 2 operations a weight of the linears and the head, and the causal half of attention in every layer.
+double operations(const llmap::decoder_plan& plan, const texts& all) {
+  double weights = static_cast<double>(plan.vocab) * static_cast<double>(plan.embedding.width), sum = 0;
+  for (const llmap::layer_plan& l : plan.layers)
+    for (const llmap::linear_plan* w : {&l.attention.qkv, &l.attention.out, &l.mlp.in, &l.mlp.out})
+      weights += static_cast<double>(w->rows()) * static_cast<double>(w->cols);
+  for (const auto& text : all) {
+    const double T = static_cast<double>(text.size());
+    sum += 2 * weights * T;
+    for (const llmap::layer_plan& l : plan.layers) sum += 2 * static_cast<double>(l.attention.heads * l.attention.head_dim) * T * (T + 1);
+  }
+  return sum;
+}
+
+template <class T> double seconds_of(const llmap::decoder<T>& model, const texts& all) {
   const auto start = std::chrono::steady_clock::now();
-  benchmark::DoNotOptimize(llmap::token_log_probabilities<float>({}, model, batch, work).data());
+  llmap::score_texts<T>({}, model, all, {}, [](std::size_t, std::span<const llmap::text_score> scores) { benchmark::DoNotOptimize(scores.data()); });
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+template <class Probe> void report(const char* what, const llmap::decoder<float>& model, const texts& all, const Probe& probe) {
+  std::size_t tokens = 0;
+  for (const auto& text : all) tokens += text.size();
+  const double work = operations(model.plan, all);
+  std::vector<double> shares, rates;
+  seconds_of(model, all);
+  for (int i = 0; i < 7; ++i) {
+    const double before = probe(), seconds = seconds_of(model, all), after = probe();
+    rates.push_back(static_cast<double>(tokens) / seconds);
+    shares.push_back(work / seconds / std::max(before, after));
+  }
+  std::sort(rates.begin(), rates.end());
+  std::sort(shares.begin(), shares.end());
+  std::printf("%-34s %6.0f tokens/s, %5.1f %% of the probe (%5.1f to %5.1f), %.0f MFLOP a token\n", what, rates[3], 100 * shares[3],
+              100 * shares.front(), 100 * shares.back(), work / static_cast<double>(tokens) * 1e-6);
+}
+
+void shape(const char* name, const llmap::decoder_plan& plan) {
+  const auto probe = [] { return bench::measure_peak<float>(llmap::default_threads()); };
+  const random_weights weights(plan);
+  const auto model = llmap::load_decoder<float>({}, plan, weights, "random");
+  for (std::size_t T : {128, 512, 1024})
+    report((std::string(name) + ", T = " + std::to_string(T)).c_str(), model, {random_ids(T, 3)}, probe);
+  report((std::string(name) + ", ragged 60-400").c_str(), model, ragged(), probe);
+  if (!llmap::simd::has_bf16_products()) return;
+
+  const auto narrow = llmap::load_decoder<float>({}, plan, weights, "random", llmap::arithmetic::bf16);
+  report((std::string(name) + ", T = 512, bf16").c_str(), narrow, {random_ids(512, 3)}, [] { return bench::measure_bf16_peak(llmap::default_threads()); });
+  llmap::ragged_batch batch;
+  batch.add(random_ids(128, 3));
+  const auto exact = llmap::load_decoder<double>({}, plan, weights, "random");
+  llmap::score_workspace<double> wide;
+  llmap::score_workspace<float> work;
+  const auto want = llmap::token_log_probabilities<double>({}, exact, batch, wide);
+  const auto errors = [&](const char* what, const std::vector<double>& got) {
+    double sum = 0, most = 0, bias = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const double e = got[i] - want[i];
+      sum += e * e, bias += e, most = std::max(most, std::abs(e));
+    }
+    const double n = static_cast<double>(got.size());
+    std::printf("  %s against float64, a token: root mean square %.1e nats, mean %+.1e, largest %.1e\n", what, std::sqrt(sum / n), bias / n, most);
+  };
+  errors("float32", llmap::token_log_probabilities<float>({}, model, batch, work));
+  errors("bf16 products", llmap::token_log_probabilities<float>({}, narrow, batch, work));
 }
 
 } // namespace
 
 int main() {
-  const llmap::decoder_plan plan = llama_plan(llmap::config(llmap::parse_json(smollm2, "smollm2"), "smollm2"));
-  const auto model = llmap::load_decoder<float>({}, plan, random_weights(plan), "random");
-  llmap::score_workspace<float> work;
-  const int threads = llmap::default_threads();
-  std::printf("%d threads, %s\n", threads, std::string(llmap::simd::name_of(llmap::simd::active_isa())).c_str());
-  for (std::size_t T : {128, 512, 1024}) {
-    run(model, T, work);
-    std::vector<double> shares, rates;
-    // 2 operations a weight of the linears and the head, and the causal half of attention in every layer.
-    const double weights = 30.0 * (576 * 960 + 576 * 576 + 3 * 576 * 1536) + 49152.0 * 576;
-    const double operations = static_cast<double>(T) * (2 * weights + 30.0 * 4 * 576 * static_cast<double>(T + 1) / 2);
-    for (int i = 0; i < 7; ++i) {
-      const double before = bench::measure_peak<float>(threads), seconds = run(model, T, work), after = bench::measure_peak<float>(threads);
-      rates.push_back(static_cast<double>(T) / seconds);
-      shares.push_back(operations / seconds / std::max(before, after));
-    }
-    std::sort(rates.begin(), rates.end());
-    std::sort(shares.begin(), shares.end());
-    std::printf("T = %4zu: %6.0f tokens/s, %4.1f %% of the probe (median of 7; %4.1f to %4.1f), %.0f MFLOP a token\n", T, rates[3],
-                100 * shares[3], 100 * shares.front(), 100 * shares.back(), operations / static_cast<double>(T) * 1e-6);
-  }
+  std::printf("%d threads, %s; weights stored as bf16; medians of 7 runs\n", llmap::default_threads(),
+              std::string(llmap::simd::name_of(llmap::simd::active_isa())).c_str());
+  const auto config = [](const char* json) { return llmap::config(llmap::parse_json(json, "shape"), "shape"); };
+  shape("SmolLM2-135M", llama_plan(config(smollm2)));
+  shape("GPT-2 124M", gpt2_plan(config(gpt2)));
 }

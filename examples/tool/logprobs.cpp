@@ -1,5 +1,6 @@
 // llmap logprobs: log p of every token of given id sequences, as JSON; for checking against other programs.
 #include "commands.hpp"
+#include "precision.hpp"
 #include "llmap/architectures/all.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
@@ -42,7 +43,7 @@ template <class T> void run(const logprobs_arguments& a) {
     if (plan.max_tokens && sequences[i].size() > static_cast<std::size_t>(plan.max_tokens))
       llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder);
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder, arithmetic_of(a.precision));
   llmap::score_workspace<T> work;
   nlohmann::ordered_json out{{"precision", a.precision}, {"sequences", nlohmann::json::array()}};
   for (const auto& ids : sequences) {
@@ -63,7 +64,7 @@ void add_logprobs(CLI::App& app) {
   CLI::App* c = app.add_subcommand("logprobs", "Print the log-probability of every token of given ids (JSON)");
   c->add_option("folder", a->folder, "model folder")->required();
   c->add_option("--ids", a->ids, "{\"sequences\": [[ids], ...]}")->required();
-  c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64"}))->capture_default_str();
+  c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64", "bf16"}))->capture_default_str();
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->callback([a] { a->precision == "f64" ? run<double>(*a) : run<float>(*a); });
 }

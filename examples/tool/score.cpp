@@ -70,7 +70,9 @@ void add_score(CLI::App& app) {
   c->add_option("folders", a->folders, "model folders, or folders of model folders")->required();
   c->add_option("--texts", a->texts, "texts (JSONL)")->required();
   c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
-  c->add_option("--precision", a->settings.precision, "working precision")->check(CLI::IsMember({"f32", "f64"}))->capture_default_str();
+  c->add_option("--precision", a->settings.precision, "working precision; bf16: products in bf16, faster and less accurate")
+      ->check(CLI::IsMember({"f32", "f64", "bf16"}))
+      ->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results; default: by the model's size")
       ->check(CLI::Range(1, 1 << 20));

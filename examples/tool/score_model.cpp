@@ -1,4 +1,5 @@
 #include "score_model.hpp"
+#include "precision.hpp"
 #include "llmap/architectures/all.hpp"
 #include "llmap/text/tokenizer.hpp"
 #include "llmap/weights/checkpoint.hpp"
@@ -100,7 +101,7 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
     ids.push_back(std::move(e.ids));
     truncated.push_back(e.truncated);
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, folder.string());
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, folder.string(), arithmetic_of(settings.precision));
 
   // Scores are saved four times a second and at the end: what is saved is never computed again.
   const auto start = clock_type::now();

@@ -91,6 +91,42 @@ TEST(linear, bits_do_not_depend_on_rows_or_threads) {
       ASSERT_EQ(whole, part) << threads << " threads, " << step << " rows";
     }
 }
+TEST(linear, bf16_products_are_those_of_rounded_factors) {
+  if (!simd::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions here";
+  for (std::size_t K : {1, 2, 7, 64, 2500})
+    for (std::size_t M : {1, 5, 12, 27, 150}) {
+      const std::size_t N = 70;
+      const auto w = cast<float>(golden::normals(N * K, 1)), x = cast<float>(golden::normals(M * K, 3)), b = cast<float>(golden::normals(N, 2));
+      memory_tensors source;
+      const auto n = static_cast<std::int64_t>(N), k = static_cast<std::int64_t>(K);
+      source.add<float>("w", {n, k}, w);
+      source.add<float>("b", {n}, b);
+      const auto packed = in_bf16_pairs(pack_matrix<float>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2), 2);
+      std::vector<float> y(M * N), alone(N);
+      linear<float>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
+      const auto rounded = [](const std::vector<float>& v) { return widen(cast<bf16>(widen(v))); };
+      const auto expected = reference::linear(rounded(x), rounded(w), widen(b), M, K, N);
+      const double bound = 20 * std::sqrt(static_cast<double>(K)) * static_cast<double>(K + 1) * std::numeric_limits<float>::epsilon();
+      for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound) << M << " rows of " << K << " at " << i;
+      linear<float>({1}, {x.data() + (M - 1) * K, 1, K}, packed, {alone.data(), 1, N});
+      ASSERT_TRUE(std::equal(alone.begin(), alone.end(), y.end() - static_cast<std::ptrdiff_t>(N))) << "bits do not depend on rows";
+      std::vector<float> row(K);
+      packed.read_row(N - 1, row.data());
+      for (std::size_t c = 0; c < K; ++c) ASSERT_EQ(row[c], static_cast<float>(bf16(w[(N - 1) * K + c])));
+    }
+}
+TEST(linear, bf16_products_keep_nan) {
+  if (!simd::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions here";
+  memory_tensors source;
+  source.add<float>("w", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+  const auto packed = in_bf16_pairs(pack_matrix<float>(source, {3, {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1);
+  const std::vector<float> x{1, std::bit_cast<float>(0x7fffffff), 0, 1, 1, 1};
+  std::vector<float> y(4);
+  linear<float>({1}, {x.data(), 2, 3}, packed, {y.data(), 2, 2});
+  EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]));
+  EXPECT_EQ(y[2], 6);
+  EXPECT_EQ(y[3], 15);
+}
 TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
   // head3: two heads of width 2, rows [q0 q0 k0 k0 v0 v0 q1 q1 k1 k1 v1 v1]
   std::vector<float> w(12), bias(12);

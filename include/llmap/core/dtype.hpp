@@ -55,6 +55,11 @@ struct f16 {
   }
 };
 
+/// Two neighbouring factors of a dot product, as the bf16 instructions take them. Not a storage format.
+struct bf16_pair {
+  bf16 first, second;
+};
+
 /// Every element type that the safetensors format names.
 enum class dtype : std::uint8_t {
   boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, i16, u16, f16, bf16, i32, u32, f32, c64, f64, i64, u64

@@ -155,6 +155,16 @@ inline isa active_isa() {
   return chosen;
 }
 
+/// Whether bf16 dot products are instructions here: AVX512_BF16, under the instruction set that is active.
+inline bool has_bf16_products() {
+#if defined(__x86_64__)
+  static const bool present = active_isa() == isa::avx512 && __builtin_cpu_supports("avx512bf16");
+  return present;
+#else
+  return false;
+#endif
+}
+
 namespace detail {
 #if defined(__x86_64__)
 template <class Kernel>

@@ -50,15 +50,15 @@ template <class T>
 void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::type_identity_t<matrix_view<T>> y,
             store_mode mode = store_mode::overwrite) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
-  LLMAP_EXPECTS(w.panel == simd::panel_width<T>(), "linear: w is packed for this machine");
-  const std::size_t block = detail::rows_per_task<T>(x.rows, x.cols), row_blocks = (x.rows + block - 1) / block;
+  LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.math == w.math, "linear: w is packed for this machine, x for w");
+  const std::size_t block = detail::rows_per_task<T>(x.rows, x.depth()), row_blocks = (x.rows + block - 1) / block;
   // Several tasks a thread, so that the last ones end together.
   const std::size_t share = row_blocks * w.panels() / (6 * static_cast<std::size_t>(std::max(exec.threads, 1)));
   const std::size_t group = std::clamp<std::size_t>(share, 1, detail::panels_waiting), groups = (w.panels() + group - 1) / group;
-  w.visit([&]<class Stored>() {
+  w.visit_panels([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * groups, [&](std::size_t task) {
       const std::size_t row = task % row_blocks * block, panel = task / row_blocks * group, m = std::min(block, x.rows - row);
-      T* const scratch = detail::thread_scratch<T>(detail::product_scratch<T>(m, x.cols));
+      T* const scratch = detail::thread_scratch<T>(detail::product_scratch<T>(m, x.depth()));
       detail::multiply_panels<T, Stored>(x.data(row), m, w, panel, std::min(group, w.panels() - panel), scratch,
                                          detail::store_tile<T>{&w, y.row_range(row, m), mode});
     });
@@ -69,6 +69,7 @@ template <class T>
 void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode = store_mode::overwrite) {
   static thread_local packed_rows<T> packed; // kept for the next call
+  packed.math = w.math;
   packed.fill(exec, x);
   linear<T>(exec, packed, w, y, mode);
 }

@@ -6,6 +6,7 @@
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/simd.hpp"
 #include "llmap/core/view.hpp"
+#include "llmap/forward/bf16_products.hpp"
 #include <atomic>
 #include <cmath>
 #include <functional>
@@ -14,13 +15,16 @@ namespace llmap {
 
 template <class T> struct packed_matrix {
   dtype type = dtype_of<T>;
+  arithmetic math = arithmetic::working; // bf16: panels are [(cols + 1) / 2][NR] of bf16_pair
   std::size_t rows = 0, cols = 0, panel = 0;
   aligned_buffer<std::byte> bytes;
   aligned_buffer<T> bias; // (panels * NR), zeros where there is none
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
+  /// Elements of a column of a panel: cols, or pairs of them.
+  std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
   template <class Stored> const Stored* panel_data(std::size_t p) const {
-    return reinterpret_cast<const Stored*>(bytes.data()) + p * cols * panel;
+    return reinterpret_cast<const Stored*>(bytes.data()) + p * depth() * panel;
   }
   std::size_t size_bytes() const { return bytes.size() + bias.size() * sizeof(T); }
 
@@ -33,11 +37,21 @@ template <class T> struct packed_matrix {
     return body.template operator()<float>();
   }
 
+  /// The same for what reads whole panels, in pairs or not.
+  template <class Body> decltype(auto) visit_panels(Body&& body) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (math == arithmetic::bf16) return body.template operator()<bf16_pair>();
+    return visit(body);
+  }
+
   /// Row r widened to T: how a tied head serves as the embedding table.
   void read_row(std::size_t r, T* out) const {
-    visit([&]<class Stored>() {
+    visit_panels([&]<class Stored>() {
       const Stored* p = panel_data<Stored>(r / panel) + r % panel;
-      for (std::size_t k = 0; k < cols; ++k) out[k] = static_cast<T>(p[k * panel]);
+      if constexpr (std::is_same_v<Stored, bf16_pair>)
+        for (std::size_t k = 0; k < cols; ++k) out[k] = k % 2 ? p[k / 2 * panel].second : p[k / 2 * panel].first;
+      else
+        for (std::size_t k = 0; k < cols; ++k) out[k] = static_cast<T>(p[k * panel]);
     });
   }
 };
@@ -139,6 +153,33 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
       for (std::size_t k = 0; k < K; ++k) out[row / NR * K * NR + k * NR + row % NR] = Stored{};
   });
   return packed;
+}
+
+/// The same matrix for bf16 products: weights rounded to bf16 (exact where they are stored so) and laid in pairs.
+inline packed_matrix<float> in_bf16_pairs(packed_matrix<float> w, int threads) {
+  LLMAP_EXPECTS(w.math == arithmetic::working, "in_bf16_pairs: not yet in pairs");
+  packed_matrix<float> out;
+  out.type = dtype::bf16;
+  out.math = arithmetic::bf16;
+  out.rows = w.rows, out.cols = w.cols, out.panel = w.panel;
+  out.bias = std::move(w.bias);
+  out.bytes.resize(out.panels() * out.depth() * out.panel * sizeof(bf16_pair));
+  auto* pairs = reinterpret_cast<bf16_pair*>(out.bytes.data());
+  w.visit([&]<class Stored>() {
+    parallel_for(threads, w.panels(), [&](std::size_t p) {
+      const Stored* from = w.panel_data<Stored>(p);
+      bf16_pair* to = pairs + p * out.depth() * out.panel;
+      for (std::size_t k = 0; k < w.cols; k += 2)
+        for (std::size_t j = 0; j < w.panel; ++j) {
+          const auto rounded = [&](std::size_t row) {
+            if constexpr (std::is_same_v<Stored, bf16>) return from[row * w.panel + j];
+            else return bf16(static_cast<float>(from[row * w.panel + j]));
+          };
+          to[k / 2 * w.panel + j] = {rounded(k), k + 1 < w.cols ? rounded(k + 1) : bf16{}};
+        }
+    });
+  });
+  return out;
 }
 
 } // namespace llmap

@@ -59,9 +59,9 @@ template <class T, class Stored> struct widen_task {
   }
 };
 
-/// All rows of a task times one block of one panel.
-template <class T, class Finish> struct panel_task {
-  const T* x;           // packed rows (rows, K), from column k on
+/// All rows of a task times one block of one panel; `pairs`: every element of x and of the block is a bf16 pair.
+template <class T, bool pairs, class Finish> struct panel_task {
+  const T* x;           // packed rows (rows, K)
   std::size_t rows, K, k, depth;
   const T* block;       // (depth, NR)
   T* unfinished;        // (rows, NR)
@@ -76,8 +76,18 @@ template <class T, class Finish> struct panel_task {
       matrix_tile<Isa, T, R> tile;
       if (k == 0) tile.clear();
       else tile.load(unfinished + r * NR, NR);
+      const T* strip = x + r * K + k * R;
       const std::size_t fetched = r / Isa::tile_rows * depth * 16;
-      tile.multiply_add(depth, x + r * K + k * R, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
+      if constexpr (!pairs) {
+        tile.multiply_add(depth, strip, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
+      } else if constexpr (Isa::bytes == 64) { // the only one that bf16 products run under
+#if defined(__x86_64__)
+        alignas(64) T sums[R * NR];
+        tile.store(sums, NR);
+        multiply_add_pairs<R>(sums, depth, reinterpret_cast<const bf16_pair*>(strip), reinterpret_cast<const bf16_pair*>(block));
+        tile.load(sums, NR);
+#endif
+      }
       if (k + depth < K) tile.store(unfinished + r * NR, NR);
       else finish(r, panel, tile);
     });
@@ -89,7 +99,8 @@ template <class T, class Finish> struct panel_task {
 template <class T, class Stored, class Finish>
 void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, std::size_t first_panel, std::size_t panels, T* scratch,
                      const Finish& finish) {
-  const std::size_t K = w.cols, NR = w.panel, step = depth_block(K), end = first_panel + panels;
+  constexpr bool pairs = std::is_same_v<Stored, bf16_pair>;
+  const std::size_t K = w.depth(), NR = w.panel, step = depth_block(K), end = first_panel + panels;
   T *widened = scratch, *waiting = scratch + step * NR;
   for (std::size_t group = first_panel; group < end; group += panels_waiting) {
     std::size_t k = 0;
@@ -98,10 +109,10 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
       for (std::size_t p = group; p < std::min(end, group + panels_waiting); ++p) {
         const Stored* stored = w.template panel_data<Stored>(p) + k * NR;
         const T* block = widened;
-        if constexpr (std::is_same_v<Stored, T>) block = stored;
+        if constexpr (std::is_same_v<Stored, T> || pairs) block = reinterpret_cast<const T*>(stored);
         else simd::run(widen_task<T, Stored>{stored, depth * NR, widened});
         const Stored* next = w.template panel_data<Stored>(std::min(p + 1, end - 1)) + k * NR;
-        simd::run(panel_task<T, Finish>{x, rows, K, k, depth, block, waiting + (p - group) * rows * NR, reinterpret_cast<const char*>(next),
+        simd::run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, waiting + (p - group) * rows * NR, reinterpret_cast<const char*>(next),
                                         depth * NR * sizeof(Stored), p, finish});
       }
       k += depth;

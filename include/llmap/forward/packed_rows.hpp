@@ -3,6 +3,7 @@
 // begins at element r * K. What makes activations row by row (norm, activate) can pack them as it makes them.
 #pragma once
 #include "llmap/core/view.hpp"
+#include "llmap/forward/bf16_products.hpp"
 #include "llmap/forward/cpu_executor.hpp"
 #include "llmap/forward/matrix_tile.hpp"
 
@@ -48,37 +49,60 @@ template <class T> T* thread_scratch(std::size_t size) {
 
 } // namespace detail
 
-/// Packed activations, and room for them that is kept from use to use.
+/// Packed activations, in T or as bf16 pairs, and room for them that is kept from use to use.
 template <class T> class packed_rows {
   aligned_buffer<T> storage_;
 
 public:
-  std::size_t rows = 0, cols = 0; // (M, K)
+  std::size_t rows = 0, cols = 0;        // (M, K)
+  arithmetic math = arithmetic::working; // bf16: [(K + 1) / 2][R] of bf16_pair; read when the rows are filled
 
-  /// Packed rows from row `first` on, a multiple of the height of a tile.
-  const T* data(std::size_t first) const { return storage_.data() + first * cols; }
+  std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
+  /// Packed rows from row `first` on, a multiple of the height of a tile: T, or pairs.
+  const T* data(std::size_t first) const { return storage_.data() + first * depth(); }
 
   /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which is
   /// packed while it is still in the cache. Rows are shared among threads.
   template <class Produce> void fill(const cpu_executor& exec, std::size_t M, std::size_t K, const Produce& produce) {
     shape(M, K);
     for_row_blocks(exec, M, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
-      const matrix_view<T> made(detail::thread_scratch<T>(count * K), count, K);
+      const matrix_view<T> made(detail::thread_scratch<T>(count * (K + 2 * depth())), count, K);
       produce(first, count, made);
-      simd::run(detail::pack_rows_task<T>{made, storage_.data() + first * K});
+      pack(made, first, made.row(count));
     });
   }
   void fill(const cpu_executor& exec, matrix_view<const T> x) {
     shape(x.rows, x.cols);
     for_row_blocks(exec, x.rows, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
-      simd::run(detail::pack_rows_task<T>{x.row_range(first, count), storage_.data() + first * x.cols});
+      pack(x.row_range(first, count), first, math == arithmetic::bf16 ? detail::thread_scratch<T>(2 * count * depth()) : nullptr);
     });
   }
 
 private:
   void shape(std::size_t M, std::size_t K) {
     rows = M, cols = K;
-    storage_.resize(M * K);
+    storage_.resize(M * depth());
+  }
+  /// `scratch` holds the rows as pairs, and one padded row, on the way.
+  void pack(matrix_view<const T> x, std::size_t first, T* scratch) {
+    T* const out = storage_.data() + first * depth();
+    if constexpr (std::is_same_v<T, float>) {
+      if (math == arithmetic::bf16) { // a pair is moved as the float of its bits
+        const matrix_view<T> pairs(scratch, x.rows, depth());
+        T* const padded = scratch + x.rows * depth();
+        for (std::size_t r = 0; r < x.rows; ++r) {
+          const T* row = x.row(r);
+          if (cols % 2) {
+            std::copy_n(row, cols, padded);
+            padded[cols] = 0;
+            row = padded;
+          }
+          simd::run(detail::round_to_pairs_task{row, reinterpret_cast<bf16_pair*>(pairs.row(r)), 2 * depth()});
+        }
+        return simd::run(detail::pack_rows_task<T>{pairs, out});
+      }
+    }
+    simd::run(detail::pack_rows_task<T>{x, out});
   }
 };
 

@@ -32,6 +32,7 @@ template <class T> struct decoder {
   std::optional<packed_matrix<T>> head_projection;
   packed_matrix<T> head; // (V, E)
   std::vector<rope_plan> ropes;
+  arithmetic math = arithmetic::working; // of all linears and the head
 
   const packed_matrix<T>& embedding_table() const { return embedding ? *embedding : head; }
 };
@@ -45,9 +46,14 @@ template <class T> struct forward_workspace {
 };
 
 /// Loads the weights that the plan names. All missing, misshapen and wrongly typed tensors are listed in one error;
-/// `where` (a file or folder) starts every message.
+/// `where` (a file or folder) starts every message. With arithmetic::bf16 products are computed in bf16, which costs accuracy
+/// (docs/numerics.md): an error where the machine has no such instructions.
 template <class T, tensor_source Source>
-decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Source& source, const std::string& where) {
+decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Source& source, const std::string& where,
+                        arithmetic math = arithmetic::working) {
+  if (math == arithmetic::bf16 && !(std::is_same_v<T, float> && simd::has_bf16_products()))
+    fail(where, ": bf16 arithmetic: expected a processor with AVX512_BF16 and float sums; this one runs ", name_of(simd::active_isa()),
+         " without it (float32 reads bf16 weights as well)");
   const bool prefixed = has_prefix(source, plan.prefix);
   const auto name_in_source = [&](const std::string& name) {
     return !prefixed && name.starts_with(plan.prefix) ? name.substr(plan.prefix.size()) : name;
@@ -57,8 +63,14 @@ decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Sourc
   check_tensors(source, table, where);
 
   decoder<T> model;
+  model.math = math;
   const auto vector = [&](const std::string& name) { return widen_tensor<T>(source.read(name_in_source(name)), name); };
-  const auto matrix = [&](const linear_plan& linear) { return pack_matrix<T>(source, linear, name_in_source, exec.threads); };
+  const auto matrix = [&](const linear_plan& linear) {
+    packed_matrix<T> w = pack_matrix<T>(source, linear, name_in_source, exec.threads);
+    if constexpr (std::is_same_v<T, float>)
+      if (math == arithmetic::bf16) return in_bf16_pairs(std::move(w), exec.threads);
+    return w;
+  };
   const auto norm_of = [&](const norm_plan& n) {
     norm_weights<T> w{n.kind, n.epsilon, {}, {}};
     if (!n.weight.empty()) {
@@ -217,6 +229,7 @@ void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, cons
 template <class T, class Observe>
 matrix_view<const T> forward(const cpu_executor& exec, const decoder<T>& model, const ragged_batch& batch, forward_workspace<T>& work,
                              const Observe& observe) {
+  work.normed.math = work.activated.math = model.math;
   // 1. Embedding (T, C)
   matrix_view<T> h = embed<T>(exec, model, batch, work);
   work.ropes.resize(model.ropes.size());

@@ -86,19 +86,19 @@ template <class T> struct head_workspace {
 template <class T>
 void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::span<const std::int32_t> targets,
                           const head_options& options, std::span<double> log_probability, head_workspace<T>& work) {
-  LLMAP_EXPECTS(x.cols == w.cols && targets.size() == x.rows && log_probability.size() == x.rows, "linear_cross_entropy: shapes");
+  LLMAP_EXPECTS(x.cols == w.cols && x.math == w.math && targets.size() == x.rows && log_probability.size() == x.rows, "linear_cross_entropy: shapes");
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
   const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel, chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
-  const std::size_t block = detail::rows_per_task<T>(M, x.cols), row_blocks = (M + block - 1) / block;
+  const std::size_t block = detail::rows_per_task<T>(M, x.depth()), row_blocks = (M + block - 1) / block;
   const std::size_t lanes = w.panel / simd::tile_vectors;
   const bool no_bias = std::all_of(w.bias.data(), w.bias.data() + w.bias.size(), [](T b) { return b == T(0); });
   work.partial.resize(chunks * M);
   work.target_logit.resize(M);
-  w.visit([&]<class Stored>() {
+  w.visit_panels([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * chunks, [&](std::size_t task) {
       const std::size_t row = task % row_blocks * block, number = task / row_blocks, panel = number * chunk, m = std::min(block, M - row);
-      const std::size_t room = detail::product_scratch<T>(m, x.cols);
+      const std::size_t room = detail::product_scratch<T>(m, x.depth());
       T* const scratch = detail::thread_scratch<T>(room + m * (lanes + 1));
       T *const sums = scratch + room, *const reference = sums + m * lanes;
       std::fill_n(sums, m * lanes, T(0));
@@ -125,6 +125,7 @@ template <class T>
 void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
                           std::span<const std::int32_t> targets, const head_options& options, std::span<double> log_probability,
                           head_workspace<T>& work) {
+  work.rows.math = w.math;
   work.rows.fill(exec, x);
   linear_cross_entropy<T>(exec, work.rows, w, targets, options, log_probability, work);
 }

@@ -58,6 +58,7 @@ std::vector<double> token_log_probabilities(const cpu_executor& exec, const deco
   std::vector<std::size_t> row_of;
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
+  work.head.rows.math = model.head.math;
   work.head.rows.fill(exec, targets.size(), hidden.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
     for (std::size_t r = 0; r < count; ++r) std::copy_n(hidden.row(row_of[first + r]), hidden.cols, out.row(r));
   });

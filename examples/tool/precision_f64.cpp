@@ -1,0 +1,3 @@
+#include "precision.hpp"
+
+LLMAP_TOOL_PRECISION(, double)
