@@ -94,10 +94,37 @@ inline double measure_bf16_peak(int threads) {
 inline double measure_bf16_peak(int) { return 0; }
 #endif
 
+/// Times calls (UseManualTime) of so many operations; afterwards sets GFLOP/s and the share of the float probe, which is
+/// measured before and after.
+class measured {
+  benchmark::State& state_;
+  double operations_, peak_ = measure_peak<float>(llmap::default_threads()), seconds_ = 0;
+  int calls_ = 0;
+
+public:
+  measured(benchmark::State& state, double operations) : state_(state), operations_(operations) {}
+  measured(const measured&) = delete;
+  measured& operator=(const measured&) = delete;
+  ~measured() {
+    const double rate = operations_ * calls_ / seconds_, peak = std::max(peak_, measure_peak<float>(llmap::default_threads()));
+    state_.counters["GFLOP/s"] = rate * 1e-9;
+    state_.counters["share"] = rate / peak;
+  }
+  template <class Call> void operator()(const Call& call) {
+    const auto start = std::chrono::steady_clock::now();
+    call();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    benchmark::ClobberMemory();
+    state_.SetIterationTime(seconds);
+    seconds_ += seconds;
+    ++calls_;
+  }
+};
+
 /// Sets GFLOP/s and the share of the probe.
 template <class T> void report(benchmark::State& state, double operations) {
   state.counters["GFLOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["share of probe"] = benchmark::Counter(operations / peak<T>(), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["share"] = benchmark::Counter(operations / peak<T>(), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 } // namespace bench

@@ -14,7 +14,7 @@ out=benchmarks/results/$cpu-$isa.md
   echo "Made by \`bash benchmarks/run.sh\` with $(g++ --version | head -1), release preset. A share is of the float multiply-adds that a"
   echo "probe reaches in registers in the same run. Microbenchmarks: median of 5 repetitions, with the coefficient of variation."
   echo
-  echo "## Forward pass and head, SmolLM2-135M's shape, one text at a time"
+  echo "## Forward pass and head"
   echo
   echo '```'
   build/bench/benchmarks/bench_scoring
@@ -38,10 +38,27 @@ out=benchmarks/results/$cpu-$isa.md
     echo "## $name"
     echo
     echo '```'
-    build/bench/benchmarks/bench_$name --benchmark_repetitions=5 --benchmark_report_aggregates_only=true --benchmark_min_time=0.05 \
-      2>/dev/null | grep -E '_(median|cv) |^Benchmark' | sed 's/_real_time\|\/real_time//; s/ iterations=5//'
+    build/bench/benchmarks/bench_$name --benchmark_repetitions=5 --benchmark_report_aggregates_only=true --benchmark_min_time=0.02 \
+      --benchmark_format=csv 2>/dev/null | awk -F, '
+        /^name/ { for (i = 1; i <= NF; ++i) { gsub(/"/, "", $i); column[$i] = i }; next }
+        { gsub(/"/, "", $1); gsub(/\/(manual_time|real_time)/, "", $1) }
+        sub(/_median$/, "", $1) { name = $1; time = $column["real_time"]; unit = $column["time_unit"]; rate = $column["GFLOP/s"]; share = $column["share"]; bytes = $column["bytes_per_second"] }
+        sub(/_cv$/, "", $1) { line = sprintf("%-44s %11.3f %s +- %4.1f %%", name, time, unit, 100 * $column["real_time"])
+          if (rate) line = line sprintf("  %7.1f GFLOP/s  %5.1f %% of the probe", rate, 100 * share)
+          if (bytes) line = line sprintf("  %6.2f GB/s", bytes * 1e-9)
+          print line }'
     echo '```'
   done
+  echo
+  echo "## Seconds to compile each public header alone (\`g++ -std=c++20 -O0 -fsyntax-only\`)"
+  echo
+  echo '```'
+  for header in $(cd include && find llmap -name '*.hpp' ! -path '*/detail/*' | sort); do
+    start=$(date +%s%N)
+    g++ -std=c++20 -O0 -fsyntax-only -fopenmp -Iinclude -I/usr/include/eigen3 -x c++ "include/$header"
+    echo "$header $(($(date +%s%N) - start))"
+  done | awk '{ printf "%-48s %5.2f\n", $1, $2 * 1e-9 }'
+  echo '```'
 } >"$out.part"
 mv "$out.part" "$out"
 echo "$out"

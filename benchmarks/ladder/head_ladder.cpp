@@ -4,6 +4,7 @@
 // log-sum-exp is made. The last line has none of it apart: it is the library's fused head.
 #include "ladder.hpp"
 #include "llmap/core/vector_math.hpp"
+#include "llmap/forward/linear.hpp"
 #include "llmap/likelihood/linear_cross_entropy.hpp"
 
 namespace {
@@ -107,7 +108,7 @@ bool climb(std::size_t M, std::size_t E, std::size_t V) {
   for (std::size_t v = 0; v < V; v += chunk)
     chunks.push_back(ladder::pack(std::span(p.w).subspan(v * E, chunk * E), std::span(p.no_bias).first(chunk), chunk, E));
   llmap::aligned_buffer<float> logits(M * V);
-  llmap::head_workspace work;
+  llmap::head_workspace<float> work;
   const auto store_logits = [&] { llmap::linear<float>({p.threads}, {p.x.data(), M, E}, whole, {logits.data(), M, V}); };
 
   char title[96];

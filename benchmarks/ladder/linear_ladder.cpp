@@ -83,26 +83,26 @@ struct outputs_innermost {
 template <class Isa, int R>
 LLMAP_INLINE void tile(std::size_t K, const float* x, std::size_t x_step, const float* w, std::size_t w_step, float* y,
                        std::size_t y_step, bool accumulate, const float* bias) {
-  constexpr int W = width<Isa, float>, V = Isa::tile_vectors;
+  constexpr int W = width<Isa, float>, V = llmap::simd::tile_vectors;
   vec<float, W> c[R][V];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) c[i][v] = accumulate ? load<float, W>(y + i * y_step + v * W) : vec<float, W>{};
   for (std::size_t k = 0; k < K; ++k, w += w_step) {
     vec<float, W> b[V];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) b[v] = load<float, W>(w + v * W);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const float a = x[i * x_step + k];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int v = 0; v < V; ++v) c[i][v] += a * b[v];
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) store<float, W>(y + i * y_step + v * W, bias ? c[i][v] + load<float, W>(bias + v * W) : c[i][v]);
 }
 
@@ -121,7 +121,7 @@ LLMAP_INLINE void column_of_tiles(std::size_t rows, std::size_t K, const float* 
 struct in_registers {
   problem& p;
   template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr std::size_t NR = Isa::tile_vectors * width<Isa, float>;
+    constexpr std::size_t NR = llmap::simd::panel_columns<Isa, float>;
     for (std::size_t j = 0; j < p.N; j += NR)
       column_of_tiles<Isa>(p.M, p.K, p.x.data(), p.K, &p.transposed[j], p.N, &p.y[j], p.N);
     add_bias(p, p.y.data());
@@ -133,7 +133,7 @@ struct in_registers {
 struct packed {
   problem& p;
   template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr std::size_t NR = Isa::tile_vectors * width<Isa, float>;
+    constexpr std::size_t NR = llmap::simd::panel_columns<Isa, float>;
     for (std::size_t j = 0; j < p.N; j += NR)
       column_of_tiles<Isa>(p.M, p.K, p.x.data(), p.K, &p.panels[j * p.K], NR, &p.y[j], p.N);
     add_bias(p, p.y.data());
@@ -150,7 +150,7 @@ struct blocked {
   bool bias_in_registers;
   std::size_t first_row, rows, first_column, columns;
   template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr std::size_t NR = Isa::tile_vectors * width<Isa, float>;
+    constexpr std::size_t NR = llmap::simd::panel_columns<Isa, float>;
     for (std::size_t j = first_column; j < first_column + columns; j += NR)
       for (std::size_t k = 0; k < p.K; k += depth)
         column_of_tiles<Isa>(rows, std::min(depth, p.K - k), &p.x[first_row * p.K + k], p.K, &p.panels[j * p.K + k * NR], NR,
@@ -169,6 +169,9 @@ void in_blocks(problem& p, bool bias_in_registers, int threads) {
   if (!bias_in_registers) add_bias(p, p.y.data());
 }
 
+// 8. llmap::linear: X too is packed, in strips as high as a tile, so that whatever its row length a tile reads two streams and
+//    no two rows fall on the same lines of the cache; while a panel is used, the next one is fetched. See
+//    forward/packed_rows.hpp and forward/packed_product.hpp.
 bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
   problem p(M, K, N);
   char title[64];
@@ -189,7 +192,7 @@ bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
   std::snprintf(idea, sizeof idea, "7 blocks on %d threads as they become free", threads);
   step(idea, threads, [&] { in_blocks(p, true, threads); });
   const auto w = ladder::pack(p.w, p.b, N, K);
-  step("llmap::linear", threads, [&] { llmap::linear<float>({threads}, {p.x.data(), M, K}, w, {p.y.data(), M, N}); });
+  step("8 X packed in strips, the next panel fetched ahead: llmap::linear", threads, [&] { llmap::linear<float>({threads}, {p.x.data(), M, K}, w, {p.y.data(), M, N}); });
   return !print.failed();
 }
 

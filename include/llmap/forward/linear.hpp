@@ -53,7 +53,7 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.math == w.math, "linear: w is packed for this machine, x for w");
   const std::size_t block = detail::rows_per_task<T>(x.rows, x.depth()), row_blocks = (x.rows + block - 1) / block;
   // Several tasks a thread, so that the last ones end together.
-  const std::size_t share = row_blocks * w.panels() / (6 * static_cast<std::size_t>(std::max(exec.threads, 1)));
+  const std::size_t share = row_blocks * w.panels() / (8 * static_cast<std::size_t>(std::max(exec.threads, 1)));
   const std::size_t group = std::clamp<std::size_t>(share, 1, detail::panels_waiting), groups = (w.panels() + group - 1) / group;
   w.visit_panels([&]<class Stored>() {
     parallel_for(exec.threads, row_blocks * groups, [&](std::size_t task) {
