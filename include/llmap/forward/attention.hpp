@@ -158,7 +158,7 @@ template <class T> struct attention_task {
   template <class Isa, int R>
   LLMAP_INLINE void weigh(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t block, std::size_t key, bool seen, T* weights,
                           T* total, std::size_t padded, T* sums, T* reference) const {
-    constexpr int V = tile.V, W = tile.W;
+    constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
     constexpr T infinity = std::numeric_limits<T>::infinity();
     using vector = simd::vec<T, W>;
     if (options->softcap != T(0) || slopes) adjust(tile, row, key);
@@ -200,7 +200,7 @@ template <class T> struct attention_task {
 
   /// Soft cap and ALiBi; through memory, so that the tile stays in registers where there is neither.
   template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t key) const {
-    constexpr int W = tile.W;
+    constexpr int W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     T score[R * NR];
     tile.store(score, NR);

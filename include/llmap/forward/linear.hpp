@@ -17,7 +17,7 @@ template <class T> struct store_tile {
 
   template <class Isa, int R>
   LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, const matrix_tile<Isa, T, R>& tile) const {
-    constexpr int V = tile.V, W = tile.W;
+    constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     const std::size_t column = panel * NR;
     const T* bias = w->bias.data() + column;

@@ -33,7 +33,7 @@ template <class T> struct sum_tile {
   double* target_logit;         // (m): written by the task that holds the target's column
 
   template <class Isa, int R> LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, matrix_tile<Isa, T, R>& z) const {
-    constexpr int V = z.V, W = z.W;
+    constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     const std::size_t column = panel * NR;
     if (!plain || column + NR > w->rows) adjust(z, column);
@@ -58,7 +58,7 @@ template <class T> struct sum_tile {
   /// Scale, bias and soft cap, and -infinity in the columns beyond V; through memory, so that the tile stays in registers
   /// where there is nothing to do.
   template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& z, std::size_t column) const {
-    constexpr int W = z.W;
+    constexpr int W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     T logits[R * NR];
     z.store(logits, NR);
