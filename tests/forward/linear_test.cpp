@@ -1,6 +1,10 @@
 #include "llmap/forward/linear.hpp"
 #include "llmap/reference/forward_reference.hpp"
+#include "llmap/weights/safetensors.hpp"
+#include "llmap/weights/safetensors_writer.hpp"
 #include "support/golden.hpp"
+#include "support/temporary_folder.hpp"
+#include <fstream>
 
 using namespace llmap;
 
@@ -150,6 +154,152 @@ TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
   transposed.read_row(4, &value);
   EXPECT_EQ(value, 7);
 }
+namespace {
+
+/// A source whose tensors begin at odd addresses.
+class unaligned_tensors {
+public:
+  explicit unaligned_tensors(const memory_tensors& from) {
+    for (const std::string& name : from.names()) {
+      const tensor_data data = from.read(name);
+      auto bytes = std::make_shared<std::vector<std::byte>>(data.bytes.size() + 1);
+      std::copy(data.bytes.begin(), data.bytes.end(), bytes->begin() + 1);
+      tensors_[name] = {data.info, std::span(*bytes).subspan(1), bytes};
+    }
+  }
+  std::vector<std::string> names() const { return {}; }
+  std::optional<tensor_info> find(const std::string& name) const { return tensors_.at(name).info; }
+  tensor_data read(const std::string& name) const { return tensors_.at(name); }
+
+private:
+  std::map<std::string, tensor_data> tensors_;
+};
+
+/// Rows of a stored matrix, and of its transpose, picked whole, from the middle of a panel on, in groups and one by one.
+template <class T, class A, class B> void every_layout(std::size_t rows, std::size_t K) {
+  const auto a = cast<A>(golden::normals(rows * K, 1)), b = cast<B>(golden::normals(rows * K, 2));
+  std::vector<B> bt(b.size());
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t k = 0; k < K; ++k) bt[k * rows + r] = b[r * K + k];
+  memory_tensors tensors;
+  const auto n = static_cast<std::int64_t>(rows), k = static_cast<std::int64_t>(K);
+  tensors.add<A>("a", {n, k}, a);
+  tensors.add<B>("b", {n, k}, b);
+  tensors.add<B>("bt", {k, n}, bt);
+  const unaligned_tensors source(tensors);
+  for (const bool transposed : {false, true})
+    for (const std::vector<matrix_part>& second :
+         {std::vector<matrix_part>{{"b", "", n, n, 0, n, n, false}}, {{"b", "", n - 2, n, 1, 1, 1, false}},
+          {{"b", "", n / 3 * 2, n, 1, 2, 3, false}, {"b", "", n / 3, n, 0, 1, 3, false}}}) {
+      linear_plan plan{k, {{"a", "", n - 1, n, 1, n, n, false}}};
+      for (matrix_part part : second) {
+        if (transposed) part.weight = "bt", part.transposed = true;
+        plan.parts.push_back(part);
+      }
+      const auto packed = pack_matrix<T>(source, plan, same, 2);
+      std::size_t row = 0;
+      std::vector<T> got(K);
+      for (const matrix_part& part : plan.parts)
+        for (std::int64_t r = 0; r < part.rows; ++r, ++row) {
+          packed.read_row(row, got.data());
+          const std::size_t stored = static_cast<std::size_t>(part.first + r / part.group * part.stride + r % part.group);
+          for (std::size_t c = 0; c < K; ++c) {
+            const double value = part.weight == "a" ? static_cast<double>(a[stored * K + c]) : static_cast<double>(b[stored * K + c]);
+            ASSERT_EQ(got[c], static_cast<T>(value)) << part.weight << " row " << r << " of " << rows << ", column " << c << " of " << K;
+          }
+        }
+      // What the last panel is filled up with.
+      packed.visit([&]<class Stored>() {
+        const Stored* last = packed.template panel_data<Stored>(packed.panels() - 1);
+        for (std::size_t c = 0; c < K; ++c)
+          for (std::size_t lane = row - (packed.panels() - 1) * packed.panel; lane < packed.panel; ++lane) ASSERT_EQ(static_cast<double>(last[c * packed.panel + lane]), 0);
+      });
+    }
+}
+
+template <class T, class Stored> void refuses_what_is_not_finite(const std::vector<Stored>& wrong) {
+  constexpr std::size_t rows = 37, K = 19;
+  for (const Stored bad : wrong)
+    for (const std::size_t index : {std::size_t{0}, std::size_t{18}, std::size_t{9 * K + 3}, std::size_t{36 * K + 2}, rows * K - 1}) {
+      std::vector<Stored> w = cast<Stored>(golden::normals(rows * K, 1));
+      w[index] = bad;
+      memory_tensors source;
+      source.add<Stored>("w", {37, 19}, w);
+      source.add<Stored>("t", {19, 37}, w);
+      source.add<float>("one", {1, 19}, std::vector<float>(K, 1.f));
+      const std::string at = ": expected finite weights, got NaN or infinity at element " + std::to_string(index);
+      EXPECT_MESSAGE((pack_matrix<T>(source, {19, {{"w", "", 37, 37, 0, 37, 37, false}}}, same, 2)), "tensor w" + at);
+      EXPECT_MESSAGE((pack_matrix<T>(source, {19, {{"t", "", 37, 37, 0, 37, 37, true}}}, same, 2)), "tensor t" + at);
+      EXPECT_MESSAGE((pack_matrix<T>(source, {19, {{"one", "", 1, 1, 0, 1, 1, false}, {"w", "", 37, 37, 0, 37, 37, false}}}, same, 2)), "tensor w" + at);
+    }
+}
+
+} // namespace
+
+TEST(pack_matrix, every_layout_and_storage_type_from_odd_addresses) {
+  for (std::size_t rows : {3, 9, 64, 131})
+    for (std::size_t K : {1, 8, 70, 139}) {
+      every_layout<float, bf16, bf16>(rows, K);
+      every_layout<float, f16, f16>(rows, K);
+      every_layout<float, float, float>(rows, K);
+      every_layout<float, bf16, f16>(rows, K);
+      every_layout<float, float, bf16>(rows, K);
+      every_layout<float, double, double>(rows, K);
+      every_layout<float, double, f16>(rows, K);
+      every_layout<double, bf16, bf16>(rows, K);
+      every_layout<double, float, float>(rows, K);
+      every_layout<double, double, double>(rows, K);
+      every_layout<double, double, bf16>(rows, K);
+    }
+}
+TEST(pack_matrix, names_the_first_weight_that_is_not_finite) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  refuses_what_is_not_finite<float, bf16>({bf16(nan), bf16(infinity), bf16(-infinity)});
+  refuses_what_is_not_finite<float, f16>({f16(nan), f16(infinity), f16(-infinity)});
+  refuses_what_is_not_finite<float, float>({nan, infinity, -infinity, -nan});
+  refuses_what_is_not_finite<double, double>({nan, infinity, -infinity});
+  refuses_what_is_not_finite<float, double>({nan, infinity, 1e300}); // no float is that large
+}
+TEST(pack_matrix, the_largest_weights_are_finite) {
+  memory_tensors source;
+  const std::vector<bf16> b(40, bf16(-std::numeric_limits<float>::max() / 2));
+  const std::vector<f16> h(40, f16(-65504.f));
+  const std::vector<float> f(40, -std::numeric_limits<float>::max());
+  source.add<bf16>("b", {5, 8}, b);
+  source.add<f16>("h", {5, 8}, h);
+  source.add<float>("f", {5, 8}, f);
+  for (const std::string name : {"b", "h", "f"})
+    for (bool transposed : {false, true})
+      EXPECT_EQ(pack_matrix<float>(source, {transposed ? 5 : 8, {{name, "", transposed ? 8 : 5, transposed ? 8 : 5, 0, 8, 8, transposed}}}, same, 1).panels(), 1u);
+}
+
+#if defined(__linux__)
+TEST(pack_matrix, gives_pages_back_while_it_packs) {
+  // Peak memory of the process, in KiB, since it was last set back.
+  const auto peak = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;)
+      if (word == "VmHWM:") return status >> word, std::stol(word);
+    return 0L;
+  };
+  const auto set_back = [] { return static_cast<bool>(std::ofstream("/proc/self/clear_refs") << 5 << std::flush); };
+  if (!set_back()) GTEST_SKIP() << "peak memory cannot be set back here";
+  temporary_folder folder;
+  {
+    memory_tensors tensors;
+    tensors.add<bf16>("w", {16384, 2048}, std::vector<bf16>(std::size_t{64} << 19, bf16(1.f)));
+    write_safetensors(folder.path() / "w.safetensors", tensors);
+  }
+  const safetensors_file file(folder.path() / "w.safetensors");
+  for (const bool transposed : {false, true}) {
+    ASSERT_TRUE(set_back());
+    const long before = peak();
+    const std::int64_t rows = transposed ? 2048 : 16384, cols = transposed ? 16384 : 2048;
+    const auto packed = pack_matrix<float>(file, {cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}}, same, 2);
+    EXPECT_LT(peak() - before, 80 << 10) << "packed are 64 MiB, stored are 64 MiB"; // KiB
+  }
+}
+#endif
 TEST(pack_matrix, weights_must_be_finite) {
   for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> w(40, 1.f);

@@ -1,12 +1,15 @@
 // A weight matrix (rows, cols) packed for matrix_tile: panels of NR rows, each [cols][NR], the last one padded with
 // zeros, in the dtype of the file (F64 is narrowed where T is float). NR is the panel width of this machine for T.
-// Packing reads the stored tensor once, in parallel, checks that every weight is finite, and gives its pages back.
+// Packing reads the stored tensor once, in parallel, checks that every weight is finite, and gives its pages back block by
+// block: a load takes the memory of the packed weights and a few MiB.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/simd.hpp"
 #include "llmap/core/view.hpp"
 #include "llmap/forward/bf16_products.hpp"
+#include "llmap/forward/panel_packing.hpp"
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <functional>
@@ -59,14 +62,7 @@ template <class T> struct packed_matrix {
 namespace detail {
 
 template <class Stored> Stored load_element(const std::byte* bytes, std::size_t index) {
-  Stored value;
-  std::memcpy(&value, bytes + index * sizeof(Stored), sizeof(Stored));
-  return value;
-}
-template <class To, class From> To convert_element(From value) {
-  if constexpr (std::is_same_v<To, From>) return value;
-  else if constexpr (std::is_same_v<From, double>) return To(static_cast<float>(value));
-  else return static_cast<To>(static_cast<float>(value));
+  return load_unaligned<Stored>(bytes + index * sizeof(Stored));
 }
 [[noreturn]] inline void not_finite(const std::string& name, std::size_t index) {
   fail("tensor ", name, ": expected finite weights, got NaN or infinity at element ", index);
@@ -75,6 +71,106 @@ template <class To, class From> To convert_element(From value) {
 /// Stored row of output row r of a part.
 inline std::size_t stored_row(const matrix_part& part, std::size_t r) {
   return static_cast<std::size_t>(part.first) + r / part.group * part.stride + r % part.group;
+}
+/// Calls body(r, stored, n) for the runs of output rows [begin, end) whose stored rows follow one another.
+template <class Body> void for_stored_runs(const matrix_part& part, std::size_t begin, std::size_t end, const Body& body) {
+  const auto group = static_cast<std::size_t>(part.group);
+  for (std::size_t r = begin; r < end;) {
+    const std::size_t n = part.stride == part.group ? end - r : std::min(end, (r / group + 1) * group) - r;
+    body(r, stored_row(part, r), n);
+    r += n;
+  }
+}
+
+/// Packs one part of a matrix, from output row first_row on. Returns whether all its weights are finite.
+template <class From, class Stored> class part_packer {
+  const matrix_part& part;
+  const tensor_data& data;
+  std::size_t first_row, NR, K;
+  Stored* out;
+  std::atomic<bool> finite{true};
+
+  // Stored bytes of a task: large beside a call to give pages back, small beside the memory of a machine.
+  static constexpr std::size_t task_bytes = 512 << 10;
+  static constexpr std::size_t stage_columns = 64; // columns converted at a time
+  static constexpr std::size_t widest_panel = simd::panel_columns<simd::avx512, float>;
+
+  std::size_t stored_bytes(std::size_t elements) const { return elements * sizeof(From); }
+  Stored* lane_of(std::size_t row) const { return out + row / NR * K * NR + row % NR; }
+
+public:
+  part_packer(const matrix_part& part, const tensor_data& data, std::size_t first_row, std::size_t NR, std::size_t K, Stored* out)
+      : part(part), data(data), first_row(first_row), NR(NR), K(K), out(out) {}
+
+  bool run(int threads) {
+    if (part.rows == 0 || K == 0) return true;
+    // Tasks take whole panels, or where the stored matrix is transposed, whole stored rows: none shares what it writes.
+    if (part.transposed) {
+      const std::size_t width = static_cast<std::size_t>(part.stored_rows), step = std::max<std::size_t>(1, task_bytes / stored_bytes(width));
+      parallel_for(threads, (K + step - 1) / step, [&](std::size_t task) {
+        const std::size_t k = task * step, n = std::min(step, K - k);
+        copy_columns(k, n, width);
+        data.give_back(stored_bytes(k * width), stored_bytes(n * width));
+      });
+    } else {
+      const std::size_t end = first_row + static_cast<std::size_t>(part.rows), step = std::max<std::size_t>(1, task_bytes / stored_bytes(NR * K)) * NR;
+      const std::size_t start = first_row / step * step;
+      parallel_for(threads, (end - start + step - 1) / step, [&](std::size_t task) {
+        const std::size_t a = std::max(start + task * step, first_row), b = std::min(start + (task + 1) * step, end);
+        for (std::size_t row = a; row < b; row = std::min(b, (row / NR + 1) * NR)) pack_panel(row, std::min(b, (row / NR + 1) * NR));
+        for_stored_runs(part, a - first_row, b - first_row,
+                        [&](std::size_t, std::size_t stored, std::size_t n) { data.give_back(stored_bytes(stored * K), stored_bytes(n * K)); });
+      });
+    }
+    return finite;
+  }
+
+private:
+  /// Output rows [begin, end) of one panel.
+  void pack_panel(std::size_t begin, std::size_t end) {
+    bool good = true;
+    const std::byte* row[widest_panel];
+    for (std::size_t r = begin; r < end; ++r) row[r - begin] = data.bytes.data() + stored_bytes(stored_row(part, r - first_row) * K);
+    if constexpr (std::is_same_v<From, Stored>) {
+      simd::run(pack_panel_task<Stored>{row, end - begin, K, lane_of(begin), NR, &good});
+    } else {
+      Stored converted[stage_columns * widest_panel];
+      for (std::size_t k = 0; k < K; k += stage_columns) {
+        const std::size_t n = std::min(stage_columns, K - k);
+        const std::byte* stage[widest_panel];
+        for (std::size_t i = 0; i < end - begin; ++i) {
+          Stored* const to = converted + i * stage_columns;
+          simd::run(copy_rows_task<From, Stored>{row[i] + stored_bytes(k), 0, 1, n, to, 0, &good});
+          stage[i] = reinterpret_cast<const std::byte*>(to);
+        }
+        simd::run(pack_panel_task<Stored>{stage, end - begin, n, lane_of(begin) + k * NR, NR, &good});
+      }
+    }
+    if (!good) finite = false;
+  }
+
+  /// Stored rows k, k + 1, ... of a transposed matrix: n columns of every panel.
+  void copy_columns(std::size_t k, std::size_t n, std::size_t width) {
+    bool good = true;
+    for_stored_runs(part, 0, static_cast<std::size_t>(part.rows), [&](std::size_t r, std::size_t stored, std::size_t count) {
+      for (std::size_t i = 0; i < count;) {
+        const std::size_t row = first_row + r + i, lanes = std::min(count - i, NR - row % NR);
+        simd::run(copy_rows_task<From, Stored>{data.bytes.data() + stored_bytes(k * width + stored + i), stored_bytes(width), n, lanes,
+                                               lane_of(row) + k * NR, NR, &good});
+        i += lanes;
+      }
+    });
+    if (!good) finite = false;
+  }
+};
+
+/// Fails with the first element of a tensor that is not finite as Stored.
+template <class From, class Stored> [[noreturn]] void name_not_finite(const tensor_data& data, const std::string& name) {
+  std::size_t i = 0;
+  while (i + 1 < static_cast<std::size_t>(data.info.elements()) &&
+         std::isfinite(static_cast<double>(convert_element<Stored>(load_element<From>(data.bytes.data(), i)))))
+    ++i;
+  not_finite(name, i);
 }
 
 } // namespace detail
@@ -124,23 +220,7 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
       if (name != loaded) data = source.read(name), loaded = name;
       const std::size_t rows = static_cast<std::size_t>(part.rows);
       visit_weight_dtype(data.info.type, [&]<class From>() {
-        // Blocks of panels, so that two tasks never write one panel of this part.
-        const std::size_t p0 = first_row / NR, p1 = rows ? (first_row + rows - 1) / NR + 1 : p0;
-        std::atomic<std::size_t> bad{static_cast<std::size_t>(-1)};
-        parallel_for(threads, p1 - p0, [&](std::size_t b) {
-          const std::size_t begin = std::max((p0 + b) * NR, first_row), end = std::min((p0 + b + 1) * NR, first_row + rows);
-          for (std::size_t row = begin; row < end; ++row) {
-            const std::size_t stored = detail::stored_row(part, row - first_row);
-            Stored* to = out + row / NR * K * NR + row % NR;
-            for (std::size_t k = 0; k < K; ++k) {
-              const std::size_t index = part.transposed ? k * static_cast<std::size_t>(part.stored_rows) + stored : stored * K + k;
-              const From value = detail::load_element<From>(data.bytes.data(), index);
-              if (!std::isfinite(static_cast<double>(value))) bad = index;
-              to[k * NR] = detail::convert_element<Stored>(value);
-            }
-          }
-        });
-        if (bad != static_cast<std::size_t>(-1)) detail::not_finite(name, bad);
+        if (!detail::part_packer<From, Stored>(part, data, first_row, NR, K, out).run(threads)) detail::name_not_finite<From, Stored>(data, name);
       });
       if (!part.bias.empty()) {
         const std::string bias_name = name_in_source(part.bias);

@@ -37,7 +37,7 @@ public:
     if (it == tensors_.end()) fail(path().string(), ": tensor ", name, ": missing");
     const auto bytes = data_.subspan(it->second.begin, it->second.end - it->second.begin);
     std::shared_ptr<const void> owner(bytes.data(), [file = file_, bytes](const void*) { file->give_back(bytes); });
-    return {it->second.info, bytes, std::move(owner)};
+    return {it->second.info, bytes, std::move(owner), file_.get()};
   }
 
   const std::map<std::string, std::string>& metadata() const { return metadata_; }

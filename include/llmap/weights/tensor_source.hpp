@@ -3,6 +3,7 @@
 #pragma once
 #include "llmap/core/dtype.hpp"
 #include "llmap/core/error.hpp"
+#include "llmap/weights/mapped_file.hpp"
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,12 @@ struct tensor_data {
   tensor_info info;
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+  const mapped_file* file = nullptr; // that the bytes are mapped from, if they are
+
+  /// The bytes [offset, offset + size) have been used: their pages need not wait for the owner.
+  void give_back(std::size_t offset, std::size_t size) const {
+    if (file) file->give_back(bytes.subspan(offset, size));
+  }
 };
 
 template <class Source>
