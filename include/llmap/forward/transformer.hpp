@@ -4,8 +4,10 @@
 // forward(...) takes ids to hidden states, the head's input. The head itself, which turns hidden states into
 // log-probabilities without storing logits, is likelihood/linear_cross_entropy.hpp.
 #pragma once
+#include "llmap/core/memory.hpp"
 #include "llmap/forward/attention.hpp"
 #include "llmap/forward/linear.hpp"
+#include "llmap/forward/memory.hpp"
 #include "llmap/forward/mlp.hpp"
 #include "llmap/forward/norm.hpp"
 #include "llmap/forward/rope.hpp"
@@ -45,16 +47,16 @@ template <class T> struct forward_workspace {
 };
 
 /// Loads the weights that the plan names. All missing, misshapen and wrongly typed tensors are listed in one error;
-/// `where` (a file or folder) starts every message.
+/// `where` (a file or folder) starts every message. A model that needs more than `available` bytes, with the activations
+/// of a small batch, is refused before anything is allocated.
 template <class T, tensor_source Source>
-decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Source& source, const std::string& where) {
-  const bool prefixed = has_prefix(source, plan.prefix);
-  const auto name_in_source = [&](const std::string& name) {
-    return !prefixed && name.starts_with(plan.prefix) ? name.substr(plan.prefix.size()) : name;
-  };
+decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Source& source, const std::string& where,
+                        std::uint64_t available = available_memory()) {
+  const auto name_in_source = source_naming(source, plan.prefix);
   std::vector<tensor_spec> table = tensor_table(plan);
   for (tensor_spec& spec : table) spec.name = name_in_source(spec.name);
   check_tensors(source, table, where);
+  check_memory(memory_needed<T>(plan, source), available, where);
 
   decoder<T> model;
   const auto vector = [&](const std::string& name) { return widen_tensor<T>(source.read(name_in_source(name)), name); };
@@ -68,9 +70,7 @@ decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Sourc
     if (!n.bias.empty()) w.bias = vector(n.bias);
     return w;
   };
-  const auto table_of = [&](const std::string& name) {
-    return matrix({plan.embedding.width, {{name, "", plan.vocab, plan.vocab, 0, plan.vocab, plan.vocab, false}}});
-  };
+  const auto table_of = [&](const std::string& name) { return matrix(plan.table(name)); };
   try {
     if (!plan.head.tied) model.embedding = table_of(plan.embedding.weight);
     if (!plan.embedding.positions.empty()) model.positions = vector(plan.embedding.positions);
