@@ -43,7 +43,7 @@ template <class T> void run(const logprobs_arguments& a) {
     if (plan.max_tokens && sequences[i].size() > static_cast<std::size_t>(plan.max_tokens))
       llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder, arithmetic_of(a.precision));
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder, {.math = arithmetic_of(a.precision)});
   llmap::score_workspace<T> work;
   nlohmann::ordered_json out{{"precision", a.precision}, {"sequences", nlohmann::json::array()}};
   for (const auto& ids : sequences) {

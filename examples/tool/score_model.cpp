@@ -101,7 +101,7 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
     ids.push_back(std::move(e.ids));
     truncated.push_back(e.truncated);
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, folder.string(), arithmetic_of(settings.precision));
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, folder.string(), {.math = arithmetic_of(settings.precision)});
 
   // Scores are saved four times a second and at the end: what is saved is never computed again.
   const auto start = clock_type::now();

@@ -1,7 +1,9 @@
+#include "llmap/core/memory.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/random.hpp"
 #include "llmap/core/view.hpp"
 #include "llmap/core/write_file.hpp"
+#include "support/temporary_folder.hpp"
 #include <algorithm>
 #include <atomic>
 #include <fstream>
@@ -26,6 +28,32 @@ TEST(parallel_for, runs_each_item_once) {
 }
 TEST(parallel_for, throws_on_the_calling_thread) {
   EXPECT_THROW(parallel_for(3, 100, [](std::size_t i) { if (i == 57) fail("item 57"); }), error);
+}
+TEST(available_memory, is_the_least_of_machine_and_groups) {
+  const temporary_folder folder;
+  const auto proc = folder.path() / "proc", groups = folder.path() / "cgroup";
+  const auto write = [](const std::filesystem::path& path, const std::string& text) {
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+  };
+  EXPECT_EQ(available_memory(proc, groups), std::numeric_limits<std::uint64_t>::max()); // nothing is known
+  write(proc / "meminfo", "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  8000 kB\n");
+  EXPECT_EQ(available_memory(proc, groups), 8000u << 10);
+  write(proc / "self/cgroup", "0::/a/b\n");
+  write(groups / "a/b/memory.max", "max\n");
+  EXPECT_EQ(available_memory(proc, groups), 8000u << 10);
+  write(groups / "a/memory.max", "5000000\n"); // of the group above
+  write(groups / "a/memory.current", "3000000\n");
+  write(groups / "a/memory.stat", "anon 1\ninactive_file 700000\nactive_file 300000\n");
+  EXPECT_EQ(available_memory(proc, groups), 3000000u);
+  write(groups / "a/memory.current", "7000000\n"); // over its limit
+  EXPECT_EQ(available_memory(proc, groups), 0u);
+  write(proc / "self/cgroup", "5:cpu,memory:/job\n0::/\n");
+  write(groups / "memory/memory.limit_in_bytes", "9223372036854771712\n");
+  write(groups / "memory/job/memory.limit_in_bytes", "2000000\n");
+  write(groups / "memory/job/memory.usage_in_bytes", "600000\n");
+  write(groups / "memory/job/memory.stat", "inactive_file 5\ntotal_inactive_file 100000\n");
+  EXPECT_EQ(available_memory(proc, groups), 1500000u);
 }
 TEST(counter_random, is_a_function_of_seed_stream_and_counter) {
   const counter_random a{1}, b{1}, c{2};

@@ -65,6 +65,34 @@ TEST(score, ids_and_lengths_are_checked) {
   EXPECT_MESSAGE(scores(model, {{0, -1}}, 1, 0), "got -1");
   EXPECT_MESSAGE(scores(model, {std::vector<std::int32_t>(static_cast<std::size_t>(model.plan.max_tokens) + 1)}, 1, 0), "the model's positions");
 }
+TEST(load_decoder, refuses_what_does_not_fit_into_memory) {
+  const auto folder = golden::folder("models") / "gpt2_bare";
+  const checkpoint weights(folder);
+  const decoder_plan plan = plan_of(config::load(folder));
+  const auto needed = memory_needed<float>(plan, weights);
+  EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = needed - 1}), "folder: the model does not fit into memory: ");
+  EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = 0}), " MiB needed, 0 MiB available");
+  EXPECT_NO_THROW(load_decoder<float>({1}, plan, weights, "folder", {.available = needed}));
+}
+TEST(weight_bytes, is_what_the_decoder_holds) {
+  for (const std::string name : {"gpt2_bare", "llama_dynamic", "qwen2_tied", "gemma2_softcaps", "opt_postnorm_proj", "bloom_bare_odd_heads"}) {
+    const auto model = load<float>(name);
+    const auto folder = golden::folder("models") / name;
+    std::size_t held = model.head.size_bytes() + model.positions.size() * sizeof(float);
+    const auto add = [&](const auto& maybe) { held += maybe ? maybe->size_bytes() : 0; };
+    const auto add_norm = [&](const norm_weights<float>& w) { held += (w.weight.size() + w.bias.size()) * sizeof(float); };
+    add(model.embedding), add(model.embedding_projection), add(model.head_projection);
+    if (model.embedding_norm) add_norm(*model.embedding_norm);
+    if (model.head_norm) add_norm(*model.head_norm);
+    for (const auto& layer : model.layers) {
+      held += layer.qkv.size_bytes() + layer.out.size_bytes() + layer.mlp_in.size_bytes() + layer.mlp_out.size_bytes();
+      add_norm(layer.attention_norm), add_norm(layer.mlp_norm);
+      if (layer.attention_out_norm) add_norm(*layer.attention_out_norm);
+      if (layer.mlp_out_norm) add_norm(*layer.mlp_out_norm);
+    }
+    EXPECT_EQ(weight_bytes<float>(model.plan, checkpoint(folder)), held) << name;
+  }
+}
 TEST(load_decoder, lists_what_is_missing) {
   const auto folder = golden::folder("models") / "llama_mha";
   nlohmann::json json = golden::read(folder / "config.json");

@@ -125,6 +125,9 @@ struct decoder_plan {
   embedding_plan embedding;
   std::vector<layer_plan> layers;
   head_plan head;
+
+  /// The embedding or the head, whole: a matrix (V, E).
+  linear_plan table(const std::string& name) const { return {embedding.width, {{name, "", vocab, vocab, 0, vocab, vocab, false}}}; }
 };
 
 /// Every tensor of the plan with the shape it must have, in the order of use; shared tensors once.

@@ -188,6 +188,25 @@ template <class T> aligned_buffer<T> widen_tensor(const tensor_data& data, const
   return out;
 }
 
+/// One dtype for the whole matrix: that of the parts if they agree, else the widest of them, at least F32.
+template <class T, tensor_source Source>
+dtype packed_dtype(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source) {
+  std::optional<dtype> common;
+  for (const matrix_part& part : plan.parts) {
+    const dtype type = source.find(name_in_source(part.weight))->type;
+    common = !common || *common == type ? type : (type == dtype::f64 || *common == dtype::f64) ? dtype::f64 : dtype::f32;
+  }
+  return *common == dtype::f64 && std::is_same_v<T, float> ? dtype::f32 : *common;
+}
+
+/// Bytes that pack_matrix will take, padding and bias included.
+template <class T, tensor_source Source>
+std::uint64_t packed_bytes(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source) {
+  const std::uint64_t NR = simd::panel_width<T>(), padded = (static_cast<std::uint64_t>(plan.rows()) + NR - 1) / NR * NR;
+  const auto element = static_cast<std::uint64_t>(bits_of(packed_dtype<T>(source, plan, name_in_source)) / 8);
+  return padded * (static_cast<std::uint64_t>(plan.cols) * element + sizeof(T));
+}
+
 /// Packs the parts of a linear below one another. `name_in_source` maps a plan's tensor name to the source's.
 template <class T, tensor_source Source>
 packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source,
@@ -197,13 +216,7 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
   packed.cols = static_cast<std::size_t>(plan.cols);
   packed.panel = simd::panel_width<T>();
 
-  // One dtype for the whole matrix: that of the parts if they agree, else the working type's widest.
-  std::optional<dtype> common;
-  for (const matrix_part& part : plan.parts) {
-    const dtype type = source.find(name_in_source(part.weight))->type;
-    common = !common || *common == type ? type : (type == dtype::f64 || *common == dtype::f64) ? dtype::f64 : dtype::f32;
-  }
-  packed.type = *common == dtype::f64 && std::is_same_v<T, float> ? dtype::f32 : *common;
+  packed.type = packed_dtype<T>(source, plan, name_in_source);
   const std::size_t padded = packed.panels() * packed.panel;
   packed.bias.resize(padded);
   std::fill(packed.bias.data(), packed.bias.data() + padded, T(0));

@@ -4,8 +4,10 @@
 // forward(...) takes ids to hidden states, the head's input. The head itself, which turns hidden states into
 // log-probabilities without storing logits, is likelihood/linear_cross_entropy.hpp.
 #pragma once
+#include "llmap/core/memory.hpp"
 #include "llmap/forward/attention.hpp"
 #include "llmap/forward/linear.hpp"
+#include "llmap/forward/memory.hpp"
 #include "llmap/forward/mlp.hpp"
 #include "llmap/forward/norm.hpp"
 #include "llmap/forward/rope.hpp"
@@ -45,30 +47,34 @@ template <class T> struct forward_workspace {
   attention_workspace<T> attention;
 };
 
+struct load_options {
+  /// bf16: products in bf16, faster and less accurate (docs/numerics.md); an error where the machine has no such instructions.
+  arithmetic math = arithmetic::working;
+  /// A model that needs more bytes than these, with the activations of a small batch, is refused before anything is allocated.
+  std::uint64_t available = available_memory();
+};
+
 /// Loads the weights that the plan names. All missing, misshapen and wrongly typed tensors are listed in one error;
-/// `where` (a file or folder) starts every message. With arithmetic::bf16 products are computed in bf16, which costs accuracy
-/// (docs/numerics.md): an error where the machine has no such instructions.
+/// `where` (a file or folder) starts every message.
 template <class T, tensor_source Source>
 decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Source& source, const std::string& where,
-                        arithmetic math = arithmetic::working) {
-  if (math == arithmetic::bf16 && !(std::is_same_v<T, float> && simd::has_bf16_products()))
+                        const load_options& options = {}) {
+  if (options.math == arithmetic::bf16 && !(std::is_same_v<T, float> && simd::has_bf16_products()))
     fail(where, ": bf16 arithmetic: expected a processor with AVX512_BF16 and float sums; this one runs ", name_of(simd::active_isa()),
          " without it (float32 reads bf16 weights as well)");
-  const bool prefixed = has_prefix(source, plan.prefix);
-  const auto name_in_source = [&](const std::string& name) {
-    return !prefixed && name.starts_with(plan.prefix) ? name.substr(plan.prefix.size()) : name;
-  };
+  const auto name_in_source = source_naming(source, plan.prefix);
   std::vector<tensor_spec> table = tensor_table(plan);
   for (tensor_spec& spec : table) spec.name = name_in_source(spec.name);
   check_tensors(source, table, where);
+  check_memory(memory_needed<T>(plan, source), options.available, where);
 
   decoder<T> model;
-  model.math = math;
+  model.math = options.math;
   const auto vector = [&](const std::string& name) { return widen_tensor<T>(source.read(name_in_source(name)), name); };
   const auto matrix = [&](const linear_plan& linear) {
     packed_matrix<T> w = pack_matrix<T>(source, linear, name_in_source, exec.threads);
     if constexpr (std::is_same_v<T, float>)
-      if (math == arithmetic::bf16) return in_bf16_pairs(std::move(w), exec.threads);
+      if (options.math == arithmetic::bf16) return in_bf16_pairs(std::move(w), exec.threads);
     return w;
   };
   const auto norm_of = [&](const norm_plan& n) {
@@ -80,9 +86,7 @@ decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Sourc
     if (!n.bias.empty()) w.bias = vector(n.bias);
     return w;
   };
-  const auto table_of = [&](const std::string& name) {
-    return matrix({plan.embedding.width, {{name, "", plan.vocab, plan.vocab, 0, plan.vocab, plan.vocab, false}}});
-  };
+  const auto table_of = [&](const std::string& name) { return matrix(plan.table(name)); };
   try {
     if (!plan.head.tied) model.embedding = table_of(plan.embedding.weight);
     if (!plan.embedding.positions.empty()) model.positions = vector(plan.embedding.positions);

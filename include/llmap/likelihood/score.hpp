@@ -72,15 +72,6 @@ struct score_options {
   std::size_t batch_rows = 0;
 };
 
-/// Bytes of activations that a forward pass keeps for each token.
-template <class T> std::size_t activation_bytes(const decoder<T>& model) {
-  std::size_t elements = 4 * static_cast<std::size_t>(model.plan.width) + model.head.cols;
-  std::size_t widest = 0;
-  for (const decoder_layer<T>& layer : model.layers)
-    widest = std::max(widest, 2 * layer.qkv.rows + layer.out.cols + layer.mlp_in.rows);
-  return (elements + widest) * sizeof(T);
-}
-
 /// Scores texts given as ids, in order; `done(first, scores)` gets the scores of texts first, first + 1, ...
 /// as each batch is ready, and may throw to stop. Texts must fit the model's positions.
 template <class T, class Done>
@@ -88,7 +79,7 @@ void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<co
                  const score_options& options, const Done& done) {
   score_workspace<T> work;
   const std::size_t most = options.batch_rows ? options.batch_rows
-                                              : std::clamp<std::size_t>((std::size_t{16} << 20) / activation_bytes(model), 512, 4096);
+                                              : std::clamp<std::size_t>((std::size_t{16} << 20) / activation_bytes<T>(model.plan), 512, 4096);
   for (std::size_t first = 0; first < texts.size();) {
     ragged_batch batch;
     std::size_t last = first;

@@ -2,6 +2,7 @@
 #pragma once
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,13 @@ struct tensor_spec {
 template <tensor_source Source> bool has_prefix(const Source& source, std::string_view prefix) {
   const std::vector<std::string> names = source.names();
   return prefix.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); });
+}
+
+/// Maps the names of a plan to those of a source: without the prefix where the source lacks it.
+template <tensor_source Source> std::function<std::string(const std::string&)> source_naming(const Source& source, const std::string& prefix) {
+  return [prefix, prefixed = has_prefix(source, prefix)](const std::string& name) {
+    return !prefixed && name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+  };
 }
 
 /// One line a problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
