@@ -74,6 +74,26 @@ TEST(load_decoder, refuses_what_does_not_fit_into_memory) {
   EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = 0}), " MiB needed, 0 MiB available");
   EXPECT_NO_THROW(load_decoder<float>({1}, plan, weights, "folder", {.available = needed}));
 }
+TEST(load_decoder, bf16_products_are_close_or_refused) {
+  const auto folder = golden::folder("models") / "gpt2_bare";
+  const checkpoint weights(folder);
+  const decoder_plan plan = plan_of(config::load(folder));
+  const load_options narrow{.math = arithmetic::bf16};
+  EXPECT_MESSAGE(load_decoder<double>({1}, plan, weights, "folder", narrow), "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
+  if (!simd::has_bf16_products()) {
+    EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", narrow), "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
+    return;
+  }
+  ragged_batch batch;
+  batch.add(std::vector<std::int32_t>{1, 5, 9, 2, 7, 3, 3, 8, 0, 4, 6});
+  score_workspace<float> work;
+  const auto rounded = token_log_probabilities<float>({2}, load_decoder<float>({2}, plan, weights, "folder", narrow), batch, work);
+  const auto exact = token_log_probabilities<float>({2}, load_decoder<float>({2}, plan, weights, "folder"), batch, work);
+  double most = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) most = std::max(most, std::abs(rounded[i] - exact[i]));
+  EXPECT_GT(most, 0); // it is another arithmetic
+  EXPECT_LE(most, 0.1);
+}
 TEST(weight_bytes, is_what_the_decoder_holds) {
   for (const std::string name : {"gpt2_bare", "llama_dynamic", "qwen2_tied", "gemma2_softcaps", "opt_postnorm_proj", "bloom_bare_odd_heads"}) {
     const auto model = load<float>(name);
