@@ -4,17 +4,9 @@
 #include "llmap/text/chunk.hpp"
 #include "llmap/text/text_set.hpp"
 #include "llmap/weights/mapped_file.hpp"
-#include <memory>
+#include <map>
 
-namespace {
-
-struct chunk_arguments {
-  std::vector<std::string> files;
-  std::string out, domain;
-  llmap::chunk_options options;
-};
-
-void run(const chunk_arguments& a) {
+void run_chunk(const chunk_arguments& a) {
   std::map<std::string, std::string> document_of;
   std::string lines;
   if (const auto bad = llmap::invalid_utf8(a.domain)) llmap::fail("--domain: expected UTF-8, got an invalid sequence at byte ", *bad);
@@ -35,17 +27,4 @@ void run(const chunk_arguments& a) {
   }
   if (lines.empty()) llmap::fail(a.out, ": expected pieces of more than ", a.options.least, " bytes (--longer-than), got none");
   llmap::write_file(a.out, lines);
-}
-
-} // namespace
-
-void add_chunk(CLI::App& app) {
-  const auto a = std::make_shared<chunk_arguments>();
-  CLI::App* c = app.add_subcommand("chunk", "Cut documents into a text set");
-  c->add_option("files", a->files, "documents (UTF-8 text)")->required();
-  c->add_option("--out", a->out, "text set to write (JSONL)")->required();
-  c->add_option("--bytes", a->options.most, "bytes a piece has at most")->check(CLI::Range(4, 1 << 24))->capture_default_str();
-  c->add_option("--longer-than", a->options.least, "bytes a piece must exceed")->capture_default_str();
-  c->add_option("--domain", a->domain, "domain of all these documents");
-  c->callback([a] { run(*a); });
 }

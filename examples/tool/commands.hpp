@@ -1,12 +1,58 @@
-// The commands of the llmap tool, one source file each. A command throws llmap::error for bad input.
+// The commands of the llmap tool, one source file each: what each is given, as main.cpp reads it from the command line,
+// and the function that runs it. A command throws llmap::error for bad input.
 #pragma once
-#include <CLI/CLI.hpp>
+#include "llmap/core/parallel.hpp"
+#include "llmap/text/chunk.hpp"
+#include "score_model.hpp"
+#include <string>
+#include <vector>
 
-void add_info(CLI::App& app);
-void add_tokenize(CLI::App& app);
-void add_logprobs(CLI::App& app);
-void add_score(CLI::App& app);
-void add_export(CLI::App& app);
-void add_map(CLI::App& app);
-void add_compare(CLI::App& app);
-void add_chunk(CLI::App& app);
+struct info_arguments {
+  std::string path;
+};
+void run_info(const info_arguments& a);
+
+struct tokenize_arguments {
+  std::string folder, texts;
+  bool no_special = false;
+  int threads = llmap::default_threads();
+};
+void run_tokenize(const tokenize_arguments& a);
+
+struct logprobs_arguments {
+  std::string folder, ids, precision = "f32";
+  int threads = llmap::default_threads();
+};
+void run_logprobs(const logprobs_arguments& a);
+
+struct score_arguments {
+  std::vector<std::string> folders;
+  std::string texts, store;
+  score_settings settings;
+};
+void run_score(const score_arguments& a);
+
+struct export_arguments {
+  std::string store, out;
+};
+void run_export(const export_arguments& a);
+
+struct map_arguments {
+  std::string store, matrix, html, json, svg, tsv, newick, affinity = "euclidean";
+  double perplexity = 0, clip = 0.02;
+  int threads = 0; // 0: all processors
+};
+void run_map(const map_arguments& a);
+
+struct compare_arguments {
+  std::string store, a, b;
+  double clip = 0.02;
+};
+void run_compare(const compare_arguments& args);
+
+struct chunk_arguments {
+  std::vector<std::string> files;
+  std::string out, domain;
+  llmap::chunk_options options;
+};
+void run_chunk(const chunk_arguments& a);

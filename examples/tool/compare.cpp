@@ -4,14 +4,9 @@
 #include "llmap/geometry/select_texts.hpp"
 #include "llmap/likelihood/export.hpp"
 #include <fmt/format.h>
-#include <memory>
+#include <map>
 
 namespace {
-
-struct compare_arguments {
-  std::string store, a, b;
-  double clip = 0.02;
-};
 
 Eigen::Index row_of(const llmap::score_matrix& m, const std::string& name, const std::string& where) {
   for (std::size_t i = 0; i < m.models.size(); ++i)
@@ -19,7 +14,9 @@ Eigen::Index row_of(const llmap::score_matrix& m, const std::string& name, const
   llmap::fail(where, ": no model named ", name, " (", m.models.size(), " models, first ", m.models.front(), ")");
 }
 
-void run(const compare_arguments& args) {
+} // namespace
+
+void run_compare(const compare_arguments& args) {
   const llmap::score_matrix all = llmap::load_score_matrix(args.store);
   const Eigen::Index a = row_of(all, args.a, args.store), b = row_of(all, args.b, args.store);
   // The clip is the map's: over all models; texts count where both models have a value.
@@ -67,16 +64,4 @@ void run(const compare_arguments& args) {
   }
   fmt::print("  within domains {:.2f} %, between domains {:.2f} %\n", whole > 0 ? 100 * split.within / whole : 0.0,
              whole > 0 ? 100 * split.between / whole : 0.0);
-}
-
-} // namespace
-
-void add_compare(CLI::App& app) {
-  const auto a = std::make_shared<compare_arguments>();
-  CLI::App* c = app.add_subcommand("compare", "Compare two models: KL with error, influential texts, domains");
-  c->add_option("store", a->store, "store made by score, or matrix made by export")->required();
-  c->add_option("a", a->a, "first model")->required();
-  c->add_option("b", a->b, "second model")->required();
-  c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  c->callback([a] { run(*a); });
 }

@@ -4,7 +4,6 @@
 #include "llmap/text/tokenizer.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <fmt/format.h>
-#include <memory>
 
 namespace {
 
@@ -61,13 +60,8 @@ void show_folder(const std::string& folder) {
 
 } // namespace
 
-void add_info(CLI::App& app) {
-  const auto path = std::make_shared<std::string>();
-  CLI::App* c = app.add_subcommand("info", "Check a model folder or a safetensors file and say what it holds");
-  c->add_option("path", *path, "model folder or .safetensors file")->required();
-  c->callback([path] {
-    if (!std::filesystem::exists(*path)) fail(*path, ": no such file or directory");
-    if (std::filesystem::is_directory(*path)) show_folder(*path);
-    else show_file(*path);
-  });
+void run_info(const info_arguments& a) {
+  if (!std::filesystem::exists(a.path)) fail(a.path, ": no such file or directory");
+  if (std::filesystem::is_directory(a.path)) show_folder(a.path);
+  else show_file(a.path);
 }

@@ -5,14 +5,8 @@
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <cstdio>
-#include <memory>
 
 namespace {
-
-struct logprobs_arguments {
-  std::string folder, ids, precision = "f32";
-  int threads = llmap::default_threads();
-};
 
 std::vector<std::vector<std::int32_t>> read_sequences(const std::string& path) {
   const nlohmann::json file = llmap::read_json_file(path);
@@ -59,12 +53,4 @@ template <class T> void run(const logprobs_arguments& a) {
 
 } // namespace
 
-void add_logprobs(CLI::App& app) {
-  const auto a = std::make_shared<logprobs_arguments>();
-  CLI::App* c = app.add_subcommand("logprobs", "Print the log-probability of every token of given ids (JSON)");
-  c->add_option("folder", a->folder, "model folder")->required();
-  c->add_option("--ids", a->ids, "{\"sequences\": [[ids], ...]}")->required();
-  c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64", "bf16"}))->capture_default_str();
-  c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
-  c->callback([a] { a->precision == "f64" ? run<double>(*a) : run<float>(*a); });
-}
+void run_logprobs(const logprobs_arguments& a) { a.precision == "f64" ? run<double>(a) : run<float>(a); }

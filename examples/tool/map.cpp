@@ -6,15 +6,8 @@
 #include "llmap/picture/tsv.hpp"
 #include "llmap/core/write_file.hpp"
 #include <fmt/format.h>
-#include <memory>
 
 namespace {
-
-struct map_arguments {
-  std::string store, matrix, html, json, svg, tsv, newick, affinity = "euclidean";
-  double perplexity = 0, clip = 0.02;
-  int threads = 0;
-};
 
 std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
   const auto a = static_cast<Eigen::Index>(i), b = static_cast<Eigen::Index>(j);
@@ -72,7 +65,9 @@ void print_summary(const llmap::map_data& map) {
   for (const llmap::checkpoint_chain& c : map.chains) print_chain(map, c);
 }
 
-void run(const map_arguments& a) {
+} // namespace
+
+void run_map(const map_arguments& a) {
   if (a.store.empty() == a.matrix.empty()) llmap::fail("map: give either a store or --matrix FILE");
   llmap::map_options options;
   options.clip_quantile = a.clip;
@@ -88,28 +83,4 @@ void run(const map_arguments& a) {
   if (!a.tsv.empty()) llmap::write_file(a.tsv, coordinates_tsv(map));
   if (!a.newick.empty()) llmap::write_file(a.newick, newick(map.tree, map.models) + "\n");
   print_summary(map);
-}
-
-} // namespace
-
-void add_map(CLI::App& app) {
-  const auto a = std::make_shared<map_arguments>();
-  CLI::App* c = app.add_subcommand("map", "Draw the map of the models of a store or a matrix");
-  c->add_option("store", a->store, "store made by score (SQLite)");
-  c->add_option("--matrix", a->matrix, "log-likelihood matrix made by export (safetensors)");
-  c->add_option("--html", a->html, "write the map as one self-contained page");
-  c->add_option("--json", a->json, "write the map's numbers");
-  c->add_option("--svg", a->svg, "write the map as a figure");
-  c->add_option("--tsv", a->tsv, "write coordinates and nearest models as a table");
-  c->add_option("--newick", a->newick, "write the tree (average linkage of KL)");
-  c->add_option("--perplexity", a->perplexity, "of t-SNE; default: 30, or a third of the other models")
-      ->check(CLI::Range(1.0, 1e6));
-  c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to; 0 clips nothing")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  c->add_option("--affinity", a->affinity, "of t-SNE; sqeuclidean is what the paper's figures used")
-      ->check(CLI::IsMember({"euclidean", "sqeuclidean"}))
-      ->capture_default_str();
-  c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
-  c->callback([a] { run(*a); });
 }

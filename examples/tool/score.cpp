@@ -1,17 +1,11 @@
 // llmap score: log-likelihoods of a text set under model folders, into a store. Resumes where it was stopped.
 #include "commands.hpp"
-#include "score_model.hpp"
+#include "llmap/likelihood/store.hpp"
 #include <algorithm>
 #include <fmt/format.h>
-#include <memory>
+#include <map>
 
 namespace {
-
-struct score_arguments {
-  std::vector<std::string> folders;
-  std::string texts, store;
-  score_settings settings;
-};
 
 /// The model folders among the arguments: a folder with a config.json, or the folders inside one without.
 std::vector<std::filesystem::path> model_folders(const std::vector<std::string>& arguments) {
@@ -35,7 +29,9 @@ std::vector<std::filesystem::path> model_folders(const std::vector<std::string>&
   return folders;
 }
 
-void run(const score_arguments& a) {
+} // namespace
+
+void run_score(const score_arguments& a) {
   const auto folders = model_folders(a.folders);
   std::map<std::string, std::filesystem::path> path_of;
   for (const auto& folder : folders) {
@@ -60,25 +56,4 @@ void run(const score_arguments& a) {
   std::string names;
   for (const std::string& name : failed) names += (names.empty() ? "" : ", ") + name;
   llmap::fail(failed.size(), " of ", folders.size(), " models failed: ", names);
-}
-
-} // namespace
-
-void add_score(CLI::App& app) {
-  const auto a = std::make_shared<score_arguments>();
-  CLI::App* c = app.add_subcommand("score", "Score texts under models into a store; resumes where it was stopped");
-  c->add_option("folders", a->folders, "model folders, or folders of model folders")->required();
-  c->add_option("--texts", a->texts, "texts (JSONL)")->required();
-  c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
-  c->add_option("--precision", a->settings.precision, "working precision; bf16: products in bf16, faster and less accurate")
-      ->check(CLI::IsMember({"f32", "f64", "bf16"}))
-      ->capture_default_str();
-  c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
-  c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results; default: by the model's size")
-      ->check(CLI::Range(1, 1 << 20));
-  c->add_option("--bos", a->settings.bos, "BOS in front of each text")
-      ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))->capture_default_str();
-  c->add_option("--on-overlong", a->settings.overlong, "texts longer than the model's positions")
-      ->check(CLI::IsMember({"error", "truncate"}))->capture_default_str();
-  c->callback([a] { run(*a); });
 }

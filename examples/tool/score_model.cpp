@@ -1,6 +1,7 @@
 #include "score_model.hpp"
 #include "precision.hpp"
 #include "llmap/architectures/all.hpp"
+#include "llmap/likelihood/store.hpp"
 #include "llmap/text/tokenizer.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <chrono>

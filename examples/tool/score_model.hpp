@@ -1,9 +1,16 @@
 // Scoring one model folder into a store: what `llmap score` does for each.
 #pragma once
-#include "llmap/likelihood/store.hpp"
+#include "llmap/core/parallel.hpp"
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+namespace llmap {
+struct text_set;
+class score_store;
+} // namespace llmap
 
 struct score_settings {
   std::string precision = "f32", bos = "as_tokenizer", overlong = "error";
