@@ -6,6 +6,7 @@
 #include "llmap/forward/bf16_products.hpp"
 #include "llmap/forward/cpu_executor.hpp"
 #include "llmap/forward/matrix_tile.hpp"
+#include <algorithm>
 
 namespace llmap {
 
