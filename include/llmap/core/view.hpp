@@ -1,15 +1,13 @@
 // Views: where numbers lie, without owning them. Row-major; a row is contiguous, rows may be `stride` apart.
 #pragma once
 #include "llmap/core/error.hpp"
+#include "llmap/core/large_pages.hpp"
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace llmap {
 
@@ -36,7 +34,7 @@ template <class T> struct matrix_view { // (rows, cols)
 };
 
 /// Owning array of trivially copyable elements, aligned to 64 bytes; grows, never shrinks. Contents after
-/// `resize` are unspecified. Running out of memory is an llmap::error that names the size. Large ones ask for huge
+/// `resize` are unspecified. Running out of memory is an llmap::error that names the size. Large ones ask for large
 /// pages: copying into new memory then takes about a quarter of the time (benchmarks/weights_bench.cpp, copy_floor).
 template <class T> class aligned_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -53,14 +51,11 @@ public:
       data_.reset();
       capacity_ = size_ = 0;
       if (size > (static_cast<std::size_t>(-1) / 2 - 64) / sizeof(T)) fail("out of memory: ", size, " elements");
-      constexpr std::size_t huge_page = std::size_t{2} << 20;
-      const std::size_t alignment = size * sizeof(T) < 2 * huge_page ? 64 : huge_page;
-      const std::size_t bytes = (size * sizeof(T) + 63) / 64 * 64, whole_pages = bytes / huge_page * huge_page;
-      data_.reset(static_cast<T*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)));
-      if (!data_) fail("out of memory: ", bytes, " bytes");
-#if defined(MADV_HUGEPAGE)
-      if (alignment == huge_page) ::madvise(data_.get(), whole_pages, MADV_HUGEPAGE); // the rest stays in small pages, so that no memory is spent on it
-#endif
+      const std::size_t needed = size * sizeof(T), alignment = needed < 2 * large_page ? 64 : large_page;
+      const std::size_t bytes = (needed + alignment - 1) / alignment * alignment;
+      data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
+      if (!data_) fail("out of memory: ", needed, " bytes");
+      advise_large_pages(data_.get(), needed);
       capacity_ = size;
     }
     size_ = size;

@@ -15,7 +15,7 @@ enum class arithmetic { working, bf16 };
 
 namespace detail {
 
-/// Packs R rows of bf16 pairs: the rounding of a float to bf16, nearest even, two neighbours a pair. n floats, n even.
+/// n floats (n even) rounded to bf16, nearest even, two neighbours a pair.
 struct round_to_pairs_task {
   const float* x;
   bf16_pair* out;
@@ -36,7 +36,7 @@ struct round_to_pairs_task {
 };
 
 #if defined(__x86_64__)
-/// c (R, 32) in memory; A (K, R), B (K, 32).
+/// c (R, 32) in memory; A (K, R), B (K, 32), both of pairs.
 template <int R>
 [[gnu::target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16"), gnu::noinline]] void
 multiply_add_pairs(float* c, std::size_t K, const bf16_pair* A, const bf16_pair* B) {

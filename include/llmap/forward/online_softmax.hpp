@@ -13,6 +13,7 @@ namespace llmap::detail {
 template <class T> inline constexpr T no_reference = std::numeric_limits<T>::lowest();
 /// Far enough below exp_term_limit for the sum of any number of terms.
 template <class T> inline constexpr T reference_slack = T(16);
+static_assert(reference_slack<float> + 32 * 0.6931472f < simd::exp_term_limit<float>, "2^32 terms do not overflow");
 
 /// Moves the references (R) of the rows that need it; moved(row, factor) has to shrink what was summed so far.
 template <class Isa, class T, int R, class Moved>

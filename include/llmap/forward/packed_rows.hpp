@@ -41,7 +41,7 @@ template <class T> struct pack_rows_task {
   }
 };
 
-/// A buffer of the calling thread, kept for its next task.
+/// A buffer of the calling thread, kept for its next task. One user at a time: a second call may move it.
 template <class T> T* thread_scratch(std::size_t size) {
   static thread_local aligned_buffer<T> scratch;
   scratch.resize(size);

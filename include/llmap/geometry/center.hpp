@@ -4,8 +4,8 @@
 // matter for PCA. Input must be finite (clip first, leave incomplete texts out). Same bits for any thread
 // count.
 #pragma once
+#include "llmap/core/large_pages.hpp"
 #include "llmap/core/parallel.hpp"
-#include "llmap/geometry/detail/large_pages.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
@@ -40,7 +40,7 @@ inline centered_matrix center(const row_matrix& l, int threads = default_threads
   LLMAP_EXPECTS(l.size() > 0, "center: empty matrix");
   const Eigen::Index K = l.rows(), N = l.cols();
   centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
-  detail::advise_large(out.q.data(), static_cast<std::size_t>(out.q.size()));
+  advise_large_pages(out.q.data(), static_cast<std::size_t>(out.q.size()) * sizeof(double));
   // Sums over the models of a group while its rows are in the cache, then over the groups: one order of
   // additions.
   constexpr Eigen::Index group = 16;

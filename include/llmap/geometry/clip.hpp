@@ -4,8 +4,8 @@
 // threshold belongs to the map: it is stored with it and kept when models are added later. q = 0 clips
 // nothing.
 #pragma once
+#include "llmap/core/large_pages.hpp"
 #include "llmap/core/parallel.hpp"
-#include "llmap/geometry/detail/large_pages.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
 #include <bit>
@@ -109,7 +109,7 @@ struct clipped_matrix {
 /// Raises what lies below the threshold to it. -inf is raised as well: leave such texts out first.
 inline clipped_matrix clip(const row_matrix& l, double threshold, int threads = default_threads()) {
   clipped_matrix out{row_matrix(l.rows(), l.cols()), threshold, 0};
-  detail::advise_large(out.values.data(), static_cast<std::size_t>(out.values.size()));
+  advise_large_pages(out.values.data(), static_cast<std::size_t>(out.values.size()) * sizeof(double));
   std::vector<std::size_t> raised(static_cast<std::size_t>(l.rows()));
   parallel_for(threads, raised.size(), [&](std::size_t i) {
     const double* from = l.data() + i * static_cast<std::size_t>(l.cols());

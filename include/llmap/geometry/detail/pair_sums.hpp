@@ -38,14 +38,7 @@ template <class Isa> struct pair_tile {
   static constexpr int panel = vectors * simd::width<Isa, double>; // models: 24, 12, 4
 };
 inline std::size_t pair_panel() {
-  switch (simd::active_isa()) {
-  case simd::isa::avx512:
-    return pair_tile<simd::avx512>::panel;
-  case simd::isa::avx2:
-    return pair_tile<simd::avx2>::panel;
-  default:
-    return pair_tile<simd::baseline>::panel;
-  }
+  return simd::with_active_isa([]<class Isa>() { return static_cast<std::size_t>(pair_tile<Isa>::panel); });
 }
 
 /// Texts of a block. A panel of them (256 x 24 x 8 bytes) streams from the second-level cache.
