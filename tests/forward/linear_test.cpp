@@ -121,15 +121,16 @@ TEST(linear, bf16_products_are_those_of_rounded_factors) {
 }
 TEST(linear, bf16_products_keep_nan) {
   if (!simd::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions here";
-  memory_tensors source;
-  source.add<float>("w", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
-  const auto packed = in_bf16_pairs(pack_matrix<float>(source, {3, {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1);
-  const std::vector<float> x{1, std::bit_cast<float>(0x7fffffff), 0, 1, 1, 1};
-  std::vector<float> y(4);
-  linear<float>({1}, {x.data(), 2, 3}, packed, {y.data(), 2, 2});
-  EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]));
-  EXPECT_EQ(y[2], 6);
-  EXPECT_EQ(y[3], 15);
+  for (const std::size_t K : {3, 33}) { // rounded one by one, and in vectors
+    memory_tensors source;
+    source.add<float>("w", {2, static_cast<std::int64_t>(K)}, std::vector<float>(2 * K, 1.f));
+    const auto packed = in_bf16_pairs(pack_matrix<float>(source, {static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1);
+    std::vector<float> x(2 * K, 1.f), y(4);
+    x[1] = std::bit_cast<float>(0x7fffffff); // rounded as a number it would become -0
+    linear<float>({1}, {x.data(), 2, K}, packed, {y.data(), 2, 2});
+    EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1])) << K;
+    EXPECT_EQ(y[2], static_cast<float>(K));
+  }
 }
 TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
   // head3: two heads of width 2, rows [q0 q0 k0 k0 v0 v0 q1 q1 k1 k1 v1 v1]
