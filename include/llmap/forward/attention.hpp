@@ -37,9 +37,12 @@ inline std::vector<double> alibi_slopes(std::size_t heads) {
   return slopes;
 }
 
-/// Room that attention keeps between calls: the packed keys and values of one layer.
+/// Room that attention keeps between calls: the packed keys and values of one layer, and how the texts are cut.
 template <class T> struct attention_workspace {
+  struct tile { std::size_t text, first; };
   aligned_buffer<T> keys, values;
+  std::vector<std::size_t> key_start;
+  std::vector<tile> key_tiles, query_tiles;
 };
 
 namespace detail {
@@ -229,7 +232,8 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
   const std::size_t padded = detail::round_up(D, NR);
 
   // 1. Pack keys and values by text and kv head.
-  std::vector<std::size_t> key_start(batch.texts() + 1, 0);
+  std::vector<std::size_t>& key_start = workspace.key_start;
+  key_start.assign(batch.texts() + 1, 0);
   for (std::size_t t = 0; t < batch.texts(); ++t) key_start[t + 1] = key_start[t] + detail::round_up(batch.length(t), NR);
   workspace.keys.resize(key_start.back() * G * D);
   workspace.values.resize(batch.rows() * G * padded);
@@ -239,16 +243,14 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
   const auto values_of = [&](std::size_t t, std::size_t g) {
     return workspace.values.data() + (batch.offsets[t] * G + g * batch.length(t)) * padded;
   };
-  struct tile { std::size_t text, first; };
-  const auto cut_texts = [&](std::size_t step) {
-    std::vector<tile> tiles;
+  const auto cut_texts = [&](std::size_t step, auto& tiles) {
+    tiles.clear();
     for (std::size_t t = 0; t < batch.texts(); ++t)
       for (std::size_t first = 0; first < batch.length(t); first += step) tiles.push_back({t, first});
-    return tiles;
   };
-  const std::vector<tile> key_tiles = cut_texts(detail::key_block);
-  parallel_for(exec.threads, key_tiles.size() * G, [&](std::size_t task) {
-    const auto [t, first] = key_tiles[task / G];
+  cut_texts(detail::key_block, workspace.key_tiles);
+  parallel_for(exec.threads, workspace.key_tiles.size() * G, [&](std::size_t task) {
+    const auto [t, first] = workspace.key_tiles[task / G];
     const std::size_t g = task % G, L = batch.length(t);
     const auto rows = qkv.row_range(batch.offsets[t] + first, std::min(detail::key_block, L - first));
     simd::run(detail::pack_keys_task<T>{rows.column_range((H + g) * D, D), rows.column_range((H + G + g) * D, D), L,
@@ -257,7 +259,8 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
 
   // 2. One task a text, kv head and tile of queries; the longest (the last of a text) first.
   const std::size_t queries = std::max<std::size_t>(1, detail::query_rows / Q);
-  std::vector<tile> tiles = cut_texts(queries);
+  auto& tiles = workspace.query_tiles;
+  cut_texts(queries, tiles);
   std::reverse(tiles.begin(), tiles.end());
   parallel_for(exec.threads, tiles.size() * G, [&](std::size_t task) {
     const auto [t, first] = tiles[task / G];

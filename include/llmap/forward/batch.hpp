@@ -1,6 +1,7 @@
 // A ragged batch: the ids of several texts one after another, no padding. Text t has the rows
 // [offsets[t], offsets[t + 1]); positions count from the start of each text.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,6 +19,10 @@ struct ragged_batch {
   }
   std::size_t texts() const { return offsets.size() - 1; }
   std::size_t rows() const { return ids.size(); }
+  /// The text that holds a row.
+  std::size_t text_of(std::size_t row) const {
+    return static_cast<std::size_t>(std::upper_bound(offsets.begin(), offsets.end(), row) - offsets.begin()) - 1;
+  }
   std::size_t length(std::size_t text) const { return offsets[text + 1] - offsets[text]; }
 };
 

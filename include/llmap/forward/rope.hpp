@@ -66,19 +66,20 @@ template <class T> struct rope_table {
     angles = storage.reshape(batch.rows(), 2 * half);
     const bool by_length = plan.kind == rope_plan::scaling::dynamic || plan.kind == rope_plan::scaling::longrope;
     const std::vector<double> fixed = rope_frequencies(plan, 0);
-    for (std::size_t text = 0; text < batch.texts(); ++text) {
-      const std::vector<double> own = by_length ? rope_frequencies(plan, batch.length(text)) : fixed;
-      for_row_blocks(exec, batch.length(text), 64, [&](std::size_t first, std::size_t count) {
-        for (std::size_t p = first; p < first + count; ++p) {
-          T* row = angles.row(batch.offsets[text] + p);
+    for_row_blocks(exec, batch.rows(), 64, [&](std::size_t first, std::size_t count) {
+      const std::size_t end = first + count;
+      for (std::size_t text = batch.text_of(first), r = first; r < end; ++text) {
+        const std::vector<double> own = by_length ? rope_frequencies(plan, batch.length(text)) : fixed;
+        for (; r < std::min(end, batch.offsets[text + 1]); ++r) {
+          T* row = angles.row(r);
+          const double position = static_cast<double>(r - batch.offsets[text]);
           for (std::size_t i = 0; i < half; ++i) {
-            const double angle = static_cast<double>(p) * own[i];
-            row[i] = static_cast<T>(std::cos(angle) * plan.attention_factor);
-            row[half + i] = static_cast<T>(std::sin(angle) * plan.attention_factor);
+            row[i] = static_cast<T>(std::cos(position * own[i]) * plan.attention_factor);
+            row[half + i] = static_cast<T>(std::sin(position * own[i]) * plan.attention_factor);
           }
         }
-      });
-    }
+      }
+    });
   }
 };
 
