@@ -68,6 +68,18 @@ TEST(linear, deep_products_and_every_storage_type) {
   against_reference<double, float>(9, 900, 40);
   against_reference<float, double>(9, 30, 40);
 }
+// Equal terms: a sequential sum rounds to the same side for long stretches and leaves the bound.
+TEST(linear, deep_products_have_the_error_of_short_chains) {
+  const std::size_t M = 13, K = 8192, N = 33;
+  memory_tensors source;
+  source.add<float>("w", {33, 8192}, std::vector<float>(N * K, 0.1f));
+  const auto packed = pack_matrix<float>(source, {8192, {{"w", "", 33, 33, 0, 33, 33, false}}}, same, 2);
+  std::vector<float> x(M * K, 1.0f), y(M * N);
+  linear<float>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
+  const double exact = static_cast<double>(K) * static_cast<double>(0.1f);
+  const double bound = static_cast<double>(128 + K / 128) * std::numeric_limits<float>::epsilon() * exact;
+  for (float v : y) ASSERT_NEAR(v, exact, bound);
+}
 TEST(linear, no_rows_and_no_depth) {
   memory_tensors source;
   source.add<float>("w", {3, 0}, {});

@@ -142,8 +142,9 @@ template <class T> struct attention_task {
         if (from >= to) return;
         for (std::size_t d = 0; d < padded; d += NR) {
           matrix_tile<Isa, T, R> tile;
-          tile.load(total + r * padded + d, padded);
+          tile.clear();
           tile.multiply_add(to - from, weights + r * key_block + (from - block), key_block, 1, values + d * length + from * NR);
+          tile.add(total + r * padded + d, padded);
           tile.store(total + r * padded + d, padded);
         }
       });

@@ -1,6 +1,7 @@
 // linear: Y (M, N) = X (M, K) W^T + b, or Y += X W^T + b; W packed (N, K).
-// Same bits for any M, any order of rows and any thread count: each element is one chain of multiply-adds over K.
-// Error: |y - exact| <= K eps sum_k |x_k w_k| (the bound of a sequential sum), eps of T.
+// Same bits for any M, any order of rows and any thread count: each element is a sum, in the order of K,
+// of chains of at most 128 multiply-adds.
+// Error: |y - exact| <= (128 + K / 128) eps sum_k |x_k w_k|, eps of T; one sequential sum would have K eps.
 #pragma once
 #include "llmap/forward/packed_product.hpp"
 

@@ -1,8 +1,9 @@
 // The one inner loop of llmap: c (R, V W) += A (R, K) B (K, V W), c in registers, B a panel of V W contiguous columns.
 //
 // R x V vectors of c fill the registers (12 x 2 of 32, 6 x 2 of 16), so that each loaded vector of B is used R times and
-// each broadcast of A is used V times. Every element of c is one chain of multiply-adds in the order of K: its bits do
-// not depend on R, on the tile it falls in, or on how K is cut into blocks.
+// each broadcast of A is used V times. Every element of c is a sum of chains of multiply-adds in the order of K, a new one
+// each max_chain terms: the rounding error of a long product is that of its short chains. Its bits do not depend on R or
+// on the tile it falls in.
 #pragma once
 #include "llmap/core/simd.hpp"
 
@@ -10,6 +11,7 @@ namespace llmap {
 
 template <class Isa, class T, int R> struct matrix_tile {
   static constexpr int rows = R, W = simd::width<Isa, T>, V = simd::tile_vectors;
+  static constexpr std::size_t max_chain = 128;
   using vector = simd::vec<T, W>;
   vector c[R][V];
 
@@ -31,12 +33,24 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) simd::store<T, W>(C + i * ldc + j * W, c[i][j]);
   }
+  LLMAP_INLINE void add(const T* C, std::size_t ldc) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + i * ldc + j * W);
+  }
   /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]. The K / 4 cache lines from `ahead` on are fetched
   /// meanwhile; null: none.
   LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
                                  const T* __restrict B, const char* ahead = nullptr) {
     constexpr std::size_t stretch = 32; // between two rounds of fetching
+    T finished[R * V * W];              // the sum of the chains before
     for (std::size_t first = 0; first < K; first += stretch) {
+      if (first && first % max_chain == 0) {
+        if (first > max_chain) add(finished, V * W);
+        store(finished, V * W);
+        clear();
+      }
       if (ahead)
 #pragma GCC unroll 8
         for (std::size_t line = 0; line < stretch / 4; ++line) __builtin_prefetch(ahead + 16 * first + 64 * line, 0, 2);
@@ -56,6 +70,7 @@ template <class Isa, class T, int R> struct matrix_tile {
         B += V * W;
       }
     }
+    if (K > max_chain) add(finished, V * W);
   }
 };
 

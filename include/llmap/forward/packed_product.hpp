@@ -74,8 +74,7 @@ template <class T, bool pairs, class Finish> struct panel_task {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
       matrix_tile<Isa, T, R> tile;
-      if (k == 0) tile.clear();
-      else tile.load(unfinished + r * NR, NR);
+      tile.clear();
       const T* strip = x + r * K + k * R;
       const std::size_t fetched = r / Isa::tile_rows * depth * 16;
       if constexpr (!pairs) {
@@ -88,6 +87,7 @@ template <class T, bool pairs, class Finish> struct panel_task {
         tile.load(sums, NR);
 #endif
       }
+      if (k > 0) tile.add(unfinished + r * NR, NR);
       if (k + depth < K) tile.store(unfinished + r * NR, NR);
       else finish(r, panel, tile);
     });
