@@ -2,17 +2,31 @@
 
 usage: make_model.py FOLDER
 
-FOLDER gets config.json, model.safetensors (F32), fixed.json (4 texts of 512 ids) and ragged.json (8 texts of 60 to 400).
+FOLDER gets config.json, model.safetensors (BF16, as such models are published), fixed.json (4 texts of 512 ids) and ragged.json (8 texts of 60 to 400).
 The scales are such that activations keep their size through the layers and logits have a standard deviation of about 2.
 """
 import json, os, sys
 import numpy as np
-from safetensors.numpy import save_file
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536,
           "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152,
           "tie_word_embeddings": True, "rms_norm_eps": 1e-5, "rope_theta": 100000.0, "max_position_embeddings": 8192,
-          "hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "torch_dtype": "float32", "bos_token_id": 0, "eos_token_id": 0}
+          "hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "torch_dtype": "bfloat16", "bos_token_id": 0, "eos_token_id": 0}
+
+
+def save_bf16(tensors, path):
+    """A safetensors file: the length of the header in 8 bytes, the header in JSON, the data."""
+    header, end = {"__metadata__": {"format": "pt"}}, 0
+    for name, value in tensors.items():
+        header[name] = {"dtype": "BF16", "shape": value.shape, "data_offsets": [end, end + 2 * value.size]}
+        end += 2 * value.size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text)
+        for value in tensors.values():
+            bits = value.view(np.uint32)
+            ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16).tofile(f)
 
 
 def main(folder):
@@ -36,7 +50,7 @@ def main(folder):
             tensors[f"{p}{name}.weight"] = normal(rows, cols, scale / cols**0.5)
         tensors[p + "input_layernorm.weight"] = gain()
         tensors[p + "post_attention_layernorm.weight"] = gain()
-    save_file(tensors, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    save_bf16(tensors, os.path.join(folder, "model.safetensors"))
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(CONFIG, f, indent=1)
     for name, lengths in [("fixed", [512] * 4), ("ragged", random.integers(60, 401, 8))]:

@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 bash tests/setup.sh
 peers=build/peers
-[ -d "$peers" ] || python3 -m venv "$peers"
-"$peers/bin/pip" install --quiet numpy safetensors
+[ -x "$peers/bin/pip" ] || python3 -m venv "$peers"
+"$peers/bin/pip" install --quiet numpy
 for package in onnx==1.23.2 onnxruntime==1.32.0 openvino==2026.4.1 ctranslate2==4.8.5 transformers==4.57.6 torch==2.8.0; do
   "$peers/bin/pip" install --quiet "$package" || echo "$package does not install"
 done

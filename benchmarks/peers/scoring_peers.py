@@ -9,17 +9,30 @@ against a forward pass in float64 by NumPy, of two texts. A peer that cannot be 
 Every peer returns the log-probability of each token that follows, from its own float32 log-softmax. ONNX Runtime and
 OpenVINO get the same graph of plain operators, written here; CTranslate2 gets the weights through its model specification.
 """
-import json, os, resource, subprocess, sys, time
+import json, os, subprocess, sys, time
 import numpy as np
 
 REPEATS = 3
 
 
 def read_model(folder):
-    from safetensors.numpy import load_file
+    """The configuration and the BF16 tensors, widened to float32."""
     with open(os.path.join(folder, "config.json")) as f:
         config = json.load(f)
-    return config, load_file(os.path.join(folder, "model.safetensors"))
+    data = np.fromfile(os.path.join(folder, "model.safetensors"), np.uint8)
+    start = 8 + int(data[:8].view("<u8")[0])
+    tensors = {}
+    for name, tensor in json.loads(data[8:start].tobytes()).items():
+        if name != "__metadata__":
+            begin, end = (start + offset for offset in tensor["data_offsets"])
+            tensors[name] = (data[begin:end].view("<u2").astype(np.uint32) << 16).view(np.float32).reshape(tensor["shape"])
+    return config, tensors
+
+
+def peak_memory():
+    """MB at most, of the program that runs now: the resource usage of a process counts what it was forked from."""
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) / 1024
 
 
 def read_texts(folder, name):
@@ -241,7 +254,7 @@ def run_peer(name, folder, out, started):
     seconds = time.time() - started
     np.savez(out, first=first, last=score(ragged[-1]))
     speed = rates(score, fixed) + rates(score, ragged)
-    print(json.dumps([version, *speed, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(json.dumps([version, *speed, seconds, peak_memory()]))
 
 
 def run_llmap(program, folder, out):
