@@ -16,6 +16,6 @@ static void attention(benchmark::State& state) {
   const double t = static_cast<double>(T);
   bench::measured run(state, 4 * t * (t + 1) / 2 * static_cast<double>(H * D));
   for (auto _ : state)
-    run([&] { llmap::attention<float>(exec, options, batch, {qkv.data(), T, (H + 2 * G) * D}, {out.data(), T, H * D}, work); });
+    run([&] { llmap::attention<float>(exec, options, batch, {0, T}, {qkv.data(), T, (H + 2 * G) * D}, {out.data(), T, H * D}, work); });
 }
 BENCHMARK(attention)->Args({512, 9, 3, 64})->Args({2048, 9, 3, 64})->Args({512, 12, 12, 64})->Args({512, 32, 8, 64})->Args({512, 16, 16, 128})->UseManualTime()->Unit(benchmark::kMicrosecond);

@@ -8,11 +8,15 @@ namespace {
 
 struct shape { std::size_t heads, kv_heads, head_dim; };
 
-template <class T> std::vector<T> run(const attention_options<T>& o, const ragged_batch& batch, const std::vector<T>& qkv, int threads) {
+template <class T>
+std::vector<T> run(const attention_options<T>& o, const ragged_batch& batch, const std::vector<T>& qkv, int threads, std::size_t slab_rows = 4096) {
   std::vector<T> out(batch.rows() * o.heads * o.head_dim);
+  const matrix_view<const T> in(qkv.data(), batch.rows(), (o.heads + 2 * o.kv_heads) * o.head_dim);
+  const matrix_view<T> to(out.data(), batch.rows(), o.heads * o.head_dim);
   attention_workspace<T> work;
-  attention<T>({threads}, o, batch, {qkv.data(), batch.rows(), (o.heads + 2 * o.kv_heads) * o.head_dim},
-               {out.data(), batch.rows(), o.heads * o.head_dim}, work);
+  for_slabs(batch.rows(), slab_rows, 1, [&](slab s) {
+    attention<T>({threads}, o, batch, s, in.row_range(s.first, s.count), to.row_range(s.first, s.count), work);
+  });
   return out;
 }
 ragged_batch batch_of(const std::vector<std::size_t>& lengths) {
@@ -53,7 +57,7 @@ TEST(attention, like_the_reference) {
     against_reference<float>(s, 5, 1, true);
   }
 }
-TEST(attention, bits_of_a_text_do_not_depend_on_the_batch_or_threads) {
+TEST(attention, bits_of_a_text_do_not_depend_on_slabs_batch_or_threads) {
   const attention_options<float> o{4, 2, 24, 0.3f, 0, 60, {}};
   const std::vector<std::size_t> lengths{70, 3, 260, 1, 100};
   const ragged_batch batch = batch_of(lengths);
@@ -63,6 +67,7 @@ TEST(attention, bits_of_a_text_do_not_depend_on_the_batch_or_threads) {
   const auto together = run<float>(o, batch, qkv, 1);
   EXPECT_EQ(together, run<float>(o, batch, qkv, 2));
   EXPECT_EQ(together, run<float>(o, batch, qkv, 3));
+  for (std::size_t rows : {1, 7, 64, 100, 433}) EXPECT_EQ(together, run<float>(o, batch, qkv, 2, rows)) << "slabs of " << rows;
   for (std::size_t t = 0; t < lengths.size(); ++t) {
     const std::vector<float> own(qkv.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t] * width),
                                  qkv.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t + 1] * width));

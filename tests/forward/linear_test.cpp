@@ -3,8 +3,8 @@
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
 #include "support/golden.hpp"
+#include "support/peak_memory.hpp"
 #include "support/temporary_folder.hpp"
-#include <fstream>
 
 using namespace llmap;
 
@@ -286,17 +286,8 @@ TEST(pack_matrix, the_largest_weights_are_finite) {
       EXPECT_EQ(pack_matrix<float>(source, {transposed ? 5 : 8, {{name, "", transposed ? 8 : 5, transposed ? 8 : 5, 0, 8, 8, transposed}}}, same, 1).panels(), 1u);
 }
 
-#if defined(__linux__)
 TEST(pack_matrix, gives_pages_back_while_it_packs) {
-  // Peak memory of the process, in KiB, since it was last set back.
-  const auto peak = [] {
-    std::ifstream status("/proc/self/status");
-    for (std::string word; status >> word;)
-      if (word == "VmHWM:") return status >> word, std::stol(word);
-    return 0L;
-  };
-  const auto set_back = [] { return static_cast<bool>(std::ofstream("/proc/self/clear_refs") << 5 << std::flush); };
-  if (!set_back()) GTEST_SKIP() << "peak memory cannot be set back here";
+  if (!set_back_peak_memory()) GTEST_SKIP() << "peak memory cannot be set back here";
   temporary_folder folder;
   {
     memory_tensors tensors;
@@ -305,14 +296,13 @@ TEST(pack_matrix, gives_pages_back_while_it_packs) {
   }
   const safetensors_file file(folder.path() / "w.safetensors");
   for (const bool transposed : {false, true}) {
-    ASSERT_TRUE(set_back());
-    const long before = peak();
+    ASSERT_TRUE(set_back_peak_memory());
+    const long before = peak_memory();
     const std::int64_t rows = transposed ? 2048 : 16384, cols = transposed ? 16384 : 2048;
     const auto packed = pack_matrix<float>(file, {cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}}, same, 2);
-    EXPECT_LT(peak() - before, 80 << 10) << "packed are 64 MiB, stored are 64 MiB"; // KiB
+    EXPECT_LT(peak_memory() - before, 80 << 10) << "packed are 64 MiB, stored are 64 MiB"; // KiB
   }
 }
-#endif
 TEST(pack_matrix, weights_must_be_finite) {
   for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> w(40, 1.f);

@@ -84,7 +84,7 @@ TEST(rope, rotates_like_the_reference_and_keeps_lengths) {
   table.fill({2}, plan, batch);
   const std::size_t heads = 2, D = 8; // two dims of each head are not rotated
   auto x = golden::normals(batch.rows() * heads * D, 9), expected = x;
-  rope<double>({2}, {x.data(), batch.rows(), heads * D}, heads, D, table);
+  rope<double>({2}, {x.data(), batch.rows(), heads * D}, heads, D, table.angles);
   const auto f = rope_frequencies(plan, 0);
   EXPECT_DOUBLE_EQ(f[1], std::pow(10000., -2. / 6));
   for (std::size_t r = 0; r < batch.rows(); ++r)

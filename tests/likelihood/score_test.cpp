@@ -3,6 +3,7 @@
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include "support/golden.hpp"
+#include "support/peak_memory.hpp"
 
 using namespace llmap;
 
@@ -42,10 +43,36 @@ TEST_P(same_bits, for_any_threads_order_batch_and_company) {
   EXPECT_EQ(backwards, expected);
   for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(scores(model, {ids[i]}, 2, 0)[0], expected[i]);
 }
+TEST_P(same_bits, for_any_slabs) {
+  const auto model = load<float>(GetParam());
+  ragged_batch batch;
+  for (const auto& text : texts(model.plan.vocab)) batch.add(text);
+  score_workspace<float> work;
+  const auto expected = token_log_probabilities<float>({2}, model, batch, work);
+  for (std::size_t rows : {1, 48, 77, 200}) {
+    work.forward.slab_rows = rows;
+    EXPECT_EQ(token_log_probabilities<float>({2}, model, batch, work), expected) << "slabs of " << rows;
+  }
+}
 INSTANTIATE_TEST_SUITE_P(families, same_bits, testing::Values("llama_dynamic", "mistral_window", "qwen2_tied", "gemma2_softcaps", "gpt2_bare",
                                                               "gpt_neox_parallel", "opt_postnorm_proj", "bloom_bare_odd_heads"),
                          [](const auto& i) { return i.param; });
 
+TEST(score, a_long_text_takes_what_is_kept_of_its_tokens_and_one_slab) {
+  if (!set_back_peak_memory()) GTEST_SKIP() << "peak memory cannot be set back here";
+  const auto model = load<float>("bloom_bare_odd_heads"); // any number of positions
+  constexpr std::size_t T = 20000;
+  ragged_batch batch;
+  batch.add(std::vector<std::int32_t>(T, 3));
+  score_workspace<float> work;
+  work.forward.slab_rows = slab_unit;
+  ASSERT_TRUE(set_back_peak_memory());
+  const long before = peak_memory();
+  token_log_probabilities<float>({2}, model, batch, work);
+  const std::size_t kept = T * (batch_bytes<float>(model.plan) + 40); // 40: ids, targets, rows and results
+  EXPECT_LT(peak_memory() - before, static_cast<long>(kept >> 10) + 2048);
+  EXPECT_GT(T * slab_bytes<float>(model.plan) >> 10, (kept >> 10) + 2048); // so the test can fail
+}
 TEST(score, flags) {
   const auto model = load<double>("gpt2_bare");
   std::vector<text_score> got;

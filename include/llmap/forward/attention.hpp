@@ -37,9 +37,9 @@ inline std::vector<double> alibi_slopes(std::size_t heads) {
   return slopes;
 }
 
-/// Room that attention keeps between calls: the packed keys and values of one layer, and how the texts are cut.
+/// What attention keeps between calls: the packed keys and values of one layer and batch, and how a slab is cut.
 template <class T> struct attention_workspace {
-  struct tile { std::size_t text, first; };
+  struct tile { std::size_t text, first, count; }; // positions of a text
   aligned_buffer<T> keys, values;
   std::vector<std::size_t> key_start;
   std::vector<tile> key_tiles, query_tiles;
@@ -58,24 +58,29 @@ template <class T> inline constexpr auto lane_numbers = [] {
 }();
 
 /// Some keys and values of one kv head of one text, packed for matrix_tile: keys as panels [D][NR] of NR keys, values as
-/// panels [L][NR] of NR dims, both padded with zeros. The first key is a multiple of NR.
+/// panels [L][NR] of NR dims, both padded with zeros.
 template <class T> struct pack_keys_task {
   matrix_view<const T> keys, values; // (n, D)
-  std::size_t length;                // L, tokens of the text
-  T *packed_keys, *packed_values;    // of the first key
+  std::size_t first, length;         // position of the first in its text; L, tokens of the text
+  T *packed_keys, *packed_values;    // of the text
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     constexpr int W = simd::width<Isa, T>;
     const std::size_t n = keys.rows, D = keys.cols;
-    std::size_t j = 0;
-    for (; j + NR <= n; j += NR)
-      pack_strip<Isa, T, static_cast<int>(NR)>(D, [&](std::size_t i) __attribute__((always_inline)) { return keys.row(j + i); }, packed_keys + j * D);
-    for (std::size_t d = 0; j < n && d < D; ++d)
-      for (std::size_t i = 0; i < NR; ++i) packed_keys[j * D + d * NR + i] = j + i < n ? keys(j + i, d) : T(0);
+    for (std::size_t j = 0, count; j < n; j += count) { // a panel, or the part of it that is here
+      const std::size_t column = (first + j) % NR;
+      count = std::min(NR - column, n - j);
+      T* const panel = packed_keys + (first + j - column) * D;
+      if (count == NR)
+        pack_strip<Isa, T, static_cast<int>(NR)>(D, [&](std::size_t i) __attribute__((always_inline)) { return keys.row(j + i); }, panel);
+      else
+        for (std::size_t d = 0; d < D; ++d)
+          for (std::size_t i = column; i < NR; ++i) panel[d * NR + i] = i < column + count ? keys(j + i - column, d) : T(0);
+    }
     for (std::size_t d = 0; d < D; d += NR)
       for (std::size_t row = 0; row < n; ++row) {
-        T* to = packed_values + d * length + row * NR;
+        T* to = packed_values + d * length + (first + row) * NR;
         const T* from = values.row(row) + d;
         if (d + NR <= D) {
           for (std::size_t i = 0; i < NR; i += W) simd::store<T, W>(to + i, simd::load<T, W>(from + i));
@@ -224,12 +229,13 @@ template <class T> struct attention_task {
 
 } // namespace detail
 
+/// Of the rows of a slab. The slabs of a batch come in order, so that the workspace holds the keys and values before them.
 template <class T>
-void attention(const cpu_executor& exec, const attention_options<T>& options, const ragged_batch& batch,
+void attention(const cpu_executor& exec, const attention_options<T>& options, const ragged_batch& batch, slab rows,
                std::type_identity_t<matrix_view<const T>> qkv, std::type_identity_t<matrix_view<T>> out,
                attention_workspace<T>& workspace) {
   const std::size_t D = options.head_dim, H = options.heads, G = options.kv_heads, Q = H / G, NR = simd::panel_width<T>();
-  LLMAP_EXPECTS(qkv.cols == (H + 2 * G) * D && out.cols == H * D && qkv.rows == batch.rows(), "attention: shapes");
+  LLMAP_EXPECTS(qkv.cols == (H + 2 * G) * D && out.cols == H * D && qkv.rows == rows.count && out.rows == rows.count, "attention: shapes");
   const std::size_t padded = detail::round_up(D, NR);
 
   // 1. Pack keys and values by text and kv head.
@@ -244,18 +250,19 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
   const auto values_of = [&](std::size_t t, std::size_t g) {
     return workspace.values.data() + (batch.offsets[t] * G + g * batch.length(t)) * padded;
   };
-  const auto cut_texts = [&](std::size_t step, auto& tiles) {
+  const auto cut_texts = [&](std::size_t step, auto& tiles) { // at multiples of step, so that no two tiles share a panel of keys
     tiles.clear();
-    for (std::size_t t = 0; t < batch.texts(); ++t)
-      for (std::size_t first = 0; first < batch.length(t); first += step) tiles.push_back({t, first});
+    for_parts(batch, rows, [&](std::size_t t, std::size_t first, std::size_t count) {
+      for (std::size_t p = first, n; p < first + count; p += n) tiles.push_back({t, p, n = std::min(step - p % step, first + count - p)});
+    });
   };
   cut_texts(detail::key_block, workspace.key_tiles);
   parallel_for(exec.threads, workspace.key_tiles.size() * G, [&](std::size_t task) {
-    const auto [t, first] = workspace.key_tiles[task / G];
-    const std::size_t g = task % G, L = batch.length(t);
-    const auto rows = qkv.row_range(batch.offsets[t] + first, std::min(detail::key_block, L - first));
-    simd::run(detail::pack_keys_task<T>{rows.column_range((H + g) * D, D), rows.column_range((H + G + g) * D, D), L,
-                                        keys_of(t, g) + first * D, values_of(t, g) + first * NR});
+    const auto [t, first, n] = workspace.key_tiles[task / G];
+    const std::size_t g = task % G;
+    const auto kv = qkv.row_range(batch.offsets[t] + first - rows.first, n);
+    simd::run(detail::pack_keys_task<T>{kv.column_range((H + g) * D, D), kv.column_range((H + G + g) * D, D), first, batch.length(t),
+                                        keys_of(t, g), values_of(t, g)});
   });
 
   // 2. One task a text, kv head and tile of queries; the longest (the last of a text) first.
@@ -264,8 +271,8 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
   cut_texts(queries, tiles);
   std::reverse(tiles.begin(), tiles.end());
   parallel_for(exec.threads, tiles.size() * G, [&](std::size_t task) {
-    const auto [t, first] = tiles[task / G];
-    const std::size_t g = task % G, row = batch.offsets[t] + first, n = std::min(queries, batch.length(t) - first);
+    const auto [t, first, n] = tiles[task / G];
+    const std::size_t g = task % G, row = batch.offsets[t] + first - rows.first;
     T* const scratch = detail::thread_scratch<T>(detail::attention_task<T>::scratch_size(n * Q, D));
     simd::run(detail::attention_task<T>{&options, qkv.row_range(row, n).column_range(g * Q * D, Q * D),
                                         out.row_range(row, n).column_range(g * Q * D, Q * D), first, keys_of(t, g), values_of(t, g),

@@ -1,5 +1,6 @@
 // A ragged batch: the ids of several texts one after another, no padding. Text t has the rows
-// [offsets[t], offsets[t + 1]); positions count from the start of each text.
+// [offsets[t], offsets[t + 1]); positions count from the start of each text. A layer works through the rows of a batch in
+// slabs, in order: what it keeps of each row between slabs are its keys and values.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -25,5 +26,27 @@ struct ragged_batch {
   }
   std::size_t length(std::size_t text) const { return offsets[text + 1] - offsets[text]; }
 };
+
+/// Consecutive rows of a batch; they may begin and end inside a text.
+struct slab {
+  std::size_t first = 0, count = 0;
+};
+
+/// Cuts `rows` rows into even slabs of at most `most`, multiples of `unit` but for the last, and calls body(slab).
+template <class Body> void for_slabs(std::size_t rows, std::size_t most, std::size_t unit, const Body& body) {
+  const std::size_t slabs = (rows + most - 1) / most, even = slabs ? (rows + slabs - 1) / slabs : 0;
+  const std::size_t step = std::min(most, (even + unit - 1) / unit * unit);
+  for (std::size_t first = 0; first < rows; first += step) body(slab{first, std::min(step, rows - first)});
+}
+
+/// Calls body(text, position, count) for the part of each text that lies in a slab.
+template <class Body> void for_parts(const ragged_batch& batch, slab rows, const Body& body) {
+  const std::size_t end = rows.first + rows.count;
+  for (std::size_t row = rows.first, text = row < end ? batch.text_of(row) : 0; row < end; ++text) {
+    const std::size_t n = std::min(end, batch.offsets[text + 1]) - row;
+    if (n) body(text, row - batch.offsets[text], n);
+    row += n;
+  }
+}
 
 } // namespace llmap

@@ -44,11 +44,13 @@ template <class Isa, class T, int R> struct matrix_tile {
   LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
                                  const T* __restrict B, const char* ahead = nullptr) {
     constexpr std::size_t stretch = 32; // between two rounds of fetching
-    T finished[R * V * W];              // the sum of the chains before
+    T finished[R * V * W];
+    const T* before = nullptr;          // the sum of the chains before
     for (std::size_t first = 0; first < K; first += stretch) {
       if (first && first % max_chain == 0) {
-        if (first > max_chain) add(finished, V * W);
+        if (before) add(before, V * W);
         store(finished, V * W);
+        before = finished;
         clear();
       }
       if (ahead)
@@ -70,7 +72,7 @@ template <class Isa, class T, int R> struct matrix_tile {
         B += V * W;
       }
     }
-    if (K > max_chain) add(finished, V * W);
+    if (before) add(before, V * W);
   }
 };
 

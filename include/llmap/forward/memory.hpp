@@ -1,4 +1,5 @@
-// How much memory a plan takes: its packed weights, and the activations of a batch. Known before a weight is read.
+// How much memory a plan takes: its packed weights, what is kept of each token of a batch, and the activations of the slab
+// that a layer works on. Known before a weight is read.
 #pragma once
 #include "llmap/forward/packed_matrix.hpp"
 #include <cstdint>
@@ -28,31 +29,52 @@ template <class T, tensor_source Source> std::uint64_t weight_bytes(const decode
   return bytes;
 }
 
-/// Bytes that a forward pass and the head keep for each token of a batch.
-template <class T> std::size_t activation_bytes(const decoder_plan& plan) {
-  const std::int64_t C = plan.width, E = plan.embedding.width, panel = static_cast<std::int64_t>(simd::panel_width<T>());
-  std::int64_t widest = 0; // of the layers: qkv, its result and that packed, packed keys and values, inner rows and those packed
-  bool branch = false;
+/// Bytes that a forward pass keeps of each token of a batch: hidden state, keys and values of one layer, angles.
+template <class T> std::size_t batch_bytes(const decoder_plan& plan) {
+  const std::int64_t panel = static_cast<std::int64_t>(simd::panel_width<T>());
+  std::int64_t keys_and_values = 0, elements = plan.width;
   std::vector<rope_plan> ropes;
   for (const layer_plan& layer : plan.layers) {
     const attention_plan& a = layer.attention;
-    const std::int64_t keys = a.kv_heads * a.head_dim, values = a.kv_heads * ((a.head_dim + panel - 1) / panel * panel);
-    widest = std::max(widest, a.qkv.rows() + 2 * a.out.cols + keys + values + layer.mlp.in.rows() + layer.mlp.out.cols);
-    branch |= layer.topology == residual::parallel || layer.attention_out_norm || layer.mlp_out_norm;
+    keys_and_values = std::max(keys_and_values, a.kv_heads * (a.head_dim + (a.head_dim + panel - 1) / panel * panel));
     if (a.rope && std::find(ropes.begin(), ropes.end(), *a.rope) == ropes.end()) ropes.push_back(*a.rope);
   }
-  std::int64_t elements = widest + (branch ? 3 : 2) * C + E; // hidden, normed, branch; rows of the head
-  if (plan.embedding.projection) elements += E;
-  if (plan.head.projection) elements += E;
+  elements += keys_and_values;
+  if (plan.embedding.projection) elements += plan.embedding.width;
+  if (plan.head.projection) elements += plan.embedding.width;
   for (const rope_plan& rope : ropes) elements += rope.dims;
+  return static_cast<std::size_t>(elements) * sizeof(T);
+}
+
+/// Bytes that a layer and the head take for each row of a slab.
+template <class T> std::size_t slab_bytes(const decoder_plan& plan) {
+  std::int64_t widest = 0; // of the layers: qkv, its result and that packed, inner rows and those packed
+  bool branch = false;
+  for (const layer_plan& layer : plan.layers) {
+    widest = std::max(widest, layer.attention.qkv.rows() + 2 * layer.attention.out.cols + layer.mlp.in.rows() + layer.mlp.out.cols);
+    branch |= layer.topology == residual::parallel || layer.attention_out_norm || layer.mlp_out_norm;
+  }
+  const std::int64_t elements = widest + (branch ? 2 : 1) * plan.width + plan.embedding.width; // normed, branch; rows of the head
   const std::int64_t partial_sums = plan.vocab / 1024 + 2; // see linear_cross_entropy
   return static_cast<std::size_t>(elements) * sizeof(T) + static_cast<std::size_t>(partial_sums) * 2 * sizeof(double);
 }
 
-/// Bytes that loading a plan and computing a batch of `tokens` takes.
-template <class T, tensor_source Source>
-std::uint64_t memory_needed(const decoder_plan& plan, const Source& source, std::size_t tokens = 512) {
-  return weight_bytes<T>(plan, source) + tokens * activation_bytes<T>(plan);
+inline constexpr std::size_t slab_unit = 48;                          // whole tiles, whatever their height
+inline constexpr std::size_t activation_budget = std::size_t{16} << 20; // bytes of a slab, and of what is kept of a batch
+
+/// Rows that a layer works on at a time: as many as keep their activations within 16 MiB, at least 576 (with fewer, the
+/// matrix products wait for weights) and at most 4080.
+template <class T> std::size_t slab_rows(const decoder_plan& plan) {
+  return std::clamp<std::size_t>(activation_budget / slab_bytes<T>(plan), 12 * slab_unit, 85 * slab_unit) / slab_unit * slab_unit;
+}
+/// Tokens that a batch of texts is filled up to: as many as keep what stays of them within 16 MiB, at least a slab.
+template <class T> std::size_t batch_rows(const decoder_plan& plan) {
+  return std::clamp<std::size_t>(activation_budget / batch_bytes<T>(plan), slab_rows<T>(plan), 4096);
+}
+
+/// Bytes that loading a plan and computing a small batch takes.
+template <class T, tensor_source Source> std::uint64_t memory_needed(const decoder_plan& plan, const Source& source) {
+  return weight_bytes<T>(plan, source) + 512 * (batch_bytes<T>(plan) + slab_bytes<T>(plan));
 }
 
 /// Fails where a model needs more memory than there is. `where` (a file or folder) starts the message.

@@ -112,12 +112,13 @@ template <class T> struct rope_task {
 };
 } // namespace detail
 
-/// Rotates `heads` heads of width `head_dim` in the leading columns of x (T, ...), in place.
+/// Rotates `heads` heads of width `head_dim` in the leading columns of x (T, ...), in place; angles (T, r) of its rows.
 template <class T>
 void rope(const cpu_executor& exec, std::type_identity_t<matrix_view<T>> x, std::size_t heads, std::size_t head_dim,
-          const rope_table<T>& table) {
+          std::type_identity_t<matrix_view<const T>> angles) {
+  LLMAP_EXPECTS(x.rows == angles.rows, "rope: angles of every row of x");
   for_row_blocks(exec, x.rows, 32, [&](std::size_t first, std::size_t count) {
-    simd::run(detail::rope_task<T>{x.row_range(first, count), heads, head_dim, table.angles.row_range(first, count)});
+    simd::run(detail::rope_task<T>{x.row_range(first, count), heads, head_dim, angles.row_range(first, count)});
   });
 }
 

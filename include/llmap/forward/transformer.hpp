@@ -45,6 +45,7 @@ template <class T> struct forward_workspace {
   packed_rows<T> normed, activated;
   std::vector<rope_table<T>> ropes;
   attention_workspace<T> attention;
+  std::size_t slab_rows = 0; // rows that a layer works on at a time; 0: llmap::slab_rows of the plan
 };
 
 struct load_options {
@@ -153,19 +154,19 @@ matrix_view<T> embed(const cpu_executor& exec, const decoder<T>& model, const ra
   return h;
 }
 
-/// y (T, C) += or = attention branch of x (T, C), a view or packed.
+/// y (S, C) += or = attention branch of x (S, C), a view or packed: the rows of a slab.
 template <class T, class Rows>
-void attention_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const ragged_batch& batch, const Rows& x, matrix_view<T> y,
-                      store_mode mode, forward_workspace<T>& work) {
+void attention_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const ragged_batch& batch, slab rows, const Rows& x,
+                      matrix_view<T> y, store_mode mode, forward_workspace<T>& work) {
   const attention_options<T>& a = layer.attention;
   matrix_view<T> qkv = work.qkv.reshape(x.rows, layer.qkv.rows), mixed = work.mixed.reshape(x.rows, a.heads * a.head_dim);
   linear<T>(exec, x, layer.qkv, qkv);
-  if (layer.rope) rope<T>(exec, qkv, a.heads + a.kv_heads, a.head_dim, work.ropes[*layer.rope]);
-  attention<T>(exec, a, batch, qkv, mixed, work.attention);
+  if (layer.rope) rope<T>(exec, qkv, a.heads + a.kv_heads, a.head_dim, work.ropes[*layer.rope].angles.row_range(rows.first, rows.count));
+  attention<T>(exec, a, batch, rows, qkv, mixed, work.attention);
   linear<T>(exec, mixed, layer.out, y, mode);
 }
 
-/// y (T, C) += or = MLP branch of x (T, C), a view or packed.
+/// y (S, C) += or = MLP branch of x (S, C), a view or packed.
 template <class T, class Rows>
 void mlp_branch(const cpu_executor& exec, const decoder_layer<T>& layer, const mlp_plan& plan, const Rows& x, matrix_view<T> y,
                 store_mode mode, forward_workspace<T>& work) {
@@ -182,9 +183,9 @@ template <class T> void add_rows(const cpu_executor& exec, matrix_view<const T> 
   });
 }
 
-/// One block of the decoder: h (T, C) in place.
+/// One block of the decoder on the rows of a slab: h (S, C) in place. Slabs in order.
 template <class T>
-void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, const layer_plan& plan, const ragged_batch& batch,
+void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, const layer_plan& plan, const ragged_batch& batch, slab rows,
                    matrix_view<T> h, forward_workspace<T>& work) {
   packed_rows<T>& x = work.normed;
   // Adds a branch to h, through its own norm where it has one.
@@ -195,7 +196,7 @@ void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, cons
     norm<T>(exec, y, *out_norm, y);
     add_rows<T>(exec, y, h);
   };
-  const auto attend = [&](matrix_view<T> y, store_mode mode) { attention_branch<T>(exec, layer, batch, x, y, mode, work); };
+  const auto attend = [&](matrix_view<T> y, store_mode mode) { attention_branch<T>(exec, layer, batch, rows, x, y, mode, work); };
   const auto transform = [&](matrix_view<T> y, store_mode mode) { mlp_branch<T>(exec, layer, plan.mlp, x, y, mode, work); };
   switch (plan.topology) {
   case residual::pre_norm:
@@ -205,7 +206,7 @@ void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, cons
     add_branch(transform, layer.mlp_out_norm);
     break;
   case residual::post_norm:
-    attention_branch<T>(exec, layer, batch, h, h, store_mode::add, work);
+    attention_branch<T>(exec, layer, batch, rows, h, h, store_mode::add, work);
     norm<T>(exec, h, layer.attention_norm, h);
     mlp_branch<T>(exec, layer, plan.mlp, h, h, store_mode::add, work);
     norm<T>(exec, h, layer.mlp_norm, h);
@@ -213,7 +214,7 @@ void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, cons
   case residual::parallel: {
     matrix_view<T> y = work.branch.reshape(h.rows, h.cols);
     norm<T>(exec, h, layer.attention_norm, x);
-    attention_branch<T>(exec, layer, batch, x, y, store_mode::overwrite, work);
+    attention_branch<T>(exec, layer, batch, rows, x, y, store_mode::overwrite, work);
     norm<T>(exec, h, layer.mlp_norm, x);
     mlp_branch<T>(exec, layer, plan.mlp, x, y, store_mode::add, work);
     add_rows<T>(exec, y, h);
@@ -221,7 +222,7 @@ void decoder_block(const cpu_executor& exec, const decoder_layer<T>& layer, cons
   }
   case residual::norm_residual:
     norm<T>(exec, h, layer.attention_norm, h);
-    attention_branch<T>(exec, layer, batch, h, h, store_mode::add, work);
+    attention_branch<T>(exec, layer, batch, rows, h, h, store_mode::add, work);
     norm<T>(exec, h, layer.mlp_norm, h);
     mlp_branch<T>(exec, layer, plan.mlp, h, h, store_mode::add, work);
     break;
@@ -239,9 +240,12 @@ matrix_view<const T> forward(const cpu_executor& exec, const decoder<T>& model, 
   work.ropes.resize(model.ropes.size());
   for (std::size_t i = 0; i < model.ropes.size(); ++i) work.ropes[i].fill(exec, model.ropes[i], batch);
   observe("input", matrix_view<const T>(h));
-  // 2. Blocks (T, C)
+  // 2. Blocks (T, C), a slab (S, C) at a time
+  const std::size_t most = work.slab_rows ? work.slab_rows : slab_rows<T>(model.plan);
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    decoder_block<T>(exec, model.layers[i], model.plan.layers[i], batch, h, work);
+    for_slabs(h.rows, most, slab_unit, [&](slab rows) {
+      decoder_block<T>(exec, model.layers[i], model.plan.layers[i], batch, rows, h.row_range(rows.first, rows.count), work);
+    });
     observe("layer", matrix_view<const T>(h));
   }
   // 3. Final norm (T, C) and projection (T, E)

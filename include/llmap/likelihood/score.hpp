@@ -59,16 +59,19 @@ std::vector<double> token_log_probabilities(const cpu_executor& exec, const deco
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
   work.head.rows.math = model.head.math;
-  work.head.rows.fill(exec, targets.size(), hidden.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
-    for (std::size_t r = 0; r < count; ++r) std::copy_n(hidden.row(row_of[first + r]), hidden.cols, out.row(r));
+  const std::size_t most = work.forward.slab_rows ? work.forward.slab_rows : slab_rows<T>(model.plan);
+  for_slabs(targets.size(), most, slab_unit, [&](slab rows) {
+    work.head.rows.fill(exec, rows.count, hidden.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+      for (std::size_t r = 0; r < count; ++r) std::copy_n(hidden.row(row_of[rows.first + first + r]), hidden.cols, out.row(r));
+    });
+    linear_cross_entropy<T>(exec, work.head.rows, model.head, std::span<const std::int32_t>(targets).subspan(rows.first, rows.count),
+                            {model.plan.head.scale, model.plan.head.softcap}, std::span(result).subspan(rows.first, rows.count), work.head);
   });
-  linear_cross_entropy<T>(exec, work.head.rows, model.head, targets, {model.plan.head.scale, model.plan.head.softcap}, result, work.head);
   return result;
 }
 
 struct score_options {
-  /// Tokens a batch is filled up to; changes speed and memory, never a bit of a result. 0: as many as keep the
-  /// activations within 16 MiB, at least 512 (below that the matrix products wait for memory) and at most 4096.
+  /// Tokens a batch is filled up to; changes speed and memory, never a bit of a result. 0: llmap::batch_rows of the plan.
   std::size_t batch_rows = 0;
 };
 
@@ -78,8 +81,7 @@ template <class T, class Done>
 void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
   score_workspace<T> work;
-  const std::size_t most = options.batch_rows ? options.batch_rows
-                                              : std::clamp<std::size_t>((std::size_t{16} << 20) / activation_bytes<T>(model.plan), 512, 4096);
+  const std::size_t most = options.batch_rows ? options.batch_rows : batch_rows<T>(model.plan);
   for (std::size_t first = 0; first < texts.size();) {
     ragged_batch batch;
     std::size_t last = first;
