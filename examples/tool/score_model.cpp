@@ -23,13 +23,15 @@ std::string fingerprint_of(const std::filesystem::path& folder, const llmap::che
                            const std::string& policy) {
   llmap::fingerprint print;
   print.add(file_text(folder / "config.json")).add(tokenizer.canonical()).add(policy);
+  constexpr std::size_t piece = 64 << 20, part = 256 << 10; // a part stays in the second-level cache
+  std::vector<std::byte> read(part);
   for (const auto& shard : weights.shards()) {
-    constexpr std::size_t step = 64 << 20;
-    const auto bytes = shard->file().bytes();
-    for (std::size_t i = 0; i < bytes.size(); i += step) {
-      const auto piece = bytes.subspan(i, std::min(step, bytes.size() - i));
-      print.add({reinterpret_cast<const char*>(piece.data()), piece.size()});
-      shard->file().give_back(piece);
+    const std::size_t size = shard->file().bytes().size();
+    for (std::size_t first = 0; first < size; first += part) {
+      if (first % piece == 0) print.add_size(std::min(piece, size - first));
+      const auto bytes = std::span(read).first(std::min(part, size - first));
+      shard->file().read(first, bytes);
+      print.add_part(bytes);
     }
   }
   return print.hex();

@@ -117,7 +117,8 @@ TEST(linear, bf16_products_are_those_of_rounded_factors) {
       const auto n = static_cast<std::int64_t>(N), k = static_cast<std::int64_t>(K);
       source.add<float>("w", {n, k}, w);
       source.add<float>("b", {n}, b);
-      const auto packed = in_bf16_pairs(pack_matrix<float>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2), 2);
+      arena room;
+      const auto packed = in_bf16_pairs(pack_matrix<float>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2), 2, room);
       std::vector<float> y(M * N), alone(N);
       linear<float>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
       const auto rounded = [](const std::vector<float>& v) { return widen(cast<bf16>(widen(v))); };
@@ -136,7 +137,8 @@ TEST(linear, bf16_products_keep_nan) {
   for (const std::size_t K : {3, 33}) { // rounded one by one, and in vectors
     memory_tensors source;
     source.add<float>("w", {2, static_cast<std::int64_t>(K)}, std::vector<float>(2 * K, 1.f));
-    const auto packed = in_bf16_pairs(pack_matrix<float>(source, {static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1);
+    arena room;
+    const auto packed = in_bf16_pairs(pack_matrix<float>(source, {static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1, room);
     std::vector<float> x(2 * K, 1.f), y(4);
     x[1] = std::bit_cast<float>(0x7fffffff); // rounded as a number it would become -0
     linear<float>({1}, {x.data(), 2, K}, packed, {y.data(), 2, 2});

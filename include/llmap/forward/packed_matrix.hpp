@@ -4,6 +4,7 @@
 // block: a load takes the memory of the packed weights and a few MiB.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
+#include "llmap/core/arena.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/simd.hpp"
 #include "llmap/core/view.hpp"
@@ -20,7 +21,7 @@ template <class T> struct packed_matrix {
   dtype type = dtype_of<T>;
   arithmetic math = arithmetic::working; // bf16: panels are [(cols + 1) / 2][NR] of bf16_pair
   std::size_t rows = 0, cols = 0, panel = 0;
-  aligned_buffer<std::byte> bytes;
+  shared_bytes bytes;
   aligned_buffer<T> bias; // (panels * NR), zeros where there is none
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
@@ -207,10 +208,10 @@ std::uint64_t packed_bytes(const Source& source, const linear_plan& plan, const 
   return padded * (static_cast<std::uint64_t>(plan.cols) * element + sizeof(T));
 }
 
-/// Packs the parts of a linear below one another. `name_in_source` maps a plan's tensor name to the source's.
+/// Packs the parts of a linear below one another, into `room`. `name_in_source` maps a plan's tensor name to the source's.
 template <class T, tensor_source Source>
 packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source,
-                             int threads) {
+                             int threads, arena& room) {
   packed_matrix<T> packed;
   packed.rows = static_cast<std::size_t>(plan.rows());
   packed.cols = static_cast<std::size_t>(plan.cols);
@@ -222,7 +223,7 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
   std::fill(packed.bias.data(), packed.bias.data() + padded, T(0));
 
   packed.visit([&]<class Stored>() {
-    packed.bytes.resize(padded * packed.cols * sizeof(Stored));
+    packed.bytes = room.take(padded * packed.cols * sizeof(Stored));
     auto* out = reinterpret_cast<Stored*>(packed.bytes.data());
     const std::size_t NR = packed.panel, K = packed.cols;
     std::size_t first_row = 0;
@@ -247,16 +248,22 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
   });
   return packed;
 }
+template <class T, tensor_source Source>
+packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source,
+                             int threads) {
+  arena own;
+  return pack_matrix<T>(source, plan, name_in_source, threads, own);
+}
 
 /// The same matrix for bf16 products: weights rounded to bf16 (exact where they are stored so) and laid in pairs.
-inline packed_matrix<float> in_bf16_pairs(packed_matrix<float> w, int threads) {
+inline packed_matrix<float> in_bf16_pairs(packed_matrix<float> w, int threads, arena& room) {
   LLMAP_EXPECTS(w.math == arithmetic::working, "in_bf16_pairs: not yet in pairs");
   packed_matrix<float> out;
   out.type = dtype::bf16;
   out.math = arithmetic::bf16;
   out.rows = w.rows, out.cols = w.cols, out.panel = w.panel;
   out.bias = std::move(w.bias);
-  out.bytes.resize(out.panels() * out.depth() * out.panel * sizeof(bf16_pair));
+  out.bytes = room.take(out.panels() * out.depth() * out.panel * sizeof(bf16_pair));
   auto* pairs = reinterpret_cast<bf16_pair*>(out.bytes.data());
   w.visit([&]<class Stored>() {
     parallel_for(threads, w.panels(), [&](std::size_t p) {

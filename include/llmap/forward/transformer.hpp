@@ -72,11 +72,11 @@ decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Sourc
   decoder<T> model;
   model.math = options.math;
   const auto vector = [&](const std::string& name) { return widen_tensor<T>(source.read(name_in_source(name)), name); };
+  arena room(weight_bytes<T>(plan, source));
   const auto matrix = [&](const linear_plan& linear) {
-    packed_matrix<T> w = pack_matrix<T>(source, linear, name_in_source, exec.threads);
     if constexpr (std::is_same_v<T, float>)
-      if (options.math == arithmetic::bf16) return in_bf16_pairs(std::move(w), exec.threads);
-    return w;
+      if (options.math == arithmetic::bf16) return in_bf16_pairs(pack_matrix<T>(source, linear, name_in_source, exec.threads), exec.threads, room);
+    return pack_matrix<T>(source, linear, name_in_source, exec.threads, room);
   };
   const auto norm_of = [&](const norm_plan& n) {
     norm_weights<T> w{n.kind, n.epsilon, {}, {}};

@@ -18,10 +18,11 @@ class fingerprint {
 public:
   fingerprint() : state_(XXH3_createState()) { XXH3_128bits_reset(state_.get()); }
   /// Each piece is framed by its length, so that pieces cannot run into one another.
-  fingerprint& add(std::string_view piece) {
-    const std::uint64_t size = piece.size();
-    XXH3_128bits_update(state_.get(), &size, sizeof size);
-    XXH3_128bits_update(state_.get(), piece.data(), piece.size());
+  fingerprint& add(std::string_view piece) { return add_size(piece.size()).add_part(std::as_bytes(std::span(piece))); }
+  /// The same for a piece that comes in parts: its size, then the parts.
+  fingerprint& add_size(std::uint64_t size) { return add_part(std::as_bytes(std::span(&size, 1))); }
+  fingerprint& add_part(std::span<const std::byte> part) {
+    XXH3_128bits_update(state_.get(), part.data(), part.size());
     return *this;
   }
   std::string hex() const {

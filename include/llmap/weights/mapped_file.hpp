@@ -37,16 +37,29 @@ public:
       }
       data_ = static_cast<const std::byte*>(address);
     }
-    ::close(fd);
+    descriptor_ = fd;
   }
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;
   ~mapped_file() {
     if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+    ::close(descriptor_);
   }
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
+
+  /// Reads `to.size()` bytes from `first` on: what is read once costs less so than through mapped pages.
+  void read(std::size_t first, std::span<std::byte> to) const {
+    while (!to.empty()) {
+      const ssize_t n = ::pread(descriptor_, to.data(), to.size(), static_cast<off_t>(first));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail(path_.string(), ": cannot read at byte ", first, ": ", std::strerror(errno));
+      if (n == 0) fail(path_.string(), ": the file changed while it was in use: expected ", size_, " bytes, got ", first);
+      first += static_cast<std::size_t>(n);
+      to = to.subspan(static_cast<std::size_t>(n));
+    }
+  }
 
   /// Gives the pages that lie wholly inside the range back to the system; they are read again when touched.
   void give_back(std::span<const std::byte> range) const {
@@ -70,6 +83,7 @@ private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  int descriptor_ = -1;
   timespec modified_{};
 };
 

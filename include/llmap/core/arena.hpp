@@ -1,0 +1,40 @@
+// Memory for many buffers in one piece. Each of them alone is too small for large pages; together they lie on such, which
+// takes a hundredth of the page faults when they are written and fewer misses of address translation when they are read.
+#pragma once
+#include "llmap/core/view.hpp"
+#include <algorithm>
+
+namespace llmap {
+
+/// Bytes, aligned to 64, in memory that lives as long as anything shares it.
+class shared_bytes {
+  std::shared_ptr<const aligned_buffer<std::byte>> memory_;
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+
+public:
+  shared_bytes() = default;
+  shared_bytes(std::shared_ptr<const aligned_buffer<std::byte>> memory, std::size_t first, std::size_t size)
+      : memory_(std::move(memory)), data_(memory_->data() + first), size_(size) {}
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+};
+
+class arena {
+  std::shared_ptr<const aligned_buffer<std::byte>> memory_;
+  std::size_t used_ = 0;
+
+public:
+  arena() = default;
+  explicit arena(std::size_t bytes) : memory_(std::make_shared<aligned_buffer<std::byte>>(bytes)) {}
+
+  /// The next bytes, or where they do not fit, memory of their own.
+  shared_bytes take(std::size_t bytes) {
+    if (!memory_ || bytes > memory_->size() - used_) return {std::make_shared<aligned_buffer<std::byte>>(bytes), 0, bytes};
+    const std::size_t first = used_;
+    used_ = std::min(memory_->size(), used_ + (bytes + 63) / 64 * 64);
+    return {memory_, first, bytes};
+  }
+};
+
+} // namespace llmap
