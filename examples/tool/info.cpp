@@ -1,8 +1,8 @@
 // llmap info: what a model folder or a safetensors file holds, and everything that can be checked without running it.
 #include "commands.hpp"
-#include "llmap/architectures/all.hpp"
-#include "llmap/text/tokenizer.hpp"
+#include "model_files.hpp"
 #include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/tensor_table.hpp"
 #include <fmt/format.h>
 
 namespace {
@@ -28,7 +28,7 @@ void show_file(const std::string& path) {
 }
 
 void show_folder(const std::string& folder) {
-  const llmap::decoder_plan plan = plan_of(llmap::config::load(folder));
+  const llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
   if (!has_prefix(weights, plan.prefix))
@@ -50,7 +50,7 @@ void show_folder(const std::string& folder) {
   }
   fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(), bytes_of(weights),
              weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
-  const llmap::tokenizer tokenizer = llmap::tokenizer::load(folder);
+  const model_tokenizer tokenizer(folder);
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
   fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),
              tokenizer.adds_bos() ? "put in front" : "not put in front", id(tokenizer.eos_id()));

@@ -1,7 +1,7 @@
 // llmap logprobs: log p of every token of given id sequences, as JSON; for checking against other programs.
 #include "commands.hpp"
+#include "model_files.hpp"
 #include "precision.hpp"
-#include "llmap/architectures/all.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <cstdio>
@@ -29,7 +29,7 @@ std::vector<std::vector<std::int32_t>> read_sequences(const std::string& path) {
 template <class T> void run(const logprobs_arguments& a) {
   const llmap::cpu_executor exec{a.threads};
   const auto sequences = read_sequences(a.ids);
-  llmap::decoder_plan plan = plan_of(llmap::config::load(a.folder));
+  llmap::decoder_plan plan = load_plan(a.folder);
   const llmap::checkpoint weights(a.folder);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     const std::string where = a.ids + ": sequences[" + std::to_string(i) + "]";

@@ -1,8 +1,7 @@
 #include "score_model.hpp"
+#include "model_files.hpp"
 #include "precision.hpp"
-#include "llmap/architectures/all.hpp"
 #include "llmap/likelihood/store.hpp"
-#include "llmap/text/tokenizer.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <chrono>
 #include <fmt/format.h>
@@ -19,7 +18,7 @@ std::string file_text(const std::filesystem::path& path) {
 }
 
 /// Everything that decides the scores: config, weights, tokenizer, policy.
-std::string fingerprint_of(const std::filesystem::path& folder, const llmap::checkpoint& weights, const llmap::tokenizer& tokenizer,
+std::string fingerprint_of(const std::filesystem::path& folder, const llmap::checkpoint& weights, const model_tokenizer& tokenizer,
                            const std::string& policy) {
   llmap::fingerprint print;
   print.add(file_text(folder / "config.json")).add(tokenizer.canonical()).add(policy);
@@ -42,7 +41,7 @@ struct encoded_text {
   bool truncated = false;
 };
 
-encoded_text encode(const llmap::tokenizer& tokenizer, const llmap::decoder_plan& plan, const llmap::text_item& text,
+encoded_text encode(const model_tokenizer& tokenizer, const llmap::decoder_plan& plan, const llmap::text_item& text,
                     const score_settings& settings, const std::string& where) {
   encoded_text out;
   if (settings.bos == "as_tokenizer") out.ids = tokenizer.encode(text.text);
@@ -89,7 +88,7 @@ private:
 
 template <class T>
 void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan, const llmap::checkpoint& weights,
-                   const llmap::tokenizer& tokenizer, const llmap::text_set& texts, std::span<const std::size_t> missing, std::int64_t id,
+                   const model_tokenizer& tokenizer, const llmap::text_set& texts, std::span<const std::size_t> missing, std::int64_t id,
                    llmap::score_store& store, const score_settings& settings, const std::string& head, score_report& report) {
   const llmap::cpu_executor exec{settings.threads};
   std::vector<encoded_text> encoded(missing.size());
@@ -145,9 +144,9 @@ std::string model_name(const std::filesystem::path& folder) {
 
 score_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
                          const score_settings& settings, const std::string& place) {
-  llmap::decoder_plan plan = plan_of(llmap::config::load(folder));
+  llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
-  const llmap::tokenizer tokenizer = llmap::tokenizer::load(folder);
+  const model_tokenizer tokenizer(folder);
   const std::string policy = fmt::format("precision {}, bos {}, overlong {}", settings.precision, settings.bos, settings.overlong);
   const llmap::model_record record{model_name(folder), fingerprint_of(folder, weights, tokenizer, policy), plan.model_type, policy};
   const std::int64_t id = store.open_model(record);

@@ -1,12 +1,12 @@
 // llmap tokenize: the ids of every text, as JSON Lines {"id", "ids"}.
 #include "commands.hpp"
+#include "model_files.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/text/text_set.hpp"
-#include "llmap/text/tokenizer.hpp"
 #include <cstdio>
 
 void run_tokenize(const tokenize_arguments& a) {
-  const llmap::tokenizer tokenizer = llmap::tokenizer::load(a.folder);
+  const model_tokenizer tokenizer(a.folder);
   const llmap::text_set set = llmap::load_text_set(a.texts);
   std::vector<std::string> lines(set.items.size());
   llmap::parallel_for(a.threads, lines.size(), [&](std::size_t i) {

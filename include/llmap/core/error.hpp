@@ -15,7 +15,7 @@ struct error : std::runtime_error {
 /// Joins the parts with operator<< and throws them as an llmap::error. Control characters in the parts
 /// (file names and JSON keys are foreign text) are written as '?', so that the message stays one line.
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
   std::ostringstream out;
   out.precision(17);
   (out << ... << parts);
@@ -31,7 +31,7 @@ struct contract_error : std::logic_error {
 };
 
 namespace detail {
-[[noreturn]] inline void contract_failed(const char* condition, const char* what) {
+[[noreturn, gnu::cold, gnu::noinline]] inline void contract_failed(const char* condition, const char* what) {
   throw contract_error(std::string(what) + " (expected " + condition + ")");
 }
 } // namespace detail
