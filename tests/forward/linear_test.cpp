@@ -192,7 +192,8 @@ private:
 
 /// Rows of a stored matrix, and of its transpose, picked whole, from the middle of a panel on, in groups and one by one.
 template <class T, class A, class B> void every_layout(std::size_t rows, std::size_t K) {
-  const auto a = cast<A>(golden::normals(rows * K, 1)), b = cast<B>(golden::normals(rows * K, 2));
+  const auto a = cast<A>(golden::normals(rows * K, 1));
+  const auto b = cast<B>(golden::normals(rows * K, 2));
   std::vector<B> bt(b.size());
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t k = 0; k < K; ++k) bt[k * rows + r] = b[r * K + k];
