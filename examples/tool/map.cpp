@@ -1,6 +1,5 @@
 // llmap map: from a store or a matrix to the map as page, figure, tables and tree, and a summary in text.
-#include "commands.hpp"
-#include "llmap/likelihood/export.hpp"
+#include "make_map.hpp"
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
@@ -68,15 +67,7 @@ void print_summary(const llmap::map_data& map) {
 } // namespace
 
 void run_map(const map_arguments& a) {
-  if (a.store.empty() == a.matrix.empty()) llmap::fail("map: give either a store or --matrix FILE");
-  llmap::map_options options;
-  options.clip_quantile = a.clip;
-  options.perplexity = a.perplexity;
-  options.affinity =
-      a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
-  if (a.threads > 0) options.threads = a.threads;
-  const llmap::map_data map =
-      make_map(llmap::load_score_matrix(a.store.empty() ? a.matrix : a.store), options);
+  const llmap::map_data map = make_map(a);
   if (!a.html.empty()) llmap::write_file(a.html, map_html(map));
   if (!a.json.empty()) llmap::write_file(a.json, map_json(map));
   if (!a.svg.empty()) llmap::write_file(a.svg, map_svg(map));

@@ -100,6 +100,10 @@ TEST(load_decoder, refuses_what_does_not_fit_into_memory) {
   EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = needed - 1}), "folder: the model does not fit into memory: ");
   EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = 0}), " MiB needed, 0 MiB available");
   EXPECT_NO_THROW(load_decoder<float>({1}, plan, weights, "folder", {.available = needed}));
+  if (!simd::has_bf16_products()) return;
+  EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = needed}), "does not fit");
+  const auto twice = memory_needed<float>(plan, weights, arithmetic::bf16);
+  EXPECT_NO_THROW(load_decoder<float>({1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = twice}));
 }
 TEST(load_decoder, bf16_products_are_close_or_refused) {
   const auto folder = golden::folder("models") / "gpt2_bare";

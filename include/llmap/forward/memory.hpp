@@ -6,26 +6,31 @@
 
 namespace llmap {
 
+/// Calls body(linear_plan) for every matrix of a plan.
+template <class Body> void for_matrices(const decoder_plan& plan, const Body& body) {
+  body(plan.table(plan.head.weight));
+  if (!plan.head.tied) body(plan.table(plan.embedding.weight));
+  if (plan.embedding.projection) body(*plan.embedding.projection);
+  for (const layer_plan& layer : plan.layers)
+    for (const linear_plan* linear : {&layer.attention.qkv, &layer.attention.out, &layer.mlp.in, &layer.mlp.out}) body(*linear);
+  if (plan.head.projection) body(*plan.head.projection);
+}
+
 /// Bytes of the weights as load_decoder holds them. Every tensor of the plan must be in the source.
 template <class T, tensor_source Source> std::uint64_t weight_bytes(const decoder_plan& plan, const Source& source) {
   const auto name_in_source = source_naming(source, plan.prefix);
   std::uint64_t bytes = 0;
-  const auto add_matrix = [&](const linear_plan& linear) { bytes += packed_bytes<T>(source, linear, name_in_source); };
+  for_matrices(plan, [&](const linear_plan& linear) { bytes += packed_bytes<T>(source, linear, name_in_source); });
   const auto add_vector = [&](const std::string& name, std::int64_t n) { bytes += name.empty() ? 0 : static_cast<std::uint64_t>(n) * sizeof(T); };
   const auto add_norm = [&](const norm_plan& norm) { add_vector(norm.weight, plan.width), add_vector(norm.bias, plan.width); };
-  add_matrix(plan.table(plan.head.weight));
-  if (!plan.head.tied) add_matrix(plan.table(plan.embedding.weight));
   add_vector(plan.embedding.positions, plan.embedding.position_rows * plan.width);
-  if (plan.embedding.projection) add_matrix(*plan.embedding.projection);
   if (plan.embedding.norm) add_norm(*plan.embedding.norm);
   for (const layer_plan& layer : plan.layers) {
-    for (const linear_plan* linear : {&layer.attention.qkv, &layer.attention.out, &layer.mlp.in, &layer.mlp.out}) add_matrix(*linear);
     for (const norm_plan* norm : {&layer.attention_norm, &layer.mlp_norm}) add_norm(*norm);
     if (layer.attention_out_norm) add_norm(*layer.attention_out_norm);
     if (layer.mlp_out_norm) add_norm(*layer.mlp_out_norm);
   }
   if (plan.head.norm) add_norm(*plan.head.norm);
-  if (plan.head.projection) add_matrix(*plan.head.projection);
   return bytes;
 }
 
@@ -72,9 +77,14 @@ template <class T> std::size_t batch_rows(const decoder_plan& plan) {
   return std::clamp<std::size_t>(activation_budget / batch_bytes<T>(plan), slab_rows<T>(plan), 4096);
 }
 
-/// Bytes that loading a plan and computing a small batch takes.
-template <class T, tensor_source Source> std::uint64_t memory_needed(const decoder_plan& plan, const Source& source) {
-  return weight_bytes<T>(plan, source) + 512 * (batch_bytes<T>(plan) + slab_bytes<T>(plan));
+/// Bytes that loading a plan and computing a small batch takes. For bf16 products a matrix is packed before it is laid in
+/// pairs: the largest is there twice.
+template <class T, tensor_source Source>
+std::uint64_t memory_needed(const decoder_plan& plan, const Source& source, arithmetic math = arithmetic::working) {
+  std::uint64_t twice = 0;
+  if (math == arithmetic::bf16)
+    for_matrices(plan, [&](const linear_plan& linear) { twice = std::max(twice, packed_bytes<T>(source, linear, source_naming(source, plan.prefix))); });
+  return weight_bytes<T>(plan, source) + twice + 512 * (batch_bytes<T>(plan) + slab_bytes<T>(plan));
 }
 
 /// Fails where a model needs more memory than there is. `where` (a file or folder) starts the message.

@@ -67,7 +67,7 @@ decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Sourc
   std::vector<tensor_spec> table = tensor_table(plan);
   for (tensor_spec& spec : table) spec.name = name_in_source(spec.name);
   check_tensors(source, table, where);
-  check_memory(memory_needed<T>(plan, source), options.available, where);
+  check_memory(memory_needed<T>(plan, source, options.math), options.available, where);
 
   decoder<T> model;
   model.math = options.math;

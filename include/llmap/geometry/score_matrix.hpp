@@ -12,6 +12,7 @@
 namespace llmap {
 
 using row_matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using coordinates_2d = Eigen::Matrix<double, Eigen::Dynamic, 2, Eigen::RowMajor>; // (K, 2)
 using flag_matrix = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 struct score_matrix {

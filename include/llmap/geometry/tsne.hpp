@@ -18,8 +18,6 @@
 
 namespace llmap {
 
-using coordinates_2d = Eigen::Matrix<double, Eigen::Dynamic, 2, Eigen::RowMajor>; // (K, 2)
-
 struct tsne_options {
   int iterations = 1000; // of each descent; after 250 the picture is rough, after 1000 it hardly moves
   int exaggerated = 250; // of them with P times `exaggeration`: clusters find their places first

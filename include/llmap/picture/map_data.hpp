@@ -1,12 +1,9 @@
-// Everything a picture of the map needs, computed once from the matrix: complete texts -> clip -> centre ->
-// KL with errors -> PCA, t-SNE, tree. KL and its error are in bits per byte; log-likelihoods as bits per byte
-// too.
+// Everything a picture of the map needs; made by make_map (picture/make_map.hpp). KL and its error are in bits per byte;
+// log-likelihoods as bits per byte too.
 #pragma once
-#include "llmap/geometry/clip.hpp"
-#include "llmap/geometry/kl.hpp"
+#include "llmap/geometry/affinities.hpp"
 #include "llmap/geometry/newick.hpp"
-#include "llmap/geometry/pca.hpp"
-#include "llmap/geometry/tsne.hpp"
+#include "llmap/geometry/select_texts.hpp"
 #include "llmap/picture/chains.hpp"
 
 namespace llmap {
@@ -36,81 +33,6 @@ struct map_data {
   std::vector<std::size_t> order; // (K) models along the tree
   std::vector<checkpoint_chain> chains;
 };
-
-struct map_options {
-  double clip_quantile = 0.02;
-  std::optional<double> clip_threshold; // of a finished map, kept when models are added to it
-  double perplexity = 0;                // 0: default_perplexity(K)
-  affinity_kind affinity = affinity_kind::euclidean;
-  tsne_options tsne = {};
-  int threads = default_threads();
-};
-
-/// What a name begins with: the part after the last '/', up to the first '-' or '_'.
-inline std::string name_prefix(const std::string& name) {
-  const std::size_t slash = name.find_last_of('/');
-  const std::string last =
-      slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
-  const std::size_t cut = last.find_first_of("-_", 1);
-  return last.substr(0, cut);
-}
-
-/// Groups of the matrix; without any, one called "name prefix", which says where it comes from.
-inline std::vector<model_group> groups_of(const score_matrix& m) {
-  std::vector<model_group> out;
-  const auto family = m.groups.find("family");
-  if (family != m.groups.end()) out.push_back({family->first, family->second});
-  for (const auto& [name, labels] : m.groups)
-    if (name != "family") out.push_back({name, labels});
-  if (out.empty()) {
-    out.push_back({"name prefix", {}});
-    for (const std::string& name : m.models) out[0].labels.push_back(name_prefix(name));
-  }
-  return out;
-}
-
-/// The map of the models of a matrix. Same bits for any thread count.
-inline map_data make_map(const score_matrix& m, const map_options& options = {}) {
-  const text_selection selection = complete_texts(m);
-  const score_matrix used = selection.excluded.empty() ? m : take_texts(m, selection.kept);
-  const double threshold = options.clip_threshold
-                               ? *options.clip_threshold
-                               : clip_threshold(m.log_likelihood, options.clip_quantile, options.threads);
-  const clipped_matrix x = clip(used.log_likelihood, threshold, options.threads);
-  const centered_matrix q = center(x.values, options.threads);
-  const kl_table t = kl(x.values, used.bytes, {options.threads});
-  pca_result p = pca(q.q, {10, options.threads});
-  const Eigen::Index K = m.log_likelihood.rows();
-
-  map_data out;
-  out.models = m.models;
-  out.groups = groups_of(m);
-  out.texts = used.texts.size();
-  out.excluded = selection.excluded;
-  out.mean_bytes = t.mean_bytes;
-  out.clip_quantile = options.clip_quantile;
-  out.clip_threshold = threshold;
-  out.clipped_entries = x.raised;
-  out.bits_per_byte = q.row_mean.unaryExpr([&](double v) { return nats_to_bits_per_byte(-v, t.mean_bytes); });
-  out.kl_bits_per_byte = kl_bits_per_byte(t);
-  out.kl_standard_error =
-      nats_to_bits_per_byte(kl_errors(x.values, t, {options.threads}).standard_error, t.mean_bytes);
-  out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
-  out.affinity = options.affinity;
-  tsne_options tsne_with = options.tsne;
-  tsne_with.threads = options.threads;
-  const affinities_result a =
-      affinities(squared_distance(t), out.perplexity, options.affinity, options.threads);
-  const tsne_result y = tsne(a.joint, tsne_start(p.scores), tsne_with);
-  out.tsne = y.y;
-  out.tsne_objective = y.objective;
-  out.pca_scores = std::move(p.scores);
-  out.explained_variance_ratio = std::move(p.explained_variance_ratio);
-  out.tree = agglomerate(out.kl_bits_per_byte, linkage_kind::average);
-  out.order = leaf_order(out.tree, out.kl_bits_per_byte);
-  out.chains = find_chains(m.models);
-  return out;
-}
 
 /// Other models by KL, nearest first; on ties the earlier one.
 inline std::vector<std::size_t> nearest_models(const map_data& map, std::size_t model) {
