@@ -38,15 +38,15 @@ out=benchmarks/results/$cpu-$isa.md
     echo "## $name"
     echo
     echo '```'
-    build/bench/benchmarks/bench_$name --benchmark_repetitions=5 --benchmark_report_aggregates_only=true --benchmark_min_time=0.02 \
-      --benchmark_format=csv 2>/dev/null | awk -F, '
-        /^name/ { for (i = 1; i <= NF; ++i) { gsub(/"/, "", $i); column[$i] = i }; next }
-        { gsub(/"/, "", $1); gsub(/\/(manual_time|real_time)/, "", $1) }
-        sub(/_median$/, "", $1) { name = $1; time = $column["real_time"]; unit = $column["time_unit"]; rate = $column["GFLOP/s"]; share = $column["share"]; bytes = $column["bytes_per_second"] }
-        sub(/_cv$/, "", $1) { line = sprintf("%-44s %11.3f %s +- %4.1f %%", name, time, unit, 100 * $column["real_time"])
-          if (rate) line = line sprintf("  %7.1f GFLOP/s  %5.1f %% of the probe", rate, 100 * share)
-          if (bytes) line = line sprintf("  %6.2f GB/s", bytes * 1e-9)
-          print line }'
+    build/bench/benchmarks/bench_$name --benchmark_repetitions=5 --benchmark_report_aggregates_only=true --benchmark_min_time=0.02 2>/dev/null | awk '
+        { gsub(/, /, ","); gsub(/\/(manual_time|real_time)/, "", $1); extra = "" }
+        $1 ~ /_median$/ { name = substr($1, 1, length($1) - 7); time = $2; unit = $3
+          for (i = 7; i <= NF; ++i) { split($i, counter, "=")
+            if (counter[1] == "GFLOP/s") extra = extra sprintf("  %7.1f GFLOP/s", counter[2] * (counter[2] ~ /k/ ? 1000 : 1))
+            if (counter[1] == "share") extra = extra sprintf("  %5.1f %% of the probe", 100 * counter[2])
+            if (counter[1] == "bytes_per_second") { sub(/[kMG]?\/s$/, " &", counter[2]); sub(/\/s$/, "B/s", counter[2]); extra = extra "  " counter[2] } }
+          line = extra }
+        $1 ~ /_cv$/ { printf "%-44s %11s %s +- %5s %%%s\n", name, time, unit, $2, line }'
     echo '```'
   done
   echo
