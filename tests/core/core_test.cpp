@@ -1,3 +1,4 @@
+#include "llmap/core/arena.hpp"
 #include "llmap/core/memory.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/random.hpp"
@@ -78,6 +79,20 @@ TEST(buffers, are_aligned_and_refuse_the_impossible) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(m.data) % 64, 0u);
   EXPECT_EQ(&m(2, 4), m.data + 14);
   EXPECT_THROW(b.reshape(std::size_t{1} << 40, std::size_t{1} << 40), error);
+}
+TEST(arena, gives_aligned_pieces_apart_that_outlive_it) {
+  std::vector<shared_bytes> pieces;
+  {
+    arena room(1000);
+    for (const std::size_t size : {100, 1, 0, 64, 700, 40}) pieces.push_back(room.take(size)); // the last two do not both fit
+    pieces.push_back(arena().take(10));
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (pieces[i].size()) EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pieces[i].data()) % 64, 0u);
+    std::fill_n(pieces[i].data(), pieces[i].size(), static_cast<std::byte>(i));
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    for (std::size_t k = 0; k < pieces[i].size(); ++k) ASSERT_EQ(pieces[i].data()[k], static_cast<std::byte>(i)) << "piece " << i;
 }
 TEST(write_file, is_whole_or_not_at_all) {
   const auto path = std::filesystem::temp_directory_path() / "llmap_write_file_test";

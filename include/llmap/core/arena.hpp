@@ -1,5 +1,5 @@
-// Memory for many buffers in one piece. Each of them alone is too small for large pages; together they lie on such, which
-// takes a hundredth of the page faults when they are written and fewer misses of address translation when they are read.
+// Memory for many buffers in one piece. Each of them alone is too small for large pages; together they lie on such: far fewer
+// page faults when they are written, fewer misses of address translation when they are read.
 #pragma once
 #include "llmap/core/view.hpp"
 #include <algorithm>
