@@ -88,7 +88,7 @@ TEST(arena, gives_aligned_pieces_apart_that_outlive_it) {
     pieces.push_back(arena().take(10));
   }
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (pieces[i].size()) EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pieces[i].data()) % 64, 0u);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pieces[i].data()) % 64, 0u);
     std::fill_n(pieces[i].data(), pieces[i].size(), static_cast<std::byte>(i));
   }
   for (std::size_t i = 0; i < pieces.size(); ++i)
