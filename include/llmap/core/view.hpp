@@ -35,7 +35,7 @@ template <class T> struct matrix_view { // (rows, cols)
 
 /// Owning array of trivially copyable elements, aligned to 64 bytes; grows, never shrinks. Contents after
 /// `resize` are unspecified. Running out of memory is an llmap::error that names the size. Large ones ask for large
-/// pages: copying into new memory then takes about a quarter of the time (benchmarks/weights_bench.cpp, copy_floor).
+/// pages, which take fewer page faults when they are first written.
 template <class T> class aligned_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
   struct release { void operator()(T* p) const { std::free(p); } };

@@ -81,9 +81,10 @@ template <class T> std::size_t batch_rows(const decoder_plan& plan) {
 /// pairs: the largest is there twice.
 template <class T, tensor_source Source>
 std::uint64_t memory_needed(const decoder_plan& plan, const Source& source, arithmetic math = arithmetic::working) {
+  const auto name_in_source = source_naming(source, plan.prefix);
   std::uint64_t twice = 0;
   if (math == arithmetic::bf16)
-    for_matrices(plan, [&](const linear_plan& linear) { twice = std::max(twice, packed_bytes<T>(source, linear, source_naming(source, plan.prefix))); });
+    for_matrices(plan, [&](const linear_plan& linear) { twice = std::max(twice, packed_bytes<T>(source, linear, name_in_source)); });
   return weight_bytes<T>(plan, source) + twice + 512 * (batch_bytes<T>(plan) + slab_bytes<T>(plan));
 }
 

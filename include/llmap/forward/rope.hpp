@@ -67,18 +67,17 @@ template <class T> struct rope_table {
     const bool by_length = plan.kind == rope_plan::scaling::dynamic || plan.kind == rope_plan::scaling::longrope;
     const std::vector<double> fixed = rope_frequencies(plan, 0);
     for_row_blocks(exec, batch.rows(), 64, [&](std::size_t first, std::size_t count) {
-      const std::size_t end = first + count;
-      for (std::size_t text = batch.text_of(first), r = first; r < end; ++text) {
+      for_parts(batch, {first, count}, [&](std::size_t text, std::size_t position, std::size_t n) {
         const std::vector<double> own = by_length ? rope_frequencies(plan, batch.length(text)) : fixed;
-        for (; r < std::min(end, batch.offsets[text + 1]); ++r) {
-          T* row = angles.row(r);
-          const double position = static_cast<double>(r - batch.offsets[text]);
+        for (const std::size_t end = position + n; position < end; ++position) {
+          T* row = angles.row(batch.offsets[text] + position);
           for (std::size_t i = 0; i < half; ++i) {
-            row[i] = static_cast<T>(std::cos(position * own[i]) * plan.attention_factor);
-            row[half + i] = static_cast<T>(std::sin(position * own[i]) * plan.attention_factor);
+            const double angle = static_cast<double>(position) * own[i];
+            row[i] = static_cast<T>(std::cos(angle) * plan.attention_factor);
+            row[half + i] = static_cast<T>(std::sin(angle) * plan.attention_factor);
           }
         }
-      }
+      });
     });
   }
 };

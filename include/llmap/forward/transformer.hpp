@@ -46,6 +46,11 @@ template <class T> struct forward_workspace {
   std::vector<rope_table<T>> ropes;
   attention_workspace<T> attention;
   std::size_t slab_rows = 0; // rows that a layer works on at a time; 0: llmap::slab_rows of the plan
+
+  /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.
+  template <class Body> void for_slabs(const decoder_plan& plan, std::size_t rows, const Body& body) const {
+    llmap::for_slabs(rows, slab_rows ? slab_rows : llmap::slab_rows<T>(plan), slab_unit, body);
+  }
 };
 
 struct load_options {
@@ -241,9 +246,8 @@ matrix_view<const T> forward(const cpu_executor& exec, const decoder<T>& model, 
   for (std::size_t i = 0; i < model.ropes.size(); ++i) work.ropes[i].fill(exec, model.ropes[i], batch);
   observe("input", matrix_view<const T>(h));
   // 2. Blocks (T, C), a slab (S, C) at a time
-  const std::size_t most = work.slab_rows ? work.slab_rows : slab_rows<T>(model.plan);
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    for_slabs(h.rows, most, slab_unit, [&](slab rows) {
+    work.for_slabs(model.plan, h.rows, [&](slab rows) {
       decoder_block<T>(exec, model.layers[i], model.plan.layers[i], batch, rows, h.row_range(rows.first, rows.count), work);
     });
     observe("layer", matrix_view<const T>(h));

@@ -59,8 +59,7 @@ std::vector<double> token_log_probabilities(const cpu_executor& exec, const deco
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
   work.head.rows.math = model.head.math;
-  const std::size_t most = work.forward.slab_rows ? work.forward.slab_rows : slab_rows<T>(model.plan);
-  for_slabs(targets.size(), most, slab_unit, [&](slab rows) {
+  work.forward.for_slabs(model.plan, targets.size(), [&](slab rows) {
     work.head.rows.fill(exec, rows.count, hidden.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
       for (std::size_t r = 0; r < count; ++r) std::copy_n(hidden.row(row_of[rows.first + first + r]), hidden.cols, out.row(r));
     });
