@@ -41,6 +41,18 @@ void clip(benchmark::State& state) {
   const auto& l = matrix(state);
   for (auto _ : state) benchmark::DoNotOptimize(llmap::clip(l, -650).raised);
 }
+void clip_in_place(benchmark::State& state) {
+  const auto& l = matrix(state);
+  llmap::row_matrix copy(l.rows(), l.cols());
+  llmap::advise_large_pages(copy.data(), static_cast<std::size_t>(copy.size()) * sizeof(double));
+  for (auto _ : state) {
+    state.PauseTiming();
+    copy = l;
+    state.ResumeTiming();
+    copy = llmap::clip(std::move(copy), -650).values;
+    benchmark::DoNotOptimize(copy.data());
+  }
+}
 void center(benchmark::State& state) {
   const auto& l = matrix(state);
   for (auto _ : state) benchmark::DoNotOptimize(llmap::center(l).q.data());
@@ -107,6 +119,7 @@ void sizes_of_models(benchmark::internal::Benchmark* b) { // the cost does not h
 } // namespace
 BENCHMARK(clip_threshold)->Apply(sizes);
 BENCHMARK(clip)->Apply(sizes);
+BENCHMARK(clip_in_place)->Apply(sizes);
 BENCHMARK(center)->Apply(sizes);
 BENCHMARK(gram)->Apply(sizes);
 BENCHMARK(kl)->Apply(sizes);

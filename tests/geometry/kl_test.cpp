@@ -3,6 +3,7 @@
 #include "llmap/geometry/pairwise_kl.hpp"
 #include "llmap/reference/map_reference.hpp"
 #include "support/golden_tensors.hpp"
+#include <cstring>
 #include <gtest/gtest.h>
 
 using namespace llmap;
@@ -114,6 +115,24 @@ TEST(kl, agrees_with_the_plain_loops_on_every_small_shape) {
                       1e-9 * (1 + t.nats(i, j)));
         }
     }
+}
+
+TEST(clip, raises_what_is_below_in_a_copy_and_in_place) {
+  for (const Eigen::Index N : {1, 3, 8, 9, 31}) {
+    row_matrix l = random_scores(5, N);
+    l(1, N - 1) = std::numeric_limits<double>::quiet_NaN();
+    l(2, 0) = -std::numeric_limits<double>::infinity();
+    const double threshold = l.row(0).mean();
+    std::size_t below = 0;
+    row_matrix wanted = l;
+    for (double& x : wanted.reshaped())
+      if (x < threshold) x = threshold, ++below;
+    const clipped_matrix copy = clip(l, threshold), moved = clip(std::move(l), threshold);
+    for (const clipped_matrix* c : {&copy, &moved}) {
+      EXPECT_EQ(c->raised, below);
+      EXPECT_EQ(std::memcmp(c->values.data(), wanted.data(), static_cast<std::size_t>(wanted.size()) * sizeof(double)), 0);
+    }
+  }
 }
 
 namespace {

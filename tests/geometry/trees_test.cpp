@@ -138,3 +138,13 @@ TEST(neighbour_joining, gives_back_the_tree_of_additive_distances) {
     EXPECT_LT((path_lengths(neighbour_joining(symmetric)) - d).cwiseAbs().maxCoeff(), 1e-11) << models;
   }
 }
+
+TEST(trees, refuse_distances_that_are_not_finite_or_not_symmetric) {
+  row_matrix d = row_matrix::Constant(40, 40, 2.0);
+  d(3, 37) = 1;
+  EXPECT_THROW(agglomerate(d, linkage_kind::average), contract_error);
+  d(37, 3) = 1;
+  EXPECT_EQ(agglomerate(d, linkage_kind::average).merges.front().height, 1);
+  d(37, 3) = d(3, 37) = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THROW(agglomerate(d, linkage_kind::average), error);
+}

@@ -6,6 +6,7 @@
 #pragma once
 #include "llmap/core/large_pages.hpp"
 #include "llmap/core/parallel.hpp"
+#include "llmap/core/simd.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
 #include <bit>
@@ -106,21 +107,60 @@ struct clipped_matrix {
   std::size_t raised = 0;
 };
 
+namespace detail {
+
+/// to = max(from, threshold), which may be the same place, and how many were below.
+struct clip_row {
+  const double* from;
+  double* to;
+  std::size_t n;
+  double threshold;
+  std::size_t* below;
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, double>;
+    using vec = simd::vec<double, W>;
+    const vec least = simd::broadcast<double, W>(threshold);
+    simd::vec<std::int64_t, W> count{};
+    std::size_t s = 0;
+    for (; s + W <= n; s += W) {
+      const vec x = simd::load<double, W>(from + s);
+      const auto is_below = x < least; // -1 or 0
+      count -= is_below;
+      simd::store<double, W>(to + s, is_below ? least : x);
+    }
+    *below = static_cast<std::size_t>(simd::sum<std::int64_t, W>(count));
+    for (; s < n; ++s) {
+      const double x = from[s];
+      *below += x < threshold;
+      to[s] = x < threshold ? threshold : x;
+    }
+  }
+};
+
+inline std::size_t clip_rows(const row_matrix& from, row_matrix& to, double threshold, int threads) {
+  const auto columns = static_cast<std::size_t>(from.cols());
+  std::vector<std::size_t> below(static_cast<std::size_t>(from.rows()));
+  parallel_for(threads, below.size(), [&](std::size_t i) {
+    simd::run(clip_row{from.data() + i * columns, to.data() + i * columns, columns, threshold, &below[i]});
+  });
+  return std::accumulate(below.begin(), below.end(), std::size_t{0});
+}
+
+} // namespace detail
+
 /// Raises what lies below the threshold to it. -inf is raised as well: leave such texts out first.
 inline clipped_matrix clip(const row_matrix& l, double threshold, int threads = default_threads()) {
   clipped_matrix out{row_matrix(l.rows(), l.cols()), threshold, 0};
   advise_large_pages(out.values.data(), static_cast<std::size_t>(out.values.size()) * sizeof(double));
-  std::vector<std::size_t> raised(static_cast<std::size_t>(l.rows()));
-  parallel_for(threads, raised.size(), [&](std::size_t i) {
-    const double* from = l.data() + i * static_cast<std::size_t>(l.cols());
-    double* to = out.values.data() + i * static_cast<std::size_t>(l.cols());
-    for (Eigen::Index s = 0; s < l.cols(); ++s) {
-      const bool below = from[s] < threshold;
-      raised[i] += below;
-      to[s] = below ? threshold : from[s];
-    }
-  });
-  out.raised = std::accumulate(raised.begin(), raised.end(), std::size_t{0});
+  out.raised = detail::clip_rows(l, out.values, threshold, threads);
+  return out;
+}
+
+/// The same in the matrix itself.
+inline clipped_matrix clip(row_matrix&& l, double threshold, int threads = default_threads()) {
+  clipped_matrix out{std::move(l), threshold, 0};
+  out.raised = detail::clip_rows(out.values, out.values, threshold, threads);
   return out;
 }
 

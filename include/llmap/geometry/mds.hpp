@@ -3,7 +3,7 @@
 // With D = KL of complete texts the coordinates are the PCA scores / sqrt(2 N mean_bytes ln 2), up to sign.
 // Sign: the coordinate of largest magnitude is positive. Negative eigenvalues (D not Euclidean) are reported.
 #pragma once
-#include "llmap/geometry/detail/eigen_solver.hpp"
+#include "llmap/geometry/detail/symmetric_eigen.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 
 namespace llmap {
@@ -14,20 +14,20 @@ struct mds_result {
   Eigen::Index negative = 0;   // eigenvalues below -1e-9 of the largest
 };
 
-inline mds_result classical_mds(const row_matrix& squared, Eigen::Index components = -1) {
+inline mds_result classical_mds(const row_matrix& squared, Eigen::Index components = -1, int threads = default_threads()) {
   LLMAP_EXPECTS(squared.rows() == squared.cols() && squared.rows() > 0, "classical_mds: a square matrix");
   if (!squared.allFinite()) fail("mds: the distances are not all finite");
   const Eigen::Index K = squared.rows();
   const Eigen::VectorXd mean = squared.rowwise().mean();
   const double grand = mean.mean();
-  Eigen::MatrixXd b(K, K);
+  row_matrix b(K, K);
   for (Eigen::Index i = 0; i < K; ++i)
     for (Eigen::Index j = 0; j < K; ++j) b(i, j) = -0.5 * (squared(i, j) - mean(i) - mean(j) + grand);
-  const auto [values, vectors] = detail::solve_symmetric(b);
+  const Eigen::Index limit = components < 0 ? K - 1 : std::min(components, K - 1);
+  const auto [values, vectors] = detail::solve_symmetric(std::move(b), limit, threads);
   mds_result out;
   out.eigenvalues = values;
   for (Eigen::Index k = 0; k < K; ++k) out.negative += values(k) < -1e-9 * values(0);
-  const Eigen::Index limit = components < 0 ? K - 1 : std::min(components, K - 1);
   Eigen::Index P = 0;
   while (P < limit && values(P) > 0 && values(P) > 1e-13 * values(0)) ++P;
   out.coordinates.resize(K, P);

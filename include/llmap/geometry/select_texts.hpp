@@ -21,18 +21,20 @@ struct text_selection {
 inline text_selection complete_texts(const score_matrix& m) {
   check(m);
   const Eigen::Index K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
-  text_selection out;
+  struct lack { std::size_t models = 0; Eigen::Index first = 0; };
+  std::vector<lack> of_text(static_cast<std::size_t>(N));
   std::vector<std::size_t> lacking(static_cast<std::size_t>(K), 0);
-  for (Eigen::Index s = 0; s < N; ++s) {
-    excluded_text e{static_cast<std::size_t>(s), m.texts[static_cast<std::size_t>(s)], 0, {}};
-    for (Eigen::Index i = 0; i < K; ++i) {
+  for (Eigen::Index i = 0; i < K; ++i)
+    for (Eigen::Index s = 0; s < N; ++s) {
       if (usable(m, i, s)) continue;
-      if (e.models++ == 0) e.first = m.models[static_cast<std::size_t>(i)];
+      lack& text = of_text[static_cast<std::size_t>(s)];
+      if (text.models++ == 0) text.first = i;
       ++lacking[static_cast<std::size_t>(i)];
     }
-    if (e.models == 0) out.kept.push_back(e.text);
-    else out.excluded.push_back(std::move(e));
-  }
+  text_selection out;
+  for (std::size_t s = 0; s < of_text.size(); ++s)
+    if (of_text[s].models == 0) out.kept.push_back(s);
+    else out.excluded.push_back({s, m.texts[s], of_text[s].models, m.models[static_cast<std::size_t>(of_text[s].first)]});
   if (out.kept.empty()) {
     std::size_t worst = 0;
     for (std::size_t i = 1; i < lacking.size(); ++i)

@@ -10,6 +10,7 @@
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <numeric>
 
@@ -34,7 +35,8 @@ namespace detail {
 /// written into the other rows eight columns at a time, since a column at a time is a cache line a write.
 /// Columns of clusters that are no more stay, marked empty.
 struct cluster_table {
-  static constexpr std::size_t line = 8; // doubles
+  static constexpr std::size_t line = 8;   // doubles
+  static constexpr std::size_t least = 32; // clusters for which a table is closed up
   std::size_t clusters;                  // at first
   std::size_t columns;                   // in use
   std::size_t settled;                   // columns before this one are known to all rows
@@ -46,7 +48,8 @@ struct cluster_table {
   std::vector<std::size_t> member; // (columns) a model of the cluster
 
   explicit cluster_table(std::size_t count)
-      : clusters(count), columns((count + line - 1) / line * line), settled(columns), stride(2 * columns),
+      : clusters(count), columns((count + line - 1) / line * line), settled(columns),
+        stride(count / 2 > least ? (3 * columns / 2 + line - 1) / line * line : 2 * columns),
         distance(count * stride), size(stride), empty(stride), row_of(stride), member(stride) {
     std::fill(size.data(), size.data() + stride, 0.0);
     std::fill(empty.data(), empty.data() + stride, std::numeric_limits<double>::infinity());
@@ -131,23 +134,24 @@ struct join_rows {
 
 } // namespace detail
 
-inline model_tree agglomerate(const row_matrix& distance, linkage_kind kind) {
+inline model_tree agglomerate(const row_matrix& distance, linkage_kind kind, int threads = default_threads()) {
   LLMAP_EXPECTS(distance.rows() == distance.cols() && distance.rows() > 0, "agglomerate: a square matrix");
   const auto models = static_cast<std::size_t>(distance.rows());
   constexpr double infinity = std::numeric_limits<double>::infinity();
   detail::cluster_table table(models);
-  for (std::size_t i = 0; i < models; ++i) {
+  parallel_for(threads, models, [&](std::size_t i) {
     const double* from = distance.data() + i * models;
     if (!std::isfinite(detail::ordered_sum(models, [from](std::size_t j) { return std::abs(from[j]); })))
       fail("tree: the distances are not all finite");
-    for (std::size_t j = 0; j < models; ++j)
-      table.row(i)[j] = kind == linkage_kind::ward ? from[j] * from[j] : from[j];
-    std::fill(table.row(i) + models, table.row(i) + table.columns, infinity);
-    table.row(i)[i] = infinity;
-  }
-  bool symmetric = true; // else chains never close
-  detail::for_pairs(1, distance.rows(), [&](std::ptrdiff_t i, std::ptrdiff_t j) {
-    symmetric &= distance(i, j) == distance(j, i);
+    double* row = table.row(i);
+    if (kind == linkage_kind::ward) std::transform(from, from + models, row, [](double d) { return d * d; });
+    else std::copy_n(from, models, row);
+    std::fill(row + models, row + table.columns, infinity);
+    row[i] = infinity;
+  });
+  std::atomic<bool> symmetric = true; // else chains never close
+  detail::for_pairs(threads, distance.rows(), [&](std::ptrdiff_t i, std::ptrdiff_t j) {
+    if (distance(i, j) != distance(j, i)) symmetric.store(false, std::memory_order_relaxed);
   });
   LLMAP_EXPECTS(symmetric, "agglomerate: a symmetric matrix");
 
@@ -183,7 +187,7 @@ inline model_tree agglomerate(const row_matrix& distance, linkage_kind kind) {
     if (table.columns - table.settled == table.line) table.settle();
 
     const std::size_t left = models - raw.size();
-    if (left > 32 && left <= table.clusters / 2) { // close the table up, so that it soon fits the cache
+    if (left > table.least && left <= table.clusters / 2) { // close the table up, so that it soon fits the cache
       table.settle();
       detail::cluster_table closed(left);
       std::vector<std::size_t> old, now(table.columns);

@@ -40,23 +40,22 @@ inline std::vector<model_group> groups_of(const score_matrix& m) {
   return out;
 }
 
-/// The map of the models of a matrix. Same bits for any thread count.
-inline map_data make_map(const score_matrix& m, const map_options& options = {}) {
+/// The map of the models of a matrix, which is clipped in place. Same bits for any thread count.
+inline map_data make_map(score_matrix m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
-  const score_matrix used = selection.excluded.empty() ? m : take_texts(m, selection.kept);
   const double threshold = options.clip_threshold
                                ? *options.clip_threshold
                                : clip_threshold(m.log_likelihood, options.clip_quantile, options.threads);
-  const clipped_matrix x = clip(used.log_likelihood, threshold, options.threads);
+  if (!selection.excluded.empty()) m = take_texts(m, selection.kept);
+  const clipped_matrix x = clip(std::move(m.log_likelihood), threshold, options.threads);
   const centered_matrix q = center(x.values, options.threads);
-  const kl_table t = kl(x.values, used.bytes, {options.threads});
+  const kl_table t = kl(x.values, m.bytes, {options.threads});
   pca_result p = pca(q.q, {10, options.threads});
-  const Eigen::Index K = m.log_likelihood.rows();
+  const Eigen::Index K = x.values.rows();
 
   map_data out;
-  out.models = m.models;
   out.groups = groups_of(m);
-  out.texts = used.texts.size();
+  out.texts = m.texts.size();
   out.excluded = selection.excluded;
   out.mean_bytes = t.mean_bytes;
   out.clip_quantile = options.clip_quantile;
@@ -77,9 +76,10 @@ inline map_data make_map(const score_matrix& m, const map_options& options = {})
   out.tsne_objective = y.objective;
   out.pca_scores = std::move(p.scores);
   out.explained_variance_ratio = std::move(p.explained_variance_ratio);
-  out.tree = agglomerate(out.kl_bits_per_byte, linkage_kind::average);
+  out.tree = agglomerate(out.kl_bits_per_byte, linkage_kind::average, options.threads);
   out.order = leaf_order(out.tree, out.kl_bits_per_byte);
   out.chains = find_chains(m.models);
+  out.models = std::move(m.models);
   return out;
 }
 
