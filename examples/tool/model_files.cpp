@@ -12,3 +12,4 @@ std::optional<std::int32_t> model_tokenizer::bos_id() const { return tokenizer_-
 std::optional<std::int32_t> model_tokenizer::eos_id() const { return tokenizer_->eos_id(); }
 bool model_tokenizer::adds_bos() const { return tokenizer_->adds_bos(); }
 const std::string& model_tokenizer::canonical() const { return tokenizer_->canonical(); }
+std::string tokenizer_canonical(const std::filesystem::path& folder) { return llmap::read_tokenizer_files(folder).canonical; }

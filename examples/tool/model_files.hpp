@@ -27,3 +27,5 @@ public:
   bool adds_bos() const;
   const std::string& canonical() const;
 };
+/// tokenizer::canonical() of a folder, from the files alone: the tokenizer takes longer to build.
+std::string tokenizer_canonical(const std::filesystem::path& folder);

@@ -18,10 +18,10 @@ std::string file_text(const std::filesystem::path& path) {
 }
 
 /// Everything that decides the scores: config, weights, tokenizer, policy.
-std::string fingerprint_of(const std::filesystem::path& folder, const llmap::checkpoint& weights, const model_tokenizer& tokenizer,
+std::string fingerprint_of(const std::filesystem::path& folder, const llmap::checkpoint& weights, const std::string& tokenizer,
                            const std::string& policy) {
   llmap::fingerprint print;
-  print.add(file_text(folder / "config.json")).add(tokenizer.canonical()).add(policy);
+  print.add(file_text(folder / "config.json")).add(tokenizer).add(policy);
   constexpr std::size_t piece = 64 << 20, part = 256 << 10; // a part stays in the second-level cache
   std::vector<std::byte> read(part);
   for (const auto& shard : weights.shards()) {
@@ -146,9 +146,15 @@ score_report score_model(const std::filesystem::path& folder, const llmap::text_
                          const score_settings& settings, const std::string& place) {
   llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
-  const model_tokenizer tokenizer(folder);
   const std::string policy = fmt::format("precision {}, bos {}, overlong {}", settings.precision, settings.bos, settings.overlong);
-  const llmap::model_record record{model_name(folder), fingerprint_of(folder, weights, tokenizer, policy), plan.model_type, policy};
+  const std::string canonical = tokenizer_canonical(folder);
+  llmap::model_record record{model_name(folder), "", plan.model_type, policy};
+  std::optional<model_tokenizer> tokenizer;
+  llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
+    if (part == 0) tokenizer.emplace(folder);
+    else record.fingerprint = fingerprint_of(folder, weights, canonical, policy);
+  });
+  if (tokenizer->canonical() != canonical) llmap::fail(folder.string(), ": the tokenizer's files changed while they were read");
   const std::int64_t id = store.open_model(record);
 
   score_report report;
@@ -162,8 +168,8 @@ score_report score_model(const std::filesystem::path& folder, const llmap::text_
   const std::string head = place + record.name + ": ";
   if (!missing.empty()) {
     if (settings.precision == "f64")
-      score_missing<double>(folder, std::move(plan), weights, tokenizer, texts, missing, id, store, settings, head, report);
-    else score_missing<float>(folder, std::move(plan), weights, tokenizer, texts, missing, id, store, settings, head, report);
+      score_missing<double>(folder, std::move(plan), weights, *tokenizer, texts, missing, id, store, settings, head, report);
+    else score_missing<float>(folder, std::move(plan), weights, *tokenizer, texts, missing, id, store, settings, head, report);
   }
   double nats = 0;
   std::int64_t bytes = 0;

@@ -33,11 +33,14 @@ class tokenizer {
 public:
   /// Loads a model folder: tokenizer.json, or vocab.json with merges.txt; with tokenizer_config.json,
   /// special_tokens_map.json, added_tokens.json and config.json where they are there.
-  static tokenizer load(const std::filesystem::path& folder) { return tokenizer(read_tokenizer_files(folder)); }
+  static tokenizer load(const std::filesystem::path& folder) {
+    const tokenizer_files files = read_tokenizer_files(folder);
+    return {files, parse_tokenizer(files)};
+  }
 
   /// From the content of a tokenizer.json alone: its own template, no class rules. `where` starts every message;
   /// `bos` and `eos` name tokens of the file, empty for none.
-  static tokenizer from_json(nlohmann::json json, const std::string& where, const std::string& bos = "", const std::string& eos = "") {
+  static tokenizer from_json(const nlohmann::json& json, const std::string& where, const std::string& bos = "", const std::string& eos = "") {
     tokenizer_files files;
     files.where = where;
     files.config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
@@ -48,8 +51,7 @@ public:
     } catch (const nlohmann::json::exception&) {
       fail(where, ": expected strings in UTF-8, got others");
     }
-    files.tokenizer = std::move(json);
-    return tokenizer(files);
+    return {files, json};
   }
 
   /// Byte-level BPE from lists in memory.
@@ -95,8 +97,8 @@ private:
   std::int32_t largest_id_ = -1;
   std::string canonical_;
 
-  explicit tokenizer(const tokenizer_files& files) : canonical_(files.canonical) {
-    const component file(files.tokenizer, files.where), config = files.config_component();
+  tokenizer(const tokenizer_files& files, const nlohmann::json& json) : canonical_(files.canonical) {
+    const component file(json, files.where), config = files.config_component();
     if (!file.absent("version") && file.at("version").json() != "1.0") file.at("version").wrong("\"1.0\"");
     const component model = file.at("model");
     if (!model.absent("type") && model.type() != "BPE") model.unknown("BPE");
@@ -142,9 +144,9 @@ private:
     add("add_eos_token", kind.add_eos, eos_, special_.suffix);
   }
 
-  static tokenizer from_lists(nlohmann::json json, const vocabulary_lists& lists, const std::string& where) {
+  static tokenizer from_lists(const nlohmann::json& json, const vocabulary_lists& lists, const std::string& where) {
     const auto name = [&](const std::optional<std::int32_t>& id) { return id ? lists.tokens[static_cast<std::size_t>(*id)] : std::string(); };
-    return from_json(std::move(json), where, name(lists.bos), name(lists.eos));
+    return from_json(json, where, name(lists.bos), name(lists.eos));
   }
 
   /// Steps 2 to 4 for a stretch of raw text; `at_start`: it begins where the input begins.

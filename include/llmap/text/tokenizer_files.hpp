@@ -1,4 +1,5 @@
-// The files of a tokenizer folder, read and parsed, and the bytes of them that decide ids.
+// The files of a tokenizer folder, and the bytes of them that decide ids. The small ones are parsed when they are read;
+// the one that holds the vocabulary is parsed when it is asked for.
 #pragma once
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
@@ -17,8 +18,8 @@ namespace llmap {
 struct tokenizer_files {
   std::filesystem::path folder;
   std::string where;            // the file that `tokenizer` stands for
-  nlohmann::json tokenizer;     // tokenizer.json, or what vocab.json and merges.txt amount to
-  bool from_vocabulary = false; // there was no tokenizer.json
+  bool from_vocabulary = false; // there is no tokenizer.json
+  std::string tokenizer, merges; // texts of tokenizer.json, or of vocab.json and merges.txt
   nlohmann::json config;        // tokenizer_config.json; this and the next may be null: no such file
   nlohmann::json model_config;  // config.json, of which only model_type counts
   nlohmann::json special_map;   // special_tokens_map.json
@@ -60,12 +61,17 @@ inline std::string read_regular_file(const std::filesystem::path& path) {
   return text;
 }
 
+inline nlohmann::json parse_object(std::string_view text, const std::string& where) {
+  nlohmann::json json = parse_text_json(text, where);
+  if (!json.is_object()) component(json, where).wrong("an object");
+  return json;
+}
+
 /// Null if there is no such file.
 inline nlohmann::json read_object(const std::filesystem::path& path, std::string* text_out = nullptr) {
   if (!is_there(path)) return nullptr;
   std::string text = read_regular_file(path);
-  nlohmann::json json = parse_text_json(text, path.string());
-  if (!json.is_object()) component(json, path.string()).wrong("an object");
+  nlohmann::json json = parse_object(text, path.string());
   if (text_out) *text_out = std::move(text);
   return json;
 }
@@ -87,9 +93,10 @@ inline std::string deciding_fields(const nlohmann::json& config) {
 }
 
 /// vocab.json and merges.txt as the tokenizer.json that the folder's class would make of them.
-inline nlohmann::json from_vocabulary_files(const tokenizer_files& files, const std::string& merges, nlohmann::json vocabulary) {
-  nlohmann::json json{{"model", {{"type", "BPE"}, {"vocab", std::move(vocabulary)}, {"merges", nlohmann::json::array()}}}};
-  std::string_view rest = merges;
+inline nlohmann::json from_vocabulary_files(const tokenizer_files& files) {
+  nlohmann::json json{{"model", {{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where)}, {"merges", nlohmann::json::array()}}}};
+  if (const auto bad = invalid_utf8(files.merges)) fail(files.path("merges.txt"), ": expected UTF-8, got an invalid sequence at byte ", *bad);
+  std::string_view rest = files.merges;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view line = rest.substr(0, end);
@@ -117,30 +124,31 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   if (!std::filesystem::is_directory(folder, ignored)) fail(folder.string(), ": expected a model folder");
   tokenizer_files files;
   files.folder = folder;
-  std::string special_map_text, added_text, tokenizer_text;
+  std::string special_map_text, added_text;
   files.config = detail::read_object(folder / "tokenizer_config.json");
   files.model_config = detail::read_object(folder / "config.json");
   files.special_map = detail::read_object(folder / "special_tokens_map.json", &special_map_text);
   files.added = detail::read_object(folder / "added_tokens.json", &added_text);
-  files.tokenizer = detail::read_object(folder / "tokenizer.json", &tokenizer_text);
+  files.from_vocabulary = !detail::is_there(folder / "tokenizer.json");
+  if (files.from_vocabulary && (!detail::is_there(folder / "vocab.json") || !detail::is_there(folder / "merges.txt")))
+    fail(folder.string(), ": expected tokenizer.json, or vocab.json and merges.txt, got neither");
+  const char* const name = files.from_vocabulary ? "vocab.json" : "tokenizer.json";
+  files.where = files.path(name);
+  files.tokenizer = detail::read_regular_file(folder / name);
+  if (files.from_vocabulary) files.merges = detail::read_regular_file(folder / "merges.txt");
+
   detail::append_part(files.canonical, "class", files.kind().name);
   detail::append_part(files.canonical, "tokenizer_config.json", detail::deciding_fields(files.config));
   detail::append_part(files.canonical, "special_tokens_map.json", special_map_text);
   detail::append_part(files.canonical, "added_tokens.json", added_text);
-  files.where = files.path("tokenizer.json");
-  if (files.tokenizer.is_null()) {
-    files.from_vocabulary = true;
-    files.where = files.path("vocab.json");
-    if (!detail::is_there(folder / "vocab.json") || !detail::is_there(folder / "merges.txt"))
-      fail(folder.string(), ": expected tokenizer.json, or vocab.json and merges.txt, got neither");
-    nlohmann::json vocabulary = detail::read_object(folder / "vocab.json", &tokenizer_text);
-    const std::string merges = detail::read_regular_file(folder / "merges.txt");
-    if (const auto bad = invalid_utf8(merges)) fail(files.path("merges.txt"), ": expected UTF-8, got an invalid sequence at byte ", *bad);
-    files.tokenizer = detail::from_vocabulary_files(files, merges, std::move(vocabulary));
-    detail::append_part(files.canonical, "merges.txt", merges);
-  }
-  detail::append_part(files.canonical, files.from_vocabulary ? "vocab.json" : "tokenizer.json", tokenizer_text);
+  if (files.from_vocabulary) detail::append_part(files.canonical, "merges.txt", files.merges);
+  detail::append_part(files.canonical, name, files.tokenizer);
   return files;
+}
+
+/// tokenizer.json, or what vocab.json and merges.txt amount to.
+inline nlohmann::json parse_tokenizer(const tokenizer_files& files) {
+  return files.from_vocabulary ? detail::from_vocabulary_files(files) : detail::parse_object(files.tokenizer, files.where);
 }
 
 } // namespace llmap
