@@ -20,6 +20,12 @@ out=benchmarks/results/$cpu-$isa.md
   build/bench/benchmarks/bench_scoring
   echo '```'
   echo
+  echo "## The command \`llmap score\`"
+  echo
+  echo '```'
+  bash benchmarks/score.sh
+  echo '```'
+  echo
   echo "## Tokenizing, one thread, texts of 1 KB"
   echo
   echo '```'
