@@ -1,6 +1,6 @@
 """Log-probabilities of the tokens of texts, one text at a time, in float32: llmap beside other programs.
 
-usage: scoring_peers.py LLMAP FOLDER [PEER...]      peers: transformers, onnxruntime, openvino, ctranslate2, llmap
+usage: scoring_peers.py LLMAP FOLDER [PEER...]      peers: transformers, onnxruntime, openvino, ctranslate2, llama.cpp, llmap
 
 FOLDER is written by make_model.py. Each program runs in a process of its own on all processors: from start to the first
 text's scores, then all texts of 512 tokens and all of 60 to 400 tokens, and the most memory it ever held. Errors are
@@ -75,14 +75,17 @@ def float64_scores(config, weights, ids):
     return z[np.arange(T - 1), ids[1:]] - m - np.log(np.exp(z - m[:, None]).sum(-1))
 
 
+def all_texts(folder):
+    return read_texts(folder, "fixed") + read_texts(folder, "ragged")
+
+
 def exact_scores(folder):
-    """Those of the first fixed and the last ragged text; computed once."""
-    path = os.path.join(folder, "exact.npz")
+    """Of every text; computed once."""
+    path = os.path.join(folder, "exact_scores.npz")
     if not os.path.exists(path):
         config, weights = read_model(folder)
-        np.savez(path, first=float64_scores(config, weights, read_texts(folder, "fixed")[0]),
-                 last=float64_scores(config, weights, read_texts(folder, "ragged")[-1]))
-    return dict(np.load(path))
+        np.savez(path, *(float64_scores(config, weights, ids) for ids in all_texts(folder)))
+    return list(np.load(path).values())
 
 
 def onnx_file(folder):
@@ -231,8 +234,64 @@ def use_ctranslate2(folder):
     return ctranslate2.__version__, score
 
 
-CONVERTERS = {"onnxruntime": onnx_file, "openvino": onnx_file, "ctranslate2": ctranslate2_folder}
-PEERS = {"transformers": use_transformers, "onnxruntime": use_onnxruntime, "openvino": use_openvino, "ctranslate2": use_ctranslate2}
+def gguf_file(folder):
+    path = os.path.join(folder, "model.gguf")
+    if os.path.exists(path):
+        return path
+    import gguf
+    config, weights = read_model(folder)
+    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
+    out = gguf.GGUFWriter(path + ".part", "llama")
+    out.add_block_count(config["num_hidden_layers"])
+    out.add_context_length(config["max_position_embeddings"])
+    out.add_embedding_length(config["hidden_size"])
+    out.add_feed_forward_length(config["intermediate_size"])
+    out.add_head_count(heads)
+    out.add_head_count_kv(kv_heads)
+    out.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    out.add_rope_dimension_count(config["hidden_size"] // heads)
+    out.add_rope_freq_base(config["rope_theta"])
+    out.add_vocab_size(config["vocab_size"])
+    out.add_tokenizer_model("none")
+    out.add_file_type(gguf.LlamaFileType.ALL_F32)
+
+    def interleaved(w, n):  # rotary pairs side by side
+        return w.reshape(n, 2, w.shape[0] // n // 2, w.shape[1]).swapaxes(1, 2).reshape(w.shape)
+
+    out.add_tensor("token_embd.weight", weights["model.embed_tokens.weight"])
+    out.add_tensor("output_norm.weight", weights["model.norm.weight"])
+    for i in range(config["num_hidden_layers"]):
+        w = lambda name: weights[f"model.layers.{i}.{name}.weight"]
+        for name, value in [("attn_norm", w("input_layernorm")), ("attn_q", interleaved(w("self_attn.q_proj"), heads)),
+                            ("attn_k", interleaved(w("self_attn.k_proj"), kv_heads)), ("attn_v", w("self_attn.v_proj")),
+                            ("attn_output", w("self_attn.o_proj")), ("ffn_norm", w("post_attention_layernorm")), ("ffn_gate", w("mlp.gate_proj")),
+                            ("ffn_up", w("mlp.up_proj")), ("ffn_down", w("mlp.down_proj"))]:
+            out.add_tensor(f"blk.{i}.{name}.weight", np.ascontiguousarray(value))
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    os.rename(path + ".part", path)
+    return path
+
+
+def use_llama_cpp(folder):
+    import llama_cpp
+    model = llama_cpp.Llama(gguf_file(folder), n_ctx=512, n_batch=512, n_ubatch=512, n_threads=os.cpu_count(), n_threads_batch=os.cpu_count(),
+                            logits_all=True, verbose=False)
+
+    def score(ids):
+        model.reset()
+        model.eval(ids)
+        logits = model.scores[: len(ids) - 1]  # it has no log-softmax of its own
+        top = logits.max(-1)
+        return pick(logits, ids) - top - np.log(np.exp(logits - top[:, None]).sum(-1))
+
+    return llama_cpp.__version__, score
+
+
+CONVERTERS = {"onnxruntime": onnx_file, "openvino": onnx_file, "ctranslate2": ctranslate2_folder, "llama.cpp": gguf_file}
+PEERS = {"transformers": use_transformers, "onnxruntime": use_onnxruntime, "openvino": use_openvino, "ctranslate2": use_ctranslate2, "llama.cpp": use_llama_cpp}
 
 
 def rates(score, texts):
@@ -252,7 +311,7 @@ def run_peer(name, folder, out, started):
     version, score = PEERS[name](folder)
     first = score(fixed[0])
     seconds = time.time() - started
-    np.savez(out, first=first, last=score(ragged[-1]))
+    np.savez(out, first, *(score(ids) for ids in all_texts(folder)[1:]))
     speed = rates(score, fixed) + rates(score, ragged)
     print(json.dumps([version, *speed, seconds, peak_memory()]))
 
@@ -274,12 +333,13 @@ def run_llmap(program, folder, out):
         return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, [np.array(s["logprob"][-(len(s["ids"]) - 1):]) for s in scores]
 
     best = lambda sequences: min((run(sequences) for _ in range(REPEATS)), key=lambda r: r[0])
-    one, one_used, _, _ = best(texts["fixed"][:1])
+    one, one_used, _, scores = best(texts["fixed"][:1])
     speed = []
     for name in texts:
-        seconds, used, memory, scores = best(texts["fixed"][:1] + texts[name])
+        seconds, used, memory, more = best(texts["fixed"][:1] + texts[name])
         speed += [sum(map(len, texts[name])) / (seconds - one), (used - one_used) / (seconds - one) / os.cpu_count()]
-    np.savez(out, first=scores[0], last=scores[-1])
+        scores += more[2 if name == "fixed" else 1:]  # the first of all is there once already
+    np.savez(out, *scores)
     print(json.dumps(["logprobs", *speed, one, memory]))
 
 
@@ -289,9 +349,10 @@ def main():
         return run_llmap(program, folder, out) if name == "llmap" else run_peer(name, folder, out, float(started))
     program, folder, names = sys.argv[1], sys.argv[2], sys.argv[3:] or ["llmap", *PEERS]
     exact = exact_scores(folder)
-    print(f"float32, {os.cpu_count()} processors, one text at a time; mean log-probability {np.concatenate(list(exact.values())).mean():.3f} nats")
-    print("tokens/s with the share of all processors that the program had meanwhile; errors in nats, of a token and of a text's sum")
-    print(f"{'program':<14}{'T = 512':>13}{'T = 60 to 400':>15}{'s to first':>12}{'peak MB':>9}{'token':>10}{'sum':>10}  version")
+    print(f"float32, {os.cpu_count()} processors; {len(exact)} texts, mean log-probability {np.concatenate(exact).mean():.3f} nats")
+    print("tokens/s with the share of all processors that the program had meanwhile; errors in nats: of a token, root mean square and mean,")
+    print("and of the sum of a text, root mean square")
+    print(f"{'program':<14}{'T = 512':>13}{'T = 60 to 400':>15}{'s to first':>12}{'peak MB':>9}{'token':>10}{'mean':>10}{'sum':>10}  version")
     for name in names:
         out = os.path.join(folder, "scores.npz")
         try:
@@ -304,11 +365,11 @@ def main():
             print(f"{name:<14}left out: {(run.stderr.strip().splitlines() or ['failed'])[-1][:120]}")
             continue
         version, fixed, fixed_share, ragged, ragged_share, seconds, memory = json.loads(run.stdout.splitlines()[-1])
-        got = np.load(out)
-        token = max(np.abs(got[k] - exact[k]).max() for k in exact)
-        whole = max(abs(got[k].astype(np.float64).sum() - exact[k].sum()) for k in exact)
+        errors = [got.astype(np.float64) - want for got, want in zip(np.load(out).values(), exact, strict=True)]
+        tokens = np.concatenate(errors)
+        rms = lambda e: np.sqrt(np.mean(np.square(e)))
         print(f"{name:<14}{fixed:>7.0f} {fixed_share:>4.0%}{ragged:>10.0f} {ragged_share:>4.0%}{seconds:>12.2f}{memory:>9.0f}"
-              f"{token:>10.2g}{whole:>10.2g}  {version}", flush=True)
+              f"{rms(tokens):>10.1e}{tokens.mean():>+10.1e}{rms([e.sum() for e in errors]):>10.1e}  {version}", flush=True)
 
 
 main()

@@ -38,15 +38,16 @@ template <class T> void run(const logprobs_arguments& a) {
       llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
   }
   const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder, {.math = arithmetic_of(a.precision)});
-  llmap::score_workspace<T> work;
   nlohmann::ordered_json out{{"precision", a.precision}, {"sequences", nlohmann::json::array()}};
-  for (const auto& ids : sequences) {
-    llmap::ragged_batch batch;
-    batch.add(ids);
-    nlohmann::ordered_json entry{{"ids", ids}};
-    entry["logprob"] = llmap::token_log_probabilities<T>(exec, model, batch, work);
-    out["sequences"].push_back(std::move(entry));
-  }
+  llmap::for_batches<T>(exec, model, sequences, {}, [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
+    for (std::size_t t = 0; t < batch.texts(); ++t) {
+      const std::size_t count = llmap::tokens_scored(batch.length(t));
+      nlohmann::ordered_json entry{{"ids", sequences[first + t]}};
+      entry["logprob"] = std::vector<double>(nats.begin(), nats.begin() + static_cast<std::ptrdiff_t>(count));
+      out["sequences"].push_back(std::move(entry));
+      nats = nats.subspan(count);
+    }
+  });
   weights.check_unchanged();
   std::puts(out.dump().c_str());
 }

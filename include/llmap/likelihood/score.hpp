@@ -74,10 +74,11 @@ struct score_options {
   std::size_t batch_rows = 0;
 };
 
-/// Scores texts given as ids, in order; `done(first, scores)` gets the scores of texts first, first + 1, ...
-/// as each batch is ready, and may throw to stop. Texts must fit the model's positions.
+/// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first, batch, nats)`
+/// gets those of texts first, first + 1, ... as token_log_probabilities gives them, and may throw to stop. Texts must fit the
+/// model's positions.
 template <class T, class Done>
-void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
+void for_batches(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
   score_workspace<T> work;
   const std::size_t most = options.batch_rows ? options.batch_rows : batch_rows<T>(model.plan);
@@ -86,19 +87,33 @@ void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<co
     std::size_t last = first;
     while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= most)) batch.add(texts[last++]);
     const std::vector<double> nats = token_log_probabilities<T>(exec, model, batch, work);
+    done(first, batch, std::span(nats));
+    first = last;
+  }
+}
+
+/// How many tokens of a text have a log-probability.
+inline std::size_t tokens_scored(std::size_t length) { return length > 0 ? length - 1 : 0; }
+
+/// Scores texts given as ids: `done(first, scores)` gets the scores of texts first, first + 1, ..., see for_batches.
+template <class T, class Done>
+void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
+                 const score_options& options, const Done& done) {
+  for_batches<T>(exec, model, texts, options, [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
     std::vector<text_score> scores;
-    std::size_t from = 0;
     for (std::size_t t = 0; t < batch.texts(); ++t) {
+      const std::size_t count = tokens_scored(batch.length(t));
       text_score score;
-      for (std::size_t p = 0; p + 1 < batch.length(t); ++p) score.log_likelihood += nats[from++], ++score.tokens_scored;
+      for (const double token : nats.first(count)) score.log_likelihood += token;
+      nats = nats.subspan(count);
+      score.tokens_scored = static_cast<std::int32_t>(count);
       if (score.tokens_scored == 0) score.flags |= flag_nothing;
       if (std::isnan(score.log_likelihood)) score.flags |= flag_nan;
       if (std::isinf(score.log_likelihood)) score.flags |= flag_infinite;
       scores.push_back(score);
     }
     done(first, std::span<const text_score>(scores));
-    first = last;
-  }
+  });
 }
 
 } // namespace llmap
