@@ -44,7 +44,7 @@ template <class T> void activation_is(activation act, const std::function<double
     std::vector<T> plain(2 * 2 * I), gated(2 * I);
     activate<T>({1}, act, false, {in.data(), 2, 2 * I}, {plain.data(), 2, 2 * I});
     activate<T>({1}, act, true, {in.data(), 2, 2 * I}, {gated.data(), 2, I});
-    packed_rows<T> packed; // two rows: one strip of two
+    packed_rows<T> packed; // two rows: a strip each
     activate<T>({2}, act, true, {in.data(), 2, 2 * I}, packed);
     const double eps = 8 * std::numeric_limits<T>::epsilon();
     for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(plain[i], f(x[i]), eps * (1 + std::abs(x[i]))) << x[i];
@@ -52,7 +52,7 @@ template <class T> void activation_is(activation act, const std::function<double
       for (std::size_t i = 0; i < I; ++i) {
         const double u = x[r * 2 * I + i], v = x[r * 2 * I + I + i];
         ASSERT_NEAR(gated[r * I + i], f(u) * v, 2 * eps * (1 + std::abs(u)) * (1 + std::abs(v)));
-        ASSERT_EQ(packed.data(0)[i * 2 + r], gated[r * I + i]);
+        ASSERT_EQ(packed.data(0)[r * I + i], gated[r * I + i]);
       }
   }
 }

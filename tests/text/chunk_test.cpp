@@ -1,5 +1,5 @@
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/chunk.hpp"
-#include "llmap/text/utf8.hpp"
 #include <gtest/gtest.h>
 #include <numeric>
 #include <string>

@@ -265,11 +265,10 @@ void attention(const cpu_executor& exec, const attention_options<T>& options, co
                                         keys_of(t, g), values_of(t, g)});
   });
 
-  // 2. One task a text, kv head and tile of queries; the longest (the last of a text) first.
+  // 2. One task a text, kv head and tile of queries.
   const std::size_t queries = std::max<std::size_t>(1, detail::query_rows / Q);
   auto& tiles = workspace.query_tiles;
   cut_texts(queries, tiles);
-  std::reverse(tiles.begin(), tiles.end());
   parallel_for(exec.threads, tiles.size() * G, [&](std::size_t task) {
     const auto [t, first, n] = tiles[task / G];
     const std::size_t g = task % G, row = batch.offsets[t] + first - rows.first;

@@ -76,7 +76,7 @@ template <class Isa, class T, int R> struct matrix_tile {
   }
 };
 
-/// Cuts `rows` rows into strips as high as a tile, what is left into strips of 4, 2 and 1, and calls
+/// Cuts `rows` rows into strips as high as a tile, what is left into strips of 4 and 1, and calls
 /// strip.template operator()<R>(first_row) for each.
 template <class Isa, class Strip> LLMAP_INLINE void for_strips(std::size_t rows, const Strip& strip) {
   constexpr int R = Isa::tile_rows;
@@ -84,8 +84,7 @@ template <class Isa, class Strip> LLMAP_INLINE void for_strips(std::size_t rows,
   for (; r + R <= rows; r += R) strip.template operator()<R>(r);
   if constexpr (R > 4)
     for (; r + 4 <= rows; r += 4) strip.template operator()<4>(r);
-  if (r + 2 <= rows) strip.template operator()<2>(r), r += 2;
-  if (r < rows) strip.template operator()<1>(r);
+  for (; r < rows; ++r) strip.template operator()<1>(r);
 }
 
 } // namespace llmap

@@ -105,10 +105,11 @@ public:
 
   bool run(int threads) {
     if (part.rows == 0 || K == 0) return true;
-    // Tasks take whole panels, or where the stored matrix is transposed, whole stored rows: none shares what it writes.
+    // Tasks take whole panels, or where the stored matrix is transposed, whole stored rows: none shares what it writes. In order, so that little of
+    // the stored matrix is in memory.
     if (part.transposed) {
       const std::size_t width = static_cast<std::size_t>(part.stored_rows), step = std::max<std::size_t>(1, task_bytes / stored_bytes(width));
-      parallel_for(threads, (K + step - 1) / step, [&](std::size_t task) {
+      parallel_in_order(threads, (K + step - 1) / step, [&](std::size_t task) {
         const std::size_t k = task * step, n = std::min(step, K - k);
         copy_columns(k, n, width);
         data.give_back(stored_bytes(k * width), stored_bytes(n * width));
@@ -116,7 +117,7 @@ public:
     } else {
       const std::size_t end = first_row + static_cast<std::size_t>(part.rows), step = std::max<std::size_t>(1, task_bytes / stored_bytes(NR * K)) * NR;
       const std::size_t start = first_row / step * step;
-      parallel_for(threads, (end - start + step - 1) / step, [&](std::size_t task) {
+      parallel_in_order(threads, (end - start + step - 1) / step, [&](std::size_t task) {
         const std::size_t a = std::max(start + task * step, first_row), b = std::min(start + (task + 1) * step, end);
         for (std::size_t row = a; row < b; row = std::min(b, (row / NR + 1) * NR)) pack_panel(row, std::min(b, (row / NR + 1) * NR));
         for_stored_runs(part, a - first_row, b - first_row,

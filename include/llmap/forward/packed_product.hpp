@@ -34,11 +34,15 @@ constexpr std::size_t depth_block(std::size_t K) {
   return blocks ? (K + blocks - 1) / blocks : 0;
 }
 
-/// Rows of a task: even blocks of whole tiles that fit the cache.
-template <class T> std::size_t rows_per_task(std::size_t M, std::size_t K) {
-  const std::size_t R = simd::tile_rows();
+/// Rows of a task: even blocks of whole tiles that fit the cache; as many for every thread, where that leaves enough rows for a
+/// panel of weights.
+template <class T> std::size_t rows_per_task(std::size_t M, std::size_t K, int threads) {
+  constexpr std::size_t enough = 96;
+  const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
   const std::size_t most = std::max(4 * R, row_block_bytes() / (std::max<std::size_t>(depth_block(K), 1) * sizeof(T)));
-  const std::size_t blocks = (M + most - 1) / most;
+  std::size_t blocks = (M + most - 1) / most;
+  const std::size_t even = (blocks + thread_count - 1) / thread_count * thread_count; // as many for every thread
+  if (even * enough <= M) blocks = even;
   return blocks ? ((M + blocks - 1) / blocks + R - 1) / R * R : R;
 }
 
@@ -103,15 +107,18 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
   const std::size_t K = w.depth(), NR = w.panel, step = depth_block(K), end = first_panel + panels;
   T *widened = scratch, *waiting = scratch + step * NR;
   for (std::size_t group = first_panel; group < end; group += panels_waiting) {
+    const std::size_t group_end = std::min(end, group + panels_waiting);
     std::size_t k = 0;
     do {
       const std::size_t depth = std::min(step, K - k);
-      for (std::size_t p = group; p < std::min(end, group + panels_waiting); ++p) {
+      for (std::size_t p = group; p < group_end; ++p) {
         const Stored* stored = w.template panel_data<Stored>(p) + k * NR;
         const T* block = widened;
         if constexpr (std::is_same_v<Stored, T> || pairs) block = reinterpret_cast<const T*>(stored);
         else simd::run(widen_task<T, Stored>{stored, depth * NR, widened});
-        const Stored* next = w.template panel_data<Stored>(std::min(p + 1, end - 1)) + k * NR;
+        // What comes next: of this block of K, of the next one, or of the next task, which most often is the same thread's.
+        const bool last = p + 1 == group_end, turn = last && k + depth < K;
+        const Stored* next = w.template panel_data<Stored>(turn ? group : std::min(p + 1, w.panels() - 1)) + (turn ? k + depth : last ? 0 : k) * NR;
         simd::run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, waiting + (p - group) * rows * NR, reinterpret_cast<const char*>(next),
                                         depth * NR * sizeof(Stored), p, finish});
       }

@@ -3,8 +3,8 @@
 //   names: {"models": [...], "texts": [...], "domains", "documents", "families"} in the .json beside it (optional)
 #pragma once
 #include "llmap/geometry/score_matrix.hpp"
-#include "llmap/likelihood/score.hpp"
 #include "llmap/likelihood/sqlite.hpp"
+#include "llmap/likelihood/text_score.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
 #include <algorithm>

@@ -90,13 +90,13 @@ void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, con
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
   const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel, chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
-  const std::size_t block = detail::rows_per_task<T>(M, x.depth()), row_blocks = (M + block - 1) / block;
+  const std::size_t block = detail::rows_per_task<T>(M, x.depth(), exec.threads), row_blocks = (M + block - 1) / block;
   const std::size_t lanes = w.panel / simd::tile_vectors;
   const bool no_bias = std::all_of(w.bias.data(), w.bias.data() + w.bias.size(), [](T b) { return b == T(0); });
   work.partial.resize(chunks * M);
   work.target_logit.resize(M);
   w.visit_panels([&]<class Stored>() {
-    parallel_for(exec.threads, row_blocks * chunks, [&](std::size_t task) {
+    parallel_in_order(exec.threads, row_blocks * chunks, [&](std::size_t task) {
       const std::size_t row = task % row_blocks * block, number = task / row_blocks, panel = number * chunk, m = std::min(block, M - row);
       const std::size_t room = detail::product_scratch<T>(m, x.depth());
       T* const scratch = detail::thread_scratch<T>(room + m * (lanes + 1));

@@ -3,26 +3,12 @@
 #pragma once
 #include "llmap/forward/transformer.hpp"
 #include "llmap/likelihood/linear_cross_entropy.hpp"
+#include "llmap/likelihood/text_score.hpp"
 #include <cmath>
 #include <string>
 #include <vector>
 
 namespace llmap {
-
-/// Why a score is not simply the likelihood of the whole text; bits that may come together.
-enum score_flag : std::uint8_t {
-  flag_truncated = 1, ///< longer than the model's positions: only its first tokens were scored
-  flag_nan = 2,       ///< the sum is NaN
-  flag_infinite = 4,  ///< the sum is infinite: some token has probability 0
-  flag_nothing = 8,   ///< fewer than two ids: no token could be scored
-  flag_missing = 16,  ///< never scored
-};
-
-struct text_score {
-  double log_likelihood = 0; // nats
-  std::int32_t tokens_scored = 0;
-  std::uint8_t flags = 0;
-};
 
 /// Fails unless every id is a row of the model's vocabulary.
 inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, const std::string& where) {

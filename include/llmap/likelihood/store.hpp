@@ -3,12 +3,13 @@
 // mixed; what `save` has returned from survives a kill at any moment.
 // A store belongs to one text set: scoring another one into it is refused, in whatever order the texts come.
 #pragma once
-#include "llmap/geometry/score_matrix.hpp"
-#include "llmap/likelihood/score.hpp"
 #include "llmap/likelihood/sqlite.hpp"
+#include "llmap/likelihood/text_score.hpp"
 #include "llmap/text/text_set.hpp"
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <xxhash.h>
 
 namespace llmap {

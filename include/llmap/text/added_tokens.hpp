@@ -2,7 +2,7 @@
 // longest; `single_word`, `lstrip` and `rstrip` as in the reference. Tokens with normalized = false are looked for in
 // the raw text, the others, in their normalised form, in normalised text.
 #pragma once
-#include "llmap/text/utf8.hpp"
+#include "llmap/core/utf8.hpp"
 #include <algorithm>
 #include <array>
 #include <cstdint>

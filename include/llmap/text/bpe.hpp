@@ -4,12 +4,12 @@
 // Pieces of any length take O(n log n): a heap of candidate merges over a linked list. Short pieces are scanned.
 // Source: Sennrich et al. 2016; the reference is the BPE of Hugging Face tokenizers.
 #pragma once
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/byte_level.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/merge_table.hpp"
 #include "llmap/text/piece_cache.hpp"
 #include "llmap/text/token_table.hpp"
-#include "llmap/text/utf8.hpp"
 #include <algorithm>
 #include <array>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // stand for the code point of the same number, the others, in order, for U+0100, U+0101, ...
 // Source: Radford et al. 2019 (GPT-2), bytes_to_unicode.
 #pragma once
-#include "llmap/text/utf8.hpp"
+#include "llmap/core/utf8.hpp"
 #include <array>
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
 // What splitting expressions ask of a character: \s, \p{N}, \p{M}, and \p{L} by case. Categories are utf8proc's.
 #pragma once
-#include "llmap/text/utf8.hpp"
+#include "llmap/core/utf8.hpp"
 #include <array>
 #include <cstdint>
 #include <utf8proc.h>

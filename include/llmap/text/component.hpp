@@ -2,7 +2,7 @@
 // foreign: every access checks the type, and every failure is an llmap::error.
 #pragma once
 #include "llmap/core/error.hpp"
-#include "llmap/text/utf8.hpp"
+#include "llmap/core/utf8.hpp"
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>

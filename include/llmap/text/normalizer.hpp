@@ -1,8 +1,8 @@
 // Normalizers of tokenizer.json: a string in, a string out, applied to each piece of text between added tokens.
 #pragma once
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/regex.hpp"
-#include "llmap/text/utf8.hpp"
 #include <algorithm>
 #include <cstdlib>
 #include <memory>

@@ -1,10 +1,10 @@
 // Pre-tokenizers of tokenizer.json: each cuts pieces into smaller ones, which the model then encodes one by one.
 // The pieces lie in one buffer: cutting makes new spans only, rewriting makes a new buffer.
 #pragma once
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/byte_level.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/split.hpp"
-#include "llmap/text/utf8.hpp"
 #include <memory>
 #include <optional>
 #include <variant>

@@ -3,8 +3,8 @@
 // message starts with FILE:LINE.
 #pragma once
 #include "llmap/core/error.hpp"
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
-#include "llmap/text/utf8.hpp"
 #include <cerrno>
 #include <cstring>
 #include <filesystem>

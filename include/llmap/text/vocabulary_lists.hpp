@@ -1,9 +1,9 @@
 // Tokenizers of model files that hold lists instead of a tokenizer.json (GGUF): token strings, their types, and
 // merges or scores. They become the tokenizer.json that means the same.
 #pragma once
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
-#include "llmap/text/utf8.hpp"
 #include <algorithm>
 #include <cstdint>
 #include <optional>

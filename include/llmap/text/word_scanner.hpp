@@ -9,10 +9,10 @@
 //   the rest            ?[^\s\p{L}\p{N}]+, with the newlines behind it in all but GPT-2's
 //   space              \s*[\r\n]+ (not in GPT-2's), then \s+(?!\S): all but the last blank before a word, then \s+
 #pragma once
+#include "llmap/core/utf8.hpp"
 #include "llmap/text/byte_level.hpp"
 #include "llmap/text/character_class.hpp"
 #include "llmap/text/patterns.hpp"
-#include "llmap/text/utf8.hpp"
 #include <cstddef>
 #include <optional>
 #include <string_view>

@@ -1,4 +1,4 @@
-#include "llmap/text/utf8.hpp"
+#include "llmap/core/utf8.hpp"
 #include <gtest/gtest.h>
 
 using namespace llmap;
