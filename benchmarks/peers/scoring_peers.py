@@ -1,13 +1,15 @@
-"""Log-probabilities of the tokens of texts, one text at a time, in float32: llmap beside other programs.
+"""Log-probabilities of the tokens of texts, in float32: llmap beside other programs.
 
 usage: scoring_peers.py LLMAP FOLDER [PEER...]      peers: transformers, onnxruntime, openvino, ctranslate2, llama.cpp, llmap
 
 FOLDER is written by make_model.py. Each program runs in a process of its own on all processors: from start to the first
 text's scores, then all texts of 512 tokens and all of 60 to 400 tokens, and the most memory it ever held. Errors are
-against a forward pass in float64 by NumPy, of two texts. A peer that cannot be imported is left out with a line.
+against a forward pass in float64 by NumPy, of all texts. Peers get one text at a time, which is how they are fastest; llmap
+gets all at once, as a user would. A peer that cannot be imported is left out with a line.
 
-Every peer returns the log-probability of each token that follows, from its own float32 log-softmax. ONNX Runtime and
-OpenVINO get the same graph of plain operators, written here; CTranslate2 gets the weights through its model specification.
+Every peer returns the log-probability of each token that follows, from its own float32 log-softmax (llama.cpp from
+NumPy's: it has none). ONNX Runtime and OpenVINO get the same graph of plain operators, written here; CTranslate2 gets the
+weights through its model specification, llama.cpp as a GGUF file.
 """
 import json, os, subprocess, sys, time
 import numpy as np

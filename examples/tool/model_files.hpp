@@ -10,22 +10,32 @@
 
 namespace llmap {
 class tokenizer;
+struct tokenizer_files;
 }
 
 llmap::decoder_plan load_plan(const std::filesystem::path& folder);
+
+/// The files of a tokenizer, read; to build it takes longer.
+class model_tokenizer_files {
+  friend class model_tokenizer;
+  std::shared_ptr<const llmap::tokenizer_files> files_;
+
+public:
+  explicit model_tokenizer_files(const std::filesystem::path& folder);
+  /// What a fingerprint has to cover: llmap::tokenizer::canonical().
+  const std::string& canonical() const;
+};
 
 /// An llmap::tokenizer behind a pointer.
 class model_tokenizer {
   std::shared_ptr<const llmap::tokenizer> tokenizer_;
 
 public:
-  explicit model_tokenizer(const std::filesystem::path& folder);
+  explicit model_tokenizer(const model_tokenizer_files& files);
+  explicit model_tokenizer(const std::filesystem::path& folder) : model_tokenizer(model_tokenizer_files(folder)) {}
   std::vector<std::int32_t> encode(std::string_view text, bool add_special = true) const;
   std::int32_t vocab_size() const;
   std::optional<std::int32_t> bos_id() const;
   std::optional<std::int32_t> eos_id() const;
   bool adds_bos() const;
-  const std::string& canonical() const;
 };
-/// tokenizer::canonical() of a folder, from the files alone: the tokenizer takes longer to build.
-std::string tokenizer_canonical(const std::filesystem::path& folder);

@@ -147,14 +147,13 @@ score_report score_model(const std::filesystem::path& folder, const llmap::text_
   llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   const std::string policy = fmt::format("precision {}, bos {}, overlong {}", settings.precision, settings.bos, settings.overlong);
-  const std::string canonical = tokenizer_canonical(folder);
+  const model_tokenizer_files files(folder);
   llmap::model_record record{model_name(folder), "", plan.model_type, policy};
   std::optional<model_tokenizer> tokenizer;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
-    if (part == 0) tokenizer.emplace(folder);
-    else record.fingerprint = fingerprint_of(folder, weights, canonical, policy);
+    if (part == 0) tokenizer.emplace(files);
+    else record.fingerprint = fingerprint_of(folder, weights, files.canonical(), policy);
   });
-  if (tokenizer->canonical() != canonical) llmap::fail(folder.string(), ": the tokenizer's files changed while they were read");
   const std::int64_t id = store.open_model(record);
 
   score_report report;

@@ -12,6 +12,9 @@ echo '{"sequences": [[5, 6, 7], [9]]}' >i.json
 for precision in f32 f64; do
   check "logprobs $precision" "$llmap" logprobs "$zoo/models/gpt2" --ids i.json --precision $precision >l.json
   check "its form" grep -q "^{\"precision\":\"$precision\",\"sequences\":\[{\"ids\":\[5,6,7\],\"logprob\":\[-[0-9.e-]*,-[0-9.e-]*\]},{\"ids\":\[9\],\"logprob\":\[\]}\]}$" l.json
+  echo '{"sequences": [[9, 4, 2, 8], [5, 6, 7], [1, 1]]}' >more.json
+  "$llmap" logprobs "$zoo/models/gpt2" --ids more.json --precision $precision >more.txt
+  check "the same in company" grep -qF "$(grep -o '{"ids":\[5,6,7\][^}]*}' l.json)" more.txt
 done
 for bos in as_tokenizer always never; do
   check "score --bos $bos" "$llmap" score "$zoo/models/mistral" "$zoo/models/llama-s" --texts t.jsonl --store "$bos.sqlite" --bos $bos >score.txt

@@ -33,10 +33,9 @@ class tokenizer {
 public:
   /// Loads a model folder: tokenizer.json, or vocab.json with merges.txt; with tokenizer_config.json,
   /// special_tokens_map.json, added_tokens.json and config.json where they are there.
-  static tokenizer load(const std::filesystem::path& folder) {
-    const tokenizer_files files = read_tokenizer_files(folder);
-    return {files, parse_tokenizer(files)};
-  }
+  static tokenizer load(const std::filesystem::path& folder) { return from_files(read_tokenizer_files(folder)); }
+  /// The same of files that were read before.
+  static tokenizer from_files(const tokenizer_files& files) { return {files, parse_tokenizer(files)}; }
 
   /// From the content of a tokenizer.json alone: its own template, no class rules. `where` starts every message;
   /// `bos` and `eos` name tokens of the file, empty for none.
