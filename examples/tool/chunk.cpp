@@ -1,8 +1,9 @@
 // llmap chunk: cuts documents into the paper's pieces and writes them as a text set.
 #include "commands.hpp"
+#include "llmap/core/error.hpp"
+#include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/text/chunk.hpp"
-#include "llmap/text/text_set.hpp"
 #include "llmap/weights/mapped_file.hpp"
 #include <map>
 
@@ -20,9 +21,14 @@ void run_chunk(const chunk_arguments& a) {
     if (!fresh) llmap::fail(path, ": a document named ", document, " was already given (", other->second, ")");
     std::size_t number = 0;
     for (std::string_view piece : llmap::chunk(text, a.options)) {
-      nlohmann::ordered_json line{{"id", document + "#" + std::to_string(number++)}, {"text", piece}, {"document", document}};
-      if (!a.domain.empty()) line["domain"] = a.domain;
-      lines.append(line.dump()) += '\n';
+      llmap::json_writer line;
+      line.object([&] {
+        line.field("id", document + "#" + std::to_string(number++));
+        line.field("text", piece);
+        line.field("document", document);
+        if (!a.domain.empty()) line.field("domain", a.domain);
+      });
+      lines.append(line.text()) += '\n';
     }
   }
   if (lines.empty()) llmap::fail(a.out, ": expected pieces of more than ", a.options.least, " bytes (--longer-than), got none");

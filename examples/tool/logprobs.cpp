@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
+#include "llmap/core/json_writer.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <cstdio>
@@ -38,18 +39,29 @@ template <class T> void run(const logprobs_arguments& a) {
       llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
   }
   const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder, {.math = arithmetic_of(a.precision)});
-  nlohmann::ordered_json out{{"precision", a.precision}, {"sequences", nlohmann::json::array()}};
+  std::vector<std::vector<double>> logprobs(sequences.size());
   llmap::for_batches<T>(exec, model, sequences, {}, [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
     for (std::size_t t = 0; t < batch.texts(); ++t) {
-      const std::size_t count = llmap::tokens_scored(batch.length(t));
-      nlohmann::ordered_json entry{{"ids", sequences[first + t]}};
-      entry["logprob"] = std::vector<double>(nats.begin(), nats.begin() + static_cast<std::ptrdiff_t>(count));
-      out["sequences"].push_back(std::move(entry));
-      nats = nats.subspan(count);
+      const std::span<const double> own = nats.first(llmap::tokens_scored(batch.length(t)));
+      logprobs[first + t].assign(own.begin(), own.end());
+      nats = nats.subspan(own.size());
     }
   });
   weights.check_unchanged();
-  std::puts(out.dump().c_str());
+  llmap::json_writer out;
+  out.object([&] {
+    out.field("precision", a.precision);
+    out.field("sequences", [&] {
+      out.array([&] {
+        for (std::size_t i = 0; i < sequences.size(); ++i)
+          out.object([&] {
+            out.field("ids", sequences[i]);
+            out.field("logprob", logprobs[i]);
+          });
+      });
+    });
+  });
+  std::puts(out.text().c_str());
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // llmap tokenize: the ids of every text, as JSON Lines {"id", "ids"}.
 #include "commands.hpp"
 #include "model_files.hpp"
+#include "llmap/core/json_writer.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/text/text_set.hpp"
 #include <cstdio>
@@ -10,8 +11,12 @@ void run_tokenize(const tokenize_arguments& a) {
   const llmap::text_set set = llmap::load_text_set(a.texts);
   std::vector<std::string> lines(set.items.size());
   llmap::parallel_for(a.threads, lines.size(), [&](std::size_t i) {
-    const nlohmann::ordered_json line{{"id", set.items[i].id}, {"ids", tokenizer.encode(set.items[i].text, !a.no_special)}};
-    lines[i] = line.dump();
+    llmap::json_writer line;
+    line.object([&] {
+      line.field("id", set.items[i].id);
+      line.field("ids", tokenizer.encode(set.items[i].text, !a.no_special));
+    });
+    lines[i] = line.text();
   });
   for (const std::string& line : lines) std::puts(line.c_str());
 }

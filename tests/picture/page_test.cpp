@@ -3,6 +3,7 @@
 #include <fstream>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 using namespace llmap;
 
@@ -75,7 +76,9 @@ TEST(page, tables_are_embedded_to_the_stated_precision) {
 TEST(page, zero_and_missing_have_codes_of_their_own) {
   row_matrix m(3, 3);
   m << 0, 0, NAN, 0, 0, 2, NAN, 2, 0;
-  const auto bytes = from_base64(detail::packed_triangle(m)["codes"]);
+  json_writer json;
+  detail::write_packed_triangle(json, m);
+  const auto bytes = from_base64(nlohmann::json::parse(json.text())["codes"]);
   EXPECT_EQ(bytes, (std::vector<std::uint8_t>{0, 0, 255, 255, 1, 0}));
 }
 

@@ -1,5 +1,5 @@
 // Tokenizers from lists in memory: the ids of the same tokenizer read from its own files.
-#include "llmap/text/tokenizer.hpp"
+#include "llmap/text/vocabulary_lists.hpp"
 #include "support/golden_tokenizers.hpp"
 #include "support/message_of.hpp"
 #include <cstring>
@@ -41,7 +41,7 @@ void expect_golden(const tokenizer& t, const std::filesystem::path& folder) {
 TEST(vocabulary_lists, byte_level_gives_the_golden_ids) {
   for (const auto& [name, pre_tokenizer] : {std::pair{"gpt2", "gpt-2"}, {"qwen2", "qwen2"}, {"smollm2", "smollm"}, {"bloom", "bloom"},
                                             {"llama3", "llama-bpe"}, {"gpt_oss", "gpt-4o"}, {"mistral_tekken", "tekken"}, {"stablelm2", "stablelm2"}})
-    expect_golden(tokenizer::from_byte_level(lists_of(name, pre_tokenizer), name), golden::tokenizer_folder() / name);
+    expect_golden(byte_level_tokenizer(lists_of(name, pre_tokenizer), name), golden::tokenizer_folder() / name);
 }
 
 /// The pieces of a SentencePiece model file: field 1 of the message, each {1: piece, 2: score, 3: type}.
@@ -89,7 +89,7 @@ TEST(vocabulary_lists, sentencepiece_gives_the_golden_ids) {
     v.add_space_prefix = !gemma;
     v.bos = id_of(gemma ? "<bos>" : "<s>"), v.eos = id_of(gemma ? "<eos>" : "</s>"), v.unknown = id_of("<unk>");
     v.add_bos = true;
-    const tokenizer t = tokenizer::from_sentencepiece(v, name);
+    const tokenizer t = sentencepiece_tokenizer(v, name);
     EXPECT_TRUE(t.adds_bos());
     EXPECT_EQ(t.bos_id(), v.bos);
     EXPECT_EQ(t.eos_id(), v.eos);
@@ -100,16 +100,16 @@ TEST(vocabulary_lists, sentencepiece_gives_the_golden_ids) {
 TEST(vocabulary_lists, wrong_lists_are_named) {
   vocabulary_lists good;
   good.tokens = {"a", "b", "ab"}, good.merges = {"a b"}, good.pre_tokenizer = "gpt-2", good.scores = {0, -1, -2};
-  EXPECT_EQ(tokenizer::from_byte_level(good, "m.gguf").encode("ab"), (std::vector<std::int32_t>{2}));
+  EXPECT_EQ(byte_level_tokenizer(good, "m.gguf").encode("ab"), (std::vector<std::int32_t>{2}));
   const auto byte_level = [&](const auto& change) {
     vocabulary_lists v = good;
     change(v);
-    tokenizer::from_byte_level(v, "m.gguf");
+    byte_level_tokenizer(v, "m.gguf");
   };
   const auto sentencepiece = [&](const auto& change) {
     vocabulary_lists v = good;
     change(v);
-    tokenizer::from_sentencepiece(v, "m.gguf");
+    sentencepiece_tokenizer(v, "m.gguf");
   };
   EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens.clear(); }), "m.gguf: tokens: expected at least one");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens[2] = "a"; }), "m.gguf: tokens[2]: expected distinct tokens, got the same as tokens[0]");

@@ -79,6 +79,18 @@ inline void append_utf8(std::string& out, char32_t c) {
   else put(0xf0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3f)), put(0x80 | ((c >> 6) & 0x3f)), put(0x80 | (c & 0x3f));
 }
 
+/// The text with each byte that does not belong to valid UTF-8 replaced by U+FFFD.
+inline std::string valid_utf8(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t valid = utf8_sequence(text);
+    if (valid) out += text.substr(0, valid);
+    else append_utf8(out, 0xfffd);
+    text.remove_prefix(valid ? valid : 1);
+  }
+  return out;
+}
+
 /// The 25 code points with the property White_Space.
 constexpr bool is_white_space(char32_t c) {
   return (c >= 0x9 && c <= 0xd) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||

@@ -73,12 +73,16 @@ inline void write_matrix(const std::filesystem::path& path, const scored_matrix&
   std::vector<std::int32_t> bytes;
   for (std::int64_t b : m.bytes) bytes.push_back(static_cast<std::int32_t>(b));
   tensors.add<std::int32_t>("bytes", {N}, bytes);
-  nlohmann::ordered_json names{{"models", m.models}, {"texts", m.texts}};
-  if (!m.domains.empty()) names["domains"] = m.domains;
-  if (!m.documents.empty()) names["documents"] = m.documents;
-  if (const auto family = m.groups.find("family"); family != m.groups.end()) names["families"] = family->second;
+  json_writer names(json_writer::layout::indented);
+  names.object([&] {
+    names.field("models", m.models);
+    names.field("texts", m.texts);
+    if (!m.domains.empty()) names.field("domains", m.domains);
+    if (!m.documents.empty()) names.field("documents", m.documents);
+    if (const auto family = m.groups.find("family"); family != m.groups.end()) names.field("families", family->second);
+  });
   write_safetensors(path, tensors);
-  write_file(names_path(path), names.dump(1) + "\n");
+  write_file(names_path(path), names.text() + "\n");
 }
 
 /// Reads what `write_matrix` writes. Only log_likelihood and bytes are required; without a names file models and

@@ -7,6 +7,7 @@
 #pragma once
 #include "llmap/picture/map_json.hpp"
 #include "llmap/picture/text.hpp"
+#include <array>
 
 namespace llmap {
 
@@ -38,7 +39,7 @@ inline std::string base64(const std::vector<std::uint8_t>& bytes) {
 
 /// Upper triangle, row by row: code 0 is 0, 65535 is not a number, else exp(low + (code - 1) (high - low) /
 /// 65533).
-inline nlohmann::json packed_triangle(const row_matrix& m) {
+inline void write_packed_triangle(json_writer& json, const row_matrix& m) {
   double low = INFINITY, high = -INFINITY;
   for (Eigen::Index i = 0; i < m.rows(); ++i)
     for (Eigen::Index j = i + 1; j < m.cols(); ++j)
@@ -56,7 +57,11 @@ inline nlohmann::json packed_triangle(const row_matrix& m) {
       bytes.push_back(static_cast<std::uint8_t>(code & 255));
       bytes.push_back(static_cast<std::uint8_t>(code >> 8));
     }
-  return {{"low", low}, {"unit", unit}, {"codes", base64(bytes)}};
+  json.object([&] {
+    json.field("low", low);
+    json.field("unit", unit);
+    json.field("codes", base64(bytes));
+  });
 }
 
 inline void replace_mark(std::string& page, const std::string& mark, const std::string& text) {
@@ -68,32 +73,40 @@ inline void replace_mark(std::string& page, const std::string& mark, const std::
 } // namespace detail
 
 inline std::string map_html(const map_data& map, const std::string& title = "Map of language models") {
-  using nlohmann::json;
-  json groups = json::array(), merges = json::array();
-  for (const model_group& g : map.groups) groups.push_back({{"name", g.name}, {"labels", g.labels}});
-  for (const tree_merge& m : map.tree.merges) merges.push_back({m.left, m.right, m.height});
-  const json data = {
-      {"models", map.models},
-      {"groups", std::move(groups)},
-      {"texts", map.texts},
-      {"excluded", map.excluded.size()},
-      {"meanBytes", map.mean_bytes},
-      {"clipQuantile", map.clip_quantile},
-      {"threshold", map.clip_threshold},
-      {"perplexity", map.perplexity},
-      {"affinity", affinity_name(map.affinity)},
-      {"bitsPerByte", detail::list_of(map.bits_per_byte)},
-      {"ratio", detail::list_of(map.explained_variance_ratio)},
-      {"pca", detail::rows_of(pca_plane(map))},
-      {"tsne", detail::rows_of(map.tsne)},
-      {"kl", detail::packed_triangle(map.kl_bits_per_byte)},
-      {"error", detail::packed_triangle(map.kl_standard_error)},
-      {"merges", std::move(merges)},
-      {"order", map.order},
-      {"chains", detail::chains_of(map)},
-  };
-  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace), safe;
-  for (const char c : text)
+  json_writer json;
+  json.object([&] {
+    json.field("models", map.models);
+    json.field("groups", [&] {
+      json.array(map.groups, [&](const model_group& g) {
+        json.object([&] {
+          json.field("name", g.name);
+          json.field("labels", g.labels);
+        });
+      });
+    });
+    json.field("texts", map.texts);
+    json.field("excluded", map.excluded.size());
+    json.field("meanBytes", map.mean_bytes);
+    json.field("clipQuantile", map.clip_quantile);
+    json.field("threshold", map.clip_threshold);
+    json.field("perplexity", map.perplexity);
+    json.field("affinity", affinity_name(map.affinity));
+    json.field("bitsPerByte", map.bits_per_byte);
+    json.field("ratio", map.explained_variance_ratio);
+    json.field("pca", [&] { detail::write_rows(json, pca_plane(map)); });
+    json.field("tsne", [&] { detail::write_rows(json, map.tsne); });
+    json.field("kl", [&] { detail::write_packed_triangle(json, map.kl_bits_per_byte); });
+    json.field("error", [&] { detail::write_packed_triangle(json, map.kl_standard_error); });
+    json.field("merges", [&] {
+      json.array(map.tree.merges, [&](const tree_merge& m) {
+        json.value(std::array{static_cast<double>(m.left), static_cast<double>(m.right), m.height});
+      });
+    });
+    json.field("order", map.order);
+    json.field("chains", [&] { detail::write_chains(json, map); });
+  });
+  std::string safe;
+  for (const char c : json.text())
     if (c == '<') safe += "\\u003c"; // neither </script> nor <!-- can end or change the element
     else safe += c;
   std::string page = detail::page_html;

@@ -6,8 +6,8 @@
 // Numbers read back to the same bits; a number that is not finite is null; foreign bytes that are not UTF-8
 // become U+FFFD.
 #pragma once
+#include "llmap/core/json_writer.hpp"
 #include "llmap/picture/map_data.hpp"
-#include <nlohmann/json.hpp>
 
 namespace llmap {
 
@@ -16,61 +16,61 @@ inline const char* affinity_name(affinity_kind kind) {
 }
 
 namespace detail {
-template <class Matrix> nlohmann::json rows_of(const Matrix& m) {
-  nlohmann::json out = nlohmann::json::array();
-  for (Eigen::Index i = 0; i < m.rows(); ++i) {
-    nlohmann::json row = nlohmann::json::array();
-    for (Eigen::Index j = 0; j < m.cols(); ++j) row.push_back(m(i, j));
-    out.push_back(std::move(row));
-  }
-  return out;
+template <class Matrix> void write_rows(json_writer& json, const Matrix& m) {
+  json.array(m.rowwise(), [&](const auto& row) { json.value(row); });
 }
-inline nlohmann::json list_of(const Eigen::VectorXd& v) { return std::vector<double>(v.begin(), v.end()); }
-inline nlohmann::json chains_of(const map_data& map) {
-  nlohmann::json out = nlohmann::json::array();
-  for (const checkpoint_chain& c : map.chains) {
-    nlohmann::json models = nlohmann::json::array(), steps = nlohmann::json::array();
-    for (const checkpoint& p : c.checkpoints) {
-      models.push_back(p.model);
-      steps.push_back(p.step ? nlohmann::json(*p.step) : nlohmann::json());
-    }
-    out.push_back({{"name", c.name}, {"models", std::move(models)}, {"steps", std::move(steps)}});
-  }
-  return out;
-}
-inline nlohmann::json groups_json(const map_data& map) {
-  nlohmann::json out = nlohmann::json::object();
-  for (const model_group& g : map.groups) out[g.name] = g.labels;
-  return out;
+inline void write_chains(json_writer& json, const map_data& map) {
+  json.array(map.chains, [&](const checkpoint_chain& chain) {
+    json.object([&] {
+      json.field("name", chain.name);
+      json.field("models", [&] { json.array(chain.checkpoints, [&](const checkpoint& c) { json.value(c.model); }); });
+      json.field("steps", [&] {
+        json.array(chain.checkpoints, [&](const checkpoint& c) { c.step ? json.value(*c.step) : json.value(nullptr); });
+      });
+    });
+  });
 }
 } // namespace detail
 
 inline std::string map_json(const map_data& map) {
-  nlohmann::json excluded = nlohmann::json::array();
-  for (const excluded_text& e : map.excluded)
-    excluded.push_back({{"text", e.name}, {"models", e.models}, {"first_model", e.first}});
-  const nlohmann::json out = {
-      {"models", map.models},
-      {"groups", detail::groups_json(map)},
-      {"texts", map.texts},
-      {"mean_bytes", map.mean_bytes},
-      {"excluded_texts", std::move(excluded)},
-      {"clip_quantile", map.clip_quantile},
-      {"threshold", map.clip_threshold},
-      {"bits_per_byte", detail::list_of(map.bits_per_byte)},
-      {"kl_bits_per_byte", detail::rows_of(map.kl_bits_per_byte)},
-      {"kl_standard_error", detail::rows_of(map.kl_standard_error)},
-      {"pca",
-       {{"scores", detail::rows_of(map.pca_scores)},
-        {"explained_variance_ratio", detail::list_of(map.explained_variance_ratio)}}},
-      {"tsne", detail::rows_of(map.tsne)},
-      {"tsne_perplexity", map.perplexity},
-      {"tsne_affinity", affinity_name(map.affinity)},
-      {"tree", newick(map.tree, map.models)},
-      {"order", map.order},
-      {"chains", detail::chains_of(map)},
-  };
-  return out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  json_writer json(json_writer::layout::indented);
+  json.object([&] {
+    json.field("models", map.models);
+    json.field("groups", [&] {
+      json.object([&] {
+        for (const model_group& g : map.groups) json.field(g.name, g.labels);
+      });
+    });
+    json.field("texts", map.texts);
+    json.field("mean_bytes", map.mean_bytes);
+    json.field("excluded_texts", [&] {
+      json.array(map.excluded, [&](const excluded_text& e) {
+        json.object([&] {
+          json.field("text", e.name);
+          json.field("models", e.models);
+          json.field("first_model", e.first);
+        });
+      });
+    });
+    json.field("clip_quantile", map.clip_quantile);
+    json.field("threshold", map.clip_threshold);
+    json.field("bits_per_byte", map.bits_per_byte);
+    json.field("kl_bits_per_byte", [&] { detail::write_rows(json, map.kl_bits_per_byte); });
+    json.field("kl_standard_error", [&] { detail::write_rows(json, map.kl_standard_error); });
+    json.field("pca", [&] {
+      json.object([&] {
+        json.field("scores", [&] { detail::write_rows(json, map.pca_scores); });
+        json.field("explained_variance_ratio", map.explained_variance_ratio);
+      });
+    });
+    json.field("tsne", [&] { detail::write_rows(json, map.tsne); });
+    json.field("tsne_perplexity", map.perplexity);
+    json.field("tsne_affinity", affinity_name(map.affinity));
+    json.field("tree", newick(map.tree, map.models));
+    json.field("order", map.order);
+    json.field("chains", [&] { detail::write_chains(json, map); });
+  });
+  return json.text() + "\n";
 }
 
 } // namespace llmap

@@ -1,20 +1,8 @@
-// Foreign text in pictures: valid UTF-8, escaped markup, an estimate of printed width.
+// Foreign text in pictures: escaped markup, an estimate of printed width.
 #pragma once
 #include "llmap/core/utf8.hpp"
 
 namespace llmap {
-
-/// The text with each byte that does not belong to valid UTF-8 replaced by U+FFFD.
-inline std::string valid_utf8(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t valid = utf8_sequence(text);
-    if (valid) out += text.substr(0, valid);
-    else append_utf8(out, 0xfffd);
-    text.remove_prefix(valid ? valid : 1);
-  }
-  return out;
-}
 
 /// Valid UTF-8 with markup escaped, for element content and quoted attributes of HTML and XML; control
 /// characters, which XML cannot carry, become '?'.

@@ -82,10 +82,10 @@ private:
   std::uint32_t cache_owner_ = detail::next_cache_owner();
 
   void read_vocabulary(const component& c) {
-    if (!c.json().is_object()) c.wrong("an object of token: id");
-    if (c.json().empty()) c.wrong("at least one token");
-    ids_ = token_table(c.json().size());
-    for (const auto& [token, id] : c.json().items()) {
+    const auto& vocabulary = c.members("an object of token: id");
+    if (vocabulary.empty()) c.wrong("at least one token");
+    ids_ = token_table(vocabulary.size());
+    for (const auto& [token, id] : vocabulary) {
       if (!component::is_id(id)) (void)component(id, c.where() + "." + token.substr(0, 40)).id();
       ids_.set(token, id.get<std::int32_t>());
       largest_id_ = std::max(largest_id_, id.get<std::int32_t>());

@@ -76,6 +76,11 @@ public:
     if (!json_->is_array()) wrong("an array");
     return json_->size();
   }
+  /// (name, value) of an object; `expected` says what it should be.
+  const nlohmann::json::object_t& members(std::string_view expected = "an object") const {
+    if (!json_->is_object()) wrong(expected);
+    return json_->get_ref<const nlohmann::json::object_t&>();
+  }
   const std::string& text() const {
     if (!json_->is_string()) wrong("a string");
     return json_->get_ref<const std::string&>();

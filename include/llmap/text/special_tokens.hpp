@@ -76,9 +76,8 @@ private:
   }
 
   void read_decoder(const component& decoder) {
-    if (!decoder.json().is_object()) decoder.wrong("an object of id: token");
     std::map<std::int64_t, added_token> by_id;
-    for (const auto& [id, value] : decoder.json().items()) {
+    for (const auto& [id, value] : decoder.members("an object of id: token")) {
       const component entry(value, decoder.where() + "." + id.substr(0, 40));
       const bool number = !id.empty() && id.size() <= 9 && id.find_first_not_of("0123456789") == std::string::npos;
       if (!number) fail(entry.where(), ": expected a token id as the key");
@@ -90,15 +89,16 @@ private:
   /// special_tokens_map.json and added_tokens.json, from before added_tokens_decoder.
   void read_old_files() {
     std::map<std::int64_t, std::string> by_id;
-    for (const auto& [content, id] : files_.added.items())
-      by_id[component(id, files_.added_component().where() + "." + content.substr(0, 40)).id()] = content;
+    const component added = files_.added_component();
+    for (const auto& [content, id] : added.members()) by_id[component(id, added.where() + "." + content.substr(0, 40)).id()] = content;
     for (const auto& [id, content] : by_id) {
       added_token t;
       t.content = content;
+      const auto says = [&](const nlohmann::json& value) { return value.is_string() && value.get_ref<const std::string&>() == content; };
       if (files_.special_map.is_object())
-        for (const auto& [key, value] : files_.special_map.items()) {
+        for (const auto& [key, value] : files_.special_map_component().members()) {
           const auto inner = value.is_object() ? value.find("content") : value.end();
-          t.special = t.special || value == content || (value.is_object() && inner != value.end() && *inner == content);
+          t.special = t.special || says(value) || (value.is_object() && inner != value.end() && says(*inner));
         }
       t.normalized = !t.special;
       add(std::move(t));

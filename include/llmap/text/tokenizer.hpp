@@ -17,7 +17,6 @@
 #include "llmap/text/special_tokens.hpp"
 #include "llmap/text/tokenizer_files.hpp"
 #include "llmap/text/transformers_rules.hpp"
-#include "llmap/text/vocabulary_lists.hpp"
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -51,15 +50,6 @@ public:
       fail(where, ": expected strings in UTF-8, got others");
     }
     return {files, json};
-  }
-
-  /// Byte-level BPE from lists in memory.
-  static tokenizer from_byte_level(const vocabulary_lists& lists, const std::string& where) {
-    return from_lists(byte_level_json(lists, where), lists, where);
-  }
-  /// SentencePiece-style BPE with byte fallback from lists in memory.
-  static tokenizer from_sentencepiece(const vocabulary_lists& lists, const std::string& where) {
-    return from_lists(sentencepiece_json(lists, where), lists, where);
   }
 
   /// Ids of a text; with what the template puts around it unless add_special is false. Invalid UTF-8 is an
@@ -141,11 +131,6 @@ private:
     };
     add("add_bos_token", kind.add_bos, bos_, special_.prefix);
     add("add_eos_token", kind.add_eos, eos_, special_.suffix);
-  }
-
-  static tokenizer from_lists(const nlohmann::json& json, const vocabulary_lists& lists, const std::string& where) {
-    const auto name = [&](const std::optional<std::int32_t>& id) { return id ? lists.tokens[static_cast<std::size_t>(*id)] : std::string(); };
-    return from_json(json, where, name(lists.bos), name(lists.eos));
   }
 
   /// Steps 2 to 4 for a stretch of raw text; `at_start`: it begins where the input begins.

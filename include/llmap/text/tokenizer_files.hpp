@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -92,6 +93,15 @@ inline std::string deciding_fields(const nlohmann::json& config) {
   return kept.dump();
 }
 
+/// Cut at one expression after the other, then write the bytes as characters.
+inline nlohmann::json regex_and_byte_level(std::initializer_list<std::string_view> patterns) {
+  nlohmann::json steps = nlohmann::json::array();
+  for (const std::string_view pattern : patterns)
+    steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}});
+  steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+}
+
 /// vocab.json and merges.txt as the tokenizer.json that the folder's class would make of them.
 inline nlohmann::json from_vocabulary_files(const tokenizer_files& files) {
   nlohmann::json json{{"model", {{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where)}, {"merges", nlohmann::json::array()}}}};
@@ -109,7 +119,7 @@ inline nlohmann::json from_vocabulary_files(const tokenizer_files& files) {
     json["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
   } else if (kind == "Qwen2") {
     json["normalizer"] = {{"type", "NFC"}};
-    json["pre_tokenizer"] = regex_and_byte_level(qwen2_pattern);
+    json["pre_tokenizer"] = regex_and_byte_level({qwen2_pattern});
   } else {
     fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
   }

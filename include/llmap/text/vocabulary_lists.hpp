@@ -4,6 +4,7 @@
 #include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
+#include "llmap/text/tokenizer.hpp"
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -22,7 +23,7 @@ struct vocabulary_lists {
   std::vector<token_type> types;    ///< (V) or empty: all normal
   std::vector<std::string> merges;  ///< byte-level only: "left right", best first
   std::vector<float> scores;        ///< (V) SentencePiece only: higher merges first
-  std::string pre_tokenizer;        ///< byte-level only: name of the splitting expression, see patterns.hpp
+  std::string pre_tokenizer;        ///< byte-level only: name of the splitting expression, see named_pre_tokenizer
   bool add_space_prefix = true;     ///< SentencePiece only: a blank in front of each stretch of text
   std::optional<std::int32_t> bos, eos, unknown;
   bool add_bos = false, add_eos = false; ///< whether encode puts them around a text
@@ -48,6 +49,27 @@ inline void check_lists(const vocabulary_lists& v, const std::string& where) {
       fail(where, ": ", name, " id: expected 0 to ", v.tokens.size() - 1, ", got ", *id);
   if (v.add_bos && !v.bos) fail(where, ": expected a BOS id, because BOS is to be added");
   if (v.add_eos && !v.eos) fail(where, ": expected an EOS id, because EOS is to be added");
+}
+
+/// The pre_tokenizer of a tokenizer.json by the name that GGUF has for it (tokenizer.ggml.pre).
+inline nlohmann::json named_pre_tokenizer(std::string_view name, const std::string& where) {
+  const auto one_of = [&](auto... names) { return ((name == names) || ...); };
+  const nlohmann::json gpt2{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
+  if (one_of("gpt-2", "phi-2", "mpt", "olmo", "jais")) return gpt2;
+  if (one_of("starcoder", "smollm", "refact", "command-r", "codeshell")) {
+    const nlohmann::json digits{{"type", "Digits"}, {"individual_digits", true}};
+    return {{"type", "Sequence"}, {"pretokenizers", nlohmann::json::array({digits, gpt2})}};
+  }
+  if (one_of("llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe")) return regex_and_byte_level({llama3_pattern});
+  if (one_of("qwen2", "stablelm2", "deepseek-r1-qwen")) return regex_and_byte_level({qwen2_pattern});
+  if (one_of("bloom", "poro-chat", "gpt3-finnish")) return regex_and_byte_level({bloom_pattern});
+  if (one_of("gpt-4o")) return regex_and_byte_level({gpt4o_pattern});
+  if (one_of("tekken")) return regex_and_byte_level({tekken_pattern});
+  if (one_of("default"))
+    return regex_and_byte_level({"[\\p{P}\\$\\+<=>\\^~\\|]+", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)",
+                                 "\\p{N}+", "[0-9][0-9][0-9]"});
+  fail(where, ": expected a pre-tokenizer among gpt-2, starcoder, smollm, llama-bpe, qwen2, bloom, gpt-4o, tekken, default "
+              "(and names of the same expressions), got ", name);
 }
 
 /// What both kinds have: the vocabulary, the tokens that are cut out before the model, the template.
@@ -105,25 +127,30 @@ inline nlohmann::json merges_of_scores(const vocabulary_lists& v) {
   return merges;
 }
 
+inline tokenizer tokenizer_of_lists(const nlohmann::json& json, const vocabulary_lists& v, const std::string& where) {
+  const auto name = [&](const std::optional<std::int32_t>& id) { return id ? v.tokens[static_cast<std::size_t>(*id)] : std::string(); };
+  return tokenizer::from_json(json, where, name(v.bos), name(v.eos));
+}
+
 } // namespace detail
 
 /// Byte-level BPE, as GPT-2's. Qwen2's family puts NFC first; Llama 3 and Tekken look a whole piece up before they
 /// merge, because their merges do not reach every token.
-inline nlohmann::json byte_level_json(const vocabulary_lists& v, const std::string& where) {
+inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   nlohmann::json json = detail::common_part(v);
   for (std::size_t i = 0; i < v.merges.size(); ++i) {
     if (const auto bad = invalid_utf8(v.merges[i])) fail(where, ": merges[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
     json["model"]["merges"].push_back(v.merges[i]);
   }
-  json["pre_tokenizer"] = named_pre_tokenizer(v.pre_tokenizer, where);
+  json["pre_tokenizer"] = detail::named_pre_tokenizer(v.pre_tokenizer, where);
   if (v.pre_tokenizer == "qwen2") json["normalizer"] = {{"type", "NFC"}};
   if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") json["model"]["ignore_merges"] = true;
-  return json;
+  return detail::tokenizer_of_lists(json, v, where);
 }
 
 /// SentencePiece-style BPE with byte fallback, as Llama 2's: blanks become U+2581.
-inline nlohmann::json sentencepiece_json(const vocabulary_lists& v, const std::string& where) {
+inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   if (v.scores.size() != v.tokens.size()) fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
   for (std::size_t i = 0; i < v.scores.size(); ++i)
@@ -137,7 +164,7 @@ inline nlohmann::json sentencepiece_json(const vocabulary_lists& v, const std::s
   if (v.add_space_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", blank}});
   steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", blank}});
   json["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
-  return json;
+  return detail::tokenizer_of_lists(json, v, where);
 }
 
 } // namespace llmap

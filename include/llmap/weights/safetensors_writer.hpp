@@ -1,13 +1,14 @@
 // Writes a safetensors file: tensors largest alignment first, header padded to 8 bytes, so that a reader may map it.
 // The file appears under its name only when it is complete (written beside it, synced, renamed).
 #pragma once
+#include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 
 namespace llmap {
 
@@ -19,15 +20,28 @@ void write_safetensors(const std::filesystem::path& path, const Source& source,
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     return bits_of(a.second.type) > bits_of(b.second.type);
   });
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::uint64_t offset = 0;
-  for (const auto& [name, info] : order) {
-    const std::uint64_t size = static_cast<std::uint64_t>(info.elements()) * bits_of(info.type) / 8;
-    header[name] = {{"dtype", std::string(name_of(info.type))}, {"shape", info.shape}, {"data_offsets", {offset, offset + size}}};
-    offset += size;
-  }
-  std::string text = header.dump();
+  json_writer header;
+  header.object([&] {
+    if (!metadata.empty())
+      header.field("__metadata__", [&] {
+        header.object([&] {
+          for (const auto& [key, value] : metadata) header.field(key, value);
+        });
+      });
+    std::uint64_t offset = 0;
+    for (const auto& [name, info] : order) {
+      const std::uint64_t begin = offset;
+      offset += static_cast<std::uint64_t>(info.elements()) * bits_of(info.type) / 8;
+      header.field(name, [&, &type = info.type, &shape = info.shape] {
+        header.object([&] {
+          header.field("dtype", name_of(type));
+          header.field("shape", shape);
+          header.field("data_offsets", std::array{begin, offset});
+        });
+      });
+    }
+  });
+  std::string text = header.text();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   write_file_with(path, [&](std::FILE* file) {
     const std::uint64_t length = text.size();
