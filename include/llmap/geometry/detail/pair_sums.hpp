@@ -128,13 +128,12 @@ public:
 
 template <class Term> pair_table pair_sums(const shifted_rows& x, int threads) {
   const std::size_t width = pair_panel(), panels = (x.K + width - 1) / width, side = panels * width;
-  // Groups of panels: 2 x 144 x 256 packed values stay in the second-level cache while all their pairs are
-  // summed.
-  const std::size_t group = 144 / width, groups = (panels + group - 1) / group;
-  std::vector<std::pair<std::size_t, std::size_t>>
-      pairs; // of groups; those on the diagonal, half the work, last
-  for (std::size_t apart = groups; apart-- > 0;)
-    for (std::size_t g = 0; g + apart < groups; ++g) pairs.emplace_back(g * group, (g + apart) * group);
+  // A task is a few panels of rows and a group of panels of columns, which stays in the second-level cache from task to
+  // task. Small tasks, because all threads wait for the last one of a block.
+  const std::size_t group = 144 / width, few = std::max<std::size_t>(group / 3, 1);
+  std::vector<std::pair<std::size_t, std::size_t>> tasks; // first row, first column
+  for (std::size_t column = 0; column < panels; column += group)
+    for (std::size_t row = 0; row < std::min(column + group, panels); row += few) tasks.emplace_back(row, column);
   pair_table sums(side);
   const aligned_buffer<double> packed(side * std::min(pair_depth, x.N));
   for (std::size_t s = 0; s < x.N; s += pair_depth) {
@@ -142,9 +141,9 @@ template <class Term> pair_table pair_sums(const shifted_rows& x, int threads) {
     parallel_for(threads, panels, [&](std::size_t p) {
       pack_panel(x, p, width, s, depth, packed.data() + p * depth * width);
     });
-    parallel_for(threads, pairs.size(), [&](std::size_t g) {
-      const auto [row, column] = pairs[g];
-      simd::run(pair_block<Term>{packed.data(), row, std::min(row + group, panels), column,
+    parallel_for(threads, tasks.size(), [&](std::size_t t) {
+      const auto [row, column] = tasks[t];
+      simd::run(pair_block<Term>{packed.data(), row, std::min(row + few, panels), column,
                                  std::min(column + group, panels), depth, sums.data(), side, s == 0});
     });
   }
