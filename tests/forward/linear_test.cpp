@@ -61,11 +61,13 @@ TEST(linear, shapes_and_tails) {
       }
 }
 TEST(linear, deep_products_and_every_storage_type) {
-  against_reference<float, bf16>(9, 1500, 40);
-  against_reference<float, f16>(9, 1500, 40);
-  against_reference<double, bf16>(9, 1500, 40);
-  against_reference<double, f16>(9, 900, 40);
-  against_reference<double, float>(9, 900, 40);
+  for (std::size_t M : {9, 29}) { // without and with whole strips
+    against_reference<float, bf16>(M, 1500, 40);
+    against_reference<float, f16>(M, 1500, 40);
+    against_reference<double, bf16>(M, 1500, 40);
+    against_reference<double, f16>(M, 900, 40);
+    against_reference<double, float>(M, 900, 40);
+  }
   against_reference<float, double>(9, 30, 40);
 }
 // Equal terms: a sequential sum rounds to the same side for long stretches and leaves the bound.
@@ -99,7 +101,7 @@ TEST(linear, bits_do_not_depend_on_rows_or_threads) {
   std::vector<float> whole(M * N), part(M * N);
   linear<float>({1}, {x.data(), M, K}, packed, {whole.data(), M, N});
   for (int threads : {1, 2, 3})
-    for (std::size_t step : {1, 2, 5, 6, 11, 150}) {
+    for (std::size_t step : {1, 2, 5, 6, 11, 150, 200}) { // of 200 rows two threads take a block each
       for (std::size_t r = 0; r < M; r += step) {
         const std::size_t m = std::min(step, M - r);
         linear<float>({threads}, {x.data() + r * K, m, K}, packed, {part.data() + r * N, m, N});

@@ -52,22 +52,20 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
             store_mode mode = store_mode::overwrite) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.math == w.math, "linear: w is packed for this machine, x for w");
-  const std::size_t block = detail::rows_per_task<T>(x.rows, x.depth(), exec.threads), row_blocks = (x.rows + block - 1) / block;
+  const std::size_t threads = static_cast<std::size_t>(std::max(exec.threads, 1)), blocks = x.blocks();
   // Several tasks a thread, so that the last ones end together.
-  const std::size_t share = row_blocks * w.panels() / (8 * static_cast<std::size_t>(std::max(exec.threads, 1)));
-  const std::size_t group = std::clamp<std::size_t>(share, 1, detail::panels_waiting), groups = (w.panels() + group - 1) / group;
-  // A thread stays with its rows where there are enough for all; else the threads go through the weights together.
-  const bool own_rows = row_blocks % static_cast<std::size_t>(std::max(exec.threads, 1)) == 0;
+  const std::size_t group = std::clamp<std::size_t>(blocks * w.panels() / (32 * threads), 1, detail::panels_waiting);
+  const std::size_t groups = (w.panels() + group - 1) / group;
   w.visit_panels([&]<class Stored>() {
-    const auto multiply = [&](std::size_t row_block, std::size_t panels) {
-      const std::size_t row = row_block * block, panel = panels * group, m = std::min(block, x.rows - row);
+    const auto multiply = [&](std::size_t number, std::size_t panels) {
+      const std::size_t row = number * x.block, panel = panels * group, m = std::min(x.block, x.rows - row);
       T* const scratch = detail::thread_scratch<T>(detail::product_scratch<T>(m, x.depth()));
-      detail::multiply_panels<T, Stored>(x.data(row), m, w, panel, std::min(group, w.panels() - panel), scratch,
+      detail::multiply_panels<T, Stored>(x.data(number), m, w, panel, std::min(group, w.panels() - panel), scratch,
                                          detail::store_tile<T>{&w, y.row_range(row, m), mode});
     };
-    const std::size_t tasks = row_blocks * groups;
-    if (own_rows) parallel_for(exec.threads, tasks, [&](std::size_t task) { multiply(task / groups, task % groups); });
-    else parallel_in_order(exec.threads, tasks, [&](std::size_t task) { multiply(task % row_blocks, task / row_blocks); });
+    // A thread stays with its rows where there are enough for all; else the threads go through the weights together.
+    if (blocks % threads == 0) parallel_for(exec.threads, blocks * groups, [&](std::size_t task) { multiply(task / groups, task % groups); });
+    else parallel_in_order(exec.threads, blocks * groups, [&](std::size_t task) { multiply(task % blocks, task / blocks); });
   });
 }
 

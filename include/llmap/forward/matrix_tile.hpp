@@ -9,6 +9,32 @@
 
 namespace llmap {
 
+/// The rows of a panel, (K, V W).
+template <class Isa, class T> struct panel_rows {
+  static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors;
+  const T* __restrict from;
+  LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
+#pragma GCC unroll 4
+    for (int j = 0; j < V; ++j) b[j] = simd::load<T, W>(from + j * W);
+    from += V * W;
+  }
+};
+/// The rows of a panel stored in a narrower type, which are kept as T on the way.
+template <class Isa, class T, class Stored> struct widened_rows {
+  static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors;
+  const Stored* __restrict from;
+  T* __restrict to;
+  LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
+#pragma GCC unroll 4
+    for (int j = 0; j < V; ++j) {
+      b[j] = simd::widen<T, W>(from + j * W);
+      simd::store<T, W>(to + j * W, b[j]);
+    }
+    from += V * W;
+    to += V * W;
+  }
+};
+
 template <class Isa, class T, int R> struct matrix_tile {
   static constexpr int rows = R, W = simd::width<Isa, T>, V = simd::tile_vectors;
   static constexpr std::size_t max_chain = 128;
@@ -39,10 +65,11 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + i * ldc + j * W);
   }
-  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]. The K / 4 cache lines from `ahead` on are fetched
-  /// meanwhile; null: none.
-  LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
-                                 const T* __restrict B, const char* ahead = nullptr) {
+  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; b.next(vectors) gives the rows of B in turn. The K / 4
+  /// cache lines from `ahead` on are fetched meanwhile; null: none.
+  template <class Rows>
+  LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride, Rows rows_of_b,
+                                 const char* ahead = nullptr) {
     constexpr std::size_t stretch = 32; // between two rounds of fetching
     T finished[R * V * W];
     const T* before = nullptr;          // the sum of the chains before
@@ -60,8 +87,7 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 1 // unrolled, GCC 12 moves accumulators between registers
       for (std::size_t k = first; k < end; ++k) {
         vector b[V];
-#pragma GCC unroll 4
-        for (int j = 0; j < V; ++j) b[j] = simd::load<T, W>(B + j * W);
+        rows_of_b.next(b);
 #pragma GCC unroll 16
         for (int i = 0; i < R; ++i) {
           const T a = A[i * row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
@@ -69,10 +95,13 @@ template <class Isa, class T, int R> struct matrix_tile {
           for (int j = 0; j < V; ++j) c[i][j] += a * b[j];
         }
         A += depth_stride;
-        B += V * W;
       }
     }
     if (before) add(before, V * W);
+  }
+  LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
+                                 const T* __restrict B, const char* ahead = nullptr) {
+    multiply_add(K, A, row_stride, depth_stride, panel_rows<Isa, T>{B}, ahead);
   }
 };
 

@@ -1,16 +1,50 @@
-// Activations (M, K) packed for matrix_tile: the strips of for_strips one after another, each [K][R], so that a tile
-// reads one stream from the first address to the last, whatever the row stride of x. The strip that begins at row r
-// begins at element r * K. What makes activations row by row (norm, activate) can pack them as it makes them.
+// Activations (M, K) packed for matrix_tile: blocks of rows, a task each or a few, and in a block the strips of for_strips one
+// after another, each [K][R], so that a tile reads one stream from the first address to the last, whatever the row stride of
+// x. The strip that begins at row r begins at element r * K. What makes activations row by row (norm, activate) can pack them
+// as it makes them.
 #pragma once
 #include "llmap/core/view.hpp"
 #include "llmap/forward/bf16_products.hpp"
 #include "llmap/forward/cpu_executor.hpp"
 #include "llmap/forward/matrix_tile.hpp"
 #include <algorithm>
+#include <unistd.h>
 
 namespace llmap {
 
 namespace detail {
+
+inline constexpr std::size_t max_depth = 1024; // a block of a panel and of the rows fit the second-level cache
+
+/// Bytes of activations that a task works on: they share the second-level cache with a panel of weights.
+inline std::size_t row_block_bytes() {
+  static const std::size_t bytes = [] {
+    long cache = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    cache = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return std::clamp<std::size_t>(cache > 0 ? static_cast<std::size_t>(cache) : 0, std::size_t{512} << 10, std::size_t{2} << 20) * 5 / 8;
+  }();
+  return bytes;
+}
+
+/// K cut into blocks of this many columns.
+constexpr std::size_t depth_block(std::size_t K) {
+  const std::size_t blocks = (K + max_depth - 1) / max_depth;
+  return blocks ? (K + blocks - 1) / blocks : 0;
+}
+
+/// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves enough rows
+/// for a panel of weights.
+template <class T> std::size_t rows_per_block(std::size_t M, std::size_t K, int threads) {
+  constexpr std::size_t enough = 96, unit = 4;
+  const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
+  const std::size_t most = std::max(4 * R, row_block_bytes() / (std::max<std::size_t>(depth_block(K), 1) * sizeof(T)));
+  std::size_t blocks = (M + most - 1) / most;
+  const std::size_t even = (blocks + thread_count - 1) / thread_count * thread_count;
+  if (even * enough <= M) blocks = even;
+  return blocks ? ((M + blocks - 1) / blocks + unit - 1) / unit * unit : unit;
+}
 
 /// out (K, R) from R rows of K elements that begin at row(0), row(1), ...
 template <class Isa, class T, int R, class Row> LLMAP_INLINE void pack_strip(std::size_t K, const Row& row, T* out) {
@@ -56,33 +90,43 @@ template <class T> class packed_rows {
 
 public:
   std::size_t rows = 0, cols = 0;        // (M, K)
+  std::size_t block = 1;                 // rows of a block
   arithmetic math = arithmetic::working; // bf16: [(K + 1) / 2][R] of bf16_pair; read when the rows are filled
 
   std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
-  /// Packed rows from row `first` on, a multiple of the height of a tile: T, or pairs.
-  const T* data(std::size_t first) const { return storage_.data() + first * depth(); }
+  std::size_t blocks() const { return (rows + block - 1) / block; }
+  /// Packed rows of a block and those after it: T, or pairs.
+  const T* data(std::size_t number) const { return storage_.data() + number * block * depth(); }
 
   /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which is
   /// packed while it is still in the cache. Rows are shared among threads.
   template <class Produce> void fill(const cpu_executor& exec, std::size_t M, std::size_t K, const Produce& produce) {
-    shape(M, K);
-    for_row_blocks(exec, M, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
+    reshape(exec, M, K);
+    for_each_strip(exec, [&](std::size_t first, std::size_t count) {
       const matrix_view<T> made(detail::thread_scratch<T>(count * (K + 2 * depth())), count, K);
       produce(first, count, made);
       pack(made, first, made.row(count));
     });
   }
   void fill(const cpu_executor& exec, matrix_view<const T> x) {
-    shape(x.rows, x.cols);
-    for_row_blocks(exec, x.rows, simd::tile_rows(), [&](std::size_t first, std::size_t count) {
+    reshape(exec, x.rows, x.cols);
+    for_each_strip(exec, [&](std::size_t first, std::size_t count) {
       pack(x.row_range(first, count), first, math == arithmetic::bf16 ? detail::thread_scratch<T>(2 * count * depth()) : nullptr);
     });
   }
 
 private:
-  void shape(std::size_t M, std::size_t K) {
+  void reshape(const cpu_executor& exec, std::size_t M, std::size_t K) {
     rows = M, cols = K;
+    block = detail::rows_per_block<T>(M, depth(), exec.threads);
     storage_.resize(M * depth());
+  }
+  template <class Body> void for_each_strip(const cpu_executor& exec, const Body& body) {
+    const std::size_t R = simd::tile_rows(), strips = (block + R - 1) / R;
+    parallel_for(exec.threads, blocks() * strips, [&](std::size_t task) {
+      const std::size_t begin = task / strips * block, end = std::min(rows, begin + block), first = begin + task % strips * R;
+      if (first < end) body(first, std::min(R, end - first));
+    });
   }
   /// `scratch` holds the rows as pairs, and one padded row, on the way.
   void pack(matrix_view<const T> x, std::size_t first, T* scratch) {

@@ -90,21 +90,21 @@ void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, con
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
   const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel, chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
-  const std::size_t block = detail::rows_per_task<T>(M, x.depth(), exec.threads), row_blocks = (M + block - 1) / block;
   const std::size_t lanes = w.panel / simd::tile_vectors;
   const bool no_bias = std::all_of(w.bias.data(), w.bias.data() + w.bias.size(), [](T b) { return b == T(0); });
   work.partial.resize(chunks * M);
   work.target_logit.resize(M);
   w.visit_panels([&]<class Stored>() {
-    parallel_in_order(exec.threads, row_blocks * chunks, [&](std::size_t task) {
-      const std::size_t row = task % row_blocks * block, number = task / row_blocks, panel = number * chunk, m = std::min(block, M - row);
+    parallel_in_order(exec.threads, x.blocks() * chunks, [&](std::size_t task) {
+      const std::size_t block = task % x.blocks(), number = task / x.blocks(), panel = number * chunk;
+      const std::size_t row = block * x.block, m = std::min(x.block, M - row);
       const std::size_t room = detail::product_scratch<T>(m, x.depth());
       T* const scratch = detail::thread_scratch<T>(room + m * (lanes + 1));
       T *const sums = scratch + room, *const reference = sums + m * lanes;
       std::fill_n(sums, m * lanes, T(0));
       std::fill_n(reference, m, detail::no_reference<T>);
       detail::multiply_panels<T, Stored>(
-          x.data(row), m, w, panel, std::min(chunk, w.panels() - panel), scratch,
+          x.data(block), m, w, panel, std::min(chunk, w.panels() - panel), scratch,
           detail::sum_tile<T>{&w, targets.data() + row, static_cast<T>(options.scale), static_cast<T>(options.softcap),
                               options.scale == 1 && options.softcap == 0 && no_bias, reference, sums, work.target_logit.data() + row});
       for (std::size_t r = 0; r < m; ++r) {
