@@ -64,8 +64,9 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
                                          detail::store_tile<T>{&w, y.row_range(row, m), mode});
     };
     // A thread stays with its rows where there are enough for all; else the threads go through the weights together.
-    if (blocks % threads == 0) parallel_for(exec.threads, blocks * groups, [&](std::size_t task) { multiply(task / groups, task % groups); });
-    else parallel_in_order(exec.threads, blocks * groups, [&](std::size_t task) { multiply(task % blocks, task / blocks); });
+    const std::size_t tasks = blocks * groups;
+    if (blocks % threads == 0) parallel_for(exec.threads, tasks, [&](std::size_t task) { multiply(task / groups, task % groups); });
+    else parallel_in_order(exec.threads, tasks, [&](std::size_t task) { multiply(task % blocks, task / blocks); });
   });
 }
 

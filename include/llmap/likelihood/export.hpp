@@ -2,6 +2,8 @@
 //   log_likelihood F64 [K, N] nats (NaN where missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
 //   names: {"models": [...], "texts": [...], "domains", "documents", "families"} in the .json beside it (optional)
 #pragma once
+#include "llmap/core/json_writer.hpp"
+#include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include "llmap/likelihood/sqlite.hpp"
 #include "llmap/likelihood/text_score.hpp"
