@@ -10,8 +10,8 @@
 using namespace llmap;
 
 namespace {
-std::string written(const auto& value, json_writer::layout how = json_writer::layout::one_line) {
-  json_writer json(how);
+std::string written(const auto& value) {
+  json_writer json;
   json.value(value);
   return json.text();
 }

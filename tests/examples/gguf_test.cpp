@@ -1,5 +1,6 @@
 // The GGUF loader of the examples: block formats against values of the Python package gguf, and hostile files.
 #include "gguf/gguf_llama.hpp"
+#include "gguf/gguf_tokenizer.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "support/golden.hpp"
 
@@ -40,6 +41,35 @@ TEST(gguf, hostile_files_are_refused) {
     const auto path = dir.write("h.gguf", content);
     EXPECT_MESSAGE(gguf::file{path}, "h.gguf");
   }
+}
+TEST(gguf, its_lists_make_a_tokenizer) {
+  golden::scratch dir;
+  const auto strings = [](const std::vector<std::string>& all) {
+    std::string s = little(9, 4) + little(8, 4) + little(all.size(), 8);
+    for (const std::string& one : all) s += text(one);
+    return s;
+  };
+  const auto numbers = [](const std::vector<int>& all) { // int32
+    std::string s = little(9, 4) + little(5, 4) + little(all.size(), 8);
+    for (const int one : all) s += little(static_cast<std::uint32_t>(one), 4);
+    return s;
+  };
+  const auto load = [&](const std::string& model, const std::vector<std::string>& tokens, const std::vector<int>& types) {
+    return gguf::tokenizer_of(gguf::file(dir.write("t.gguf", head(0, 7) + text("tokenizer.ggml.model") + little(8, 4) + text(model) +
+                                                                 text("tokenizer.ggml.tokens") + strings(tokens) + text("tokenizer.ggml.token_type") + numbers(types) +
+                                                                 text("tokenizer.ggml.merges") + strings({"a b"}) + text("tokenizer.ggml.pre") + little(8, 4) + text("gpt-2") +
+                                                                 text("tokenizer.ggml.bos_token_id") + little(4, 4) + little(3, 4) +
+                                                                 text("tokenizer.ggml.add_bos_token") + little(7, 4) + little(1, 1))));
+  };
+  const std::vector<std::string> tokens{"a", "b", "ab", "<s>"};
+  const auto tokenizer = load("gpt2", tokens, {1, 1, 1, 3});
+  EXPECT_EQ(tokenizer.encode("ab<s>b"), (std::vector<std::int32_t>{3, 2, 3, 1}));
+  EXPECT_EQ(tokenizer.bos_id(), 3);
+  EXPECT_MESSAGE(load("bert", tokens, {1, 1, 1, 3}), "tokenizer.ggml.model: expected gpt2 or llama, got bert");
+  EXPECT_MESSAGE(load("gpt2", {}, {}), "tokenizer.ggml.tokens: missing or empty");
+  EXPECT_MESSAGE(load("gpt2", tokens, {1, 1, 1, -3}), "tokenizer.ggml.token_type: entry 3: expected 1 to 6, got -3");
+  EXPECT_MESSAGE(load("gpt2", tokens, {1, 1}), "tokenizer.ggml: token types: expected 4 as many as tokens, got 2");
+  EXPECT_MESSAGE(load("llama", tokens, {1, 1, 1, 3}), "tokenizer.ggml: scores: expected 4 as many as tokens, got 0");
 }
 TEST(gguf, row_order_is_undone) { // stored: pairs side by side; wanted: first halves, then second halves
   const std::vector<std::uint8_t> rows{0, 1, 2, 3, 4, 5, 6, 7}; // two heads of four rows of one byte

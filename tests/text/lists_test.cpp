@@ -97,6 +97,19 @@ TEST(vocabulary_lists, sentencepiece_gives_the_golden_ids) {
   }
 }
 
+// Expected: tokenizers 0.22 with the same expressions. Punctuation and groups of three digits stand alone, so that neither
+// "a!" nor " !" nor "34" is merged.
+TEST(vocabulary_lists, the_default_of_gguf_cuts_punctuation_and_digits) {
+  vocabulary_lists v;
+  v.tokens = {"1", "2", "3", "4", "5", "a", "!", "\u0120", "12", "34", "45", "\u0120a", "!!", "a!", "\u0120!"};
+  v.merges = {"1 2", "3 4", "4 5", "\u0120 a", "! !", "a !", "\u0120 !"};
+  v.pre_tokenizer = "default";
+  const tokenizer t = byte_level_tokenizer(v, "lists");
+  EXPECT_EQ(t.encode("12345 a!!"), (std::vector<std::int32_t>{8, 2, 10, 11, 12}));
+  EXPECT_EQ(t.encode("a! 345"), (std::vector<std::int32_t>{5, 6, 7, 9, 4}));
+  EXPECT_EQ(t.encode("a !"), (std::vector<std::int32_t>{5, 7, 6}));
+}
+
 TEST(vocabulary_lists, wrong_lists_are_named) {
   vocabulary_lists good;
   good.tokens = {"a", "b", "ab"}, good.merges = {"a b"}, good.pre_tokenizer = "gpt-2", good.scores = {0, -1, -2};

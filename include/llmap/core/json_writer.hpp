@@ -53,6 +53,7 @@ public:
     fields();
     close('}');
   }
+  /// A member of an object: what value takes, under a name. Names are not compared with those before.
   template <class T> void field(std::string_view name, const T& v) {
     separate(true);
     quote(name);

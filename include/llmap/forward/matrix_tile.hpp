@@ -65,7 +65,7 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + i * ldc + j * W);
   }
-  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; b.next(vectors) gives the rows of B in turn. The K / 4
+  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; rows_of_b.next(vectors) gives the rows of B in turn. The K / 4
   /// cache lines from `ahead` on are fetched meanwhile; null: none.
   template <class Rows>
   LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride, Rows rows_of_b,

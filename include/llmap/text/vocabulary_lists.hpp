@@ -1,5 +1,6 @@
 // Tokenizers of model files that hold lists instead of a tokenizer.json (GGUF): token strings, their types, and
-// merges or scores. They become the tokenizer.json that means the same.
+// merges or scores. They become the tokenizer.json that means the same. Lists that do not fit together, strings that are not UTF-8
+// and unknown names are an llmap::error that starts with `where`.
 #pragma once
 #include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
@@ -23,7 +24,7 @@ struct vocabulary_lists {
   std::vector<token_type> types;    ///< (V) or empty: all normal
   std::vector<std::string> merges;  ///< byte-level only: "left right", best first
   std::vector<float> scores;        ///< (V) SentencePiece only: higher merges first
-  std::string pre_tokenizer;        ///< byte-level only: name of the splitting expression, see named_pre_tokenizer
+  std::string pre_tokenizer;        ///< byte-level only: name of the splitting expression as GGUF has it, e.g. "gpt-2", "llama-bpe"
   bool add_space_prefix = true;     ///< SentencePiece only: a blank in front of each stretch of text
   std::optional<std::int32_t> bos, eos, unknown;
   bool add_bos = false, add_eos = false; ///< whether encode puts them around a text
