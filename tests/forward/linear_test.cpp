@@ -302,7 +302,7 @@ TEST(pack_matrix, gives_pages_back_while_it_packs) {
   for (const bool transposed : {false, true}) {
     constexpr long most = 80 << 10; // KiB
     const std::int64_t rows = transposed ? 2048 : 16384, cols = transposed ? 16384 : 2048;
-    long least = 1 << 30; // of three, because a busy machine may keep a thread from giving back what it has read
+    long least = 1 << 30; // of three: one run of very many took 90 MiB, for a reason not found
     for (int attempt = 0; attempt < 3 && least >= most; ++attempt) {
       ASSERT_TRUE(set_back_peak_memory());
       const long before = peak_memory();
