@@ -8,12 +8,13 @@
 
 namespace {
 
-nlohmann::json random_tokenizer(std::size_t count) {
+llmap::json random_tokenizer(std::size_t count) {
   constexpr std::size_t longest = 12; // bytes of a token, as most are
   std::vector<std::string> bytes, tokens;
   for (unsigned b = 0; b < 256; ++b) bytes.emplace_back(1, static_cast<char>(b)), tokens.push_back(llmap::byte_characters()[b]);
   std::set<std::string> taken(tokens.begin(), tokens.end());
-  nlohmann::json merges = nlohmann::json::array();
+  using llmap::json;
+  json::array merges;
   const llmap::counter_random random{4};
   for (std::uint64_t k = 0; tokens.size() < count; ++k) {
     const std::size_t left = random.below(0, k, static_cast<std::uint32_t>(tokens.size())), right = random.below(1, k, static_cast<std::uint32_t>(tokens.size()));
@@ -21,11 +22,11 @@ nlohmann::json random_tokenizer(std::size_t count) {
     merges.push_back(tokens[left] + " " + tokens[right]);
     tokens.push_back(tokens[left] + tokens[right]), bytes.push_back(bytes[left] + bytes[right]);
   }
-  nlohmann::json vocabulary;
-  for (std::size_t id = 0; id < tokens.size(); ++id) vocabulary[tokens[id]] = id;
-  return {{"version", "1.0"},
-          {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-          {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", merges}}}};
+  json::object vocabulary;
+  for (std::size_t id = 0; id < tokens.size(); ++id) vocabulary.push_back({tokens[id], id});
+  return json::object{{"version", "1.0"},
+                      {"pre_tokenizer", json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+                      {"model", json::object{{"type", "BPE"}, {"vocab", std::move(vocabulary)}, {"merges", std::move(merges)}}}};
 }
 
 } // namespace
@@ -38,7 +39,7 @@ int main(int count, char** values) {
     const llmap::decoder_plan plan = llama_plan(llmap::config(llmap::parse_json(bench::smollm2, "shape"), "shape"));
     llmap::write_file(folder / "config.json", bench::smollm2);
     llmap::write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
-    llmap::write_file(folder / "tokenizer.json", random_tokenizer(static_cast<std::size_t>(plan.vocab)).dump());
+    llmap::write_file(folder / "tokenizer.json", canonical_text(random_tokenizer(static_cast<std::size_t>(plan.vocab))));
     llmap::write_safetensors(folder / "model.safetensors", bench::random_weights(plan));
   } catch (const llmap::error& problem) {
     std::fprintf(stderr, "write_random_model: %s\n", problem.what());

@@ -14,10 +14,10 @@ namespace {
 
 /// The vocabulary as tokenizer.json writes it: "Ġ" for a blank before a word, "Ċ" for a new line.
 std::vector<std::string> vocabulary(const std::string& folder) {
-  const nlohmann::json json = llmap::read_json_file(folder + "/tokenizer.json");
+  const llmap::json file = llmap::read_json_file(folder + "/tokenizer.json");
   std::vector<std::string> tokens;
-  for (const auto& [token, id] : json["model"]["vocab"].items()) {
-    const auto i = id.get<std::size_t>();
+  for (const auto& [token, id] : llmap::component(file, "tokenizer.json").at("model").at("vocab").members()) {
+    const auto i = static_cast<std::size_t>(id.integer().value());
     if (i >= tokens.size()) tokens.resize(i + 1);
     tokens[i] = token;
   }

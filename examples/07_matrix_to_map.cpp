@@ -26,13 +26,13 @@ llmap::score_matrix read(const std::string& matrix_path, const std::string& name
   std::vector<std::int32_t> sizes(static_cast<std::size_t>(bytes.info.elements()));
   std::memcpy(sizes.data(), bytes.bytes.data(), bytes.bytes.size());
   m.bytes.assign(sizes.begin(), sizes.end());
-  const nlohmann::json names = llmap::read_json_file(names_path);
+  const llmap::json names = llmap::read_json_file(names_path);
   for (const char* key : {"models", "texts"}) {
-    const auto list = names.find(key);
-    if (list == names.end() || !list->is_array()) llmap::fail(names_path, ": ", key, ": expected a list");
-    for (const auto& name : *list) {
-      if (!name.is_string()) llmap::fail(names_path, ": ", key, ": expected names, got ", name.dump());
-      (*key == 'm' ? m.models : m.texts).push_back(name.get<std::string>());
+    const llmap::json* list = names.find(key);
+    if (!list || !list->items()) llmap::fail(names_path, ": ", key, ": expected a list");
+    for (const llmap::json& name : *list->items()) {
+      if (!name.string()) llmap::fail(names_path, ": ", key, ": expected names, got ", canonical_text(name));
+      (*key == 'm' ? m.models : m.texts).push_back(*name.string());
     }
   }
   check(m);

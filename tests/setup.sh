@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs and is missing (Debian and Ubuntu packages).
 set -euo pipefail
-packages=(g++ cmake ninja-build pkg-config libeigen3-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libsqlite3-dev
+packages=(g++ cmake ninja-build pkg-config libeigen3-dev rapidjson-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libsqlite3-dev
           libxxhash-dev libcli11-dev libfmt-dev libgtest-dev libbenchmark-dev)
 missing=()
 for package in "${packages[@]}"; do

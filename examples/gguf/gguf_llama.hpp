@@ -48,7 +48,9 @@ inline llmap::config llama_config(const file& f) {
   const std::int64_t vocab = embedding->second.shape.front();
   if (const auto n = f.integer("llama.vocab_size", 1, INT32_MAX); n && *n != vocab)
     f.refuse("llama.vocab_size", "expected the rows of token_embd.weight, ", vocab, ", got ", *n);
-  return {{{"model_type", "llama"}, {"vocab_size", vocab}, {"hidden_size", width}, {"head_dim", head},
+  using llmap::json;
+  return {json::object{
+           {"model_type", "llama"}, {"vocab_size", vocab}, {"hidden_size", width}, {"head_dim", head},
            {"num_attention_heads", heads}, {"num_key_value_heads", kv_heads},
            {"intermediate_size", integer("feed_forward_length", 1 << 24)},
            {"num_hidden_layers", integer("block_count", 4096)},

@@ -10,18 +10,18 @@
 namespace {
 
 std::vector<std::vector<std::int32_t>> read_sequences(const std::string& path) {
-  const nlohmann::json file = llmap::read_json_file(path);
-  if (!file.is_object() || !file.contains("sequences") || !file["sequences"].is_array())
-    llmap::fail(path, ": expected {\"sequences\": [[ids], ...]}");
+  const llmap::json file = llmap::read_json_file(path);
+  const llmap::json* lists = file.find("sequences");
+  if (!lists || !lists->items()) llmap::fail(path, ": expected {\"sequences\": [[ids], ...]}");
   std::vector<std::vector<std::int32_t>> sequences;
-  for (const auto& list : file["sequences"]) {
+  for (const llmap::json& list : *lists->items()) {
     const std::string where = path + ": sequences[" + std::to_string(sequences.size()) + "]";
-    if (!list.is_array() || list.empty()) llmap::fail(where, ": expected a list of one or more ids");
+    if (!list.items() || list.items()->empty()) llmap::fail(where, ": expected a list of one or more ids");
     auto& ids = sequences.emplace_back();
-    for (const auto& id : list) {
-      if (!id.is_number_integer() || id.get<double>() < 0 || id.get<double>() > 0x7fffffff)
-        llmap::fail(where, ": expected token ids, got ", id.dump());
-      ids.push_back(id.get<std::int32_t>());
+    for (const llmap::json& item : *list.items()) {
+      const auto id = item.integer();
+      if (!id || *id < 0 || *id > 0x7fffffff) llmap::fail(where, ": expected token ids, got ", canonical_text(item));
+      ids.push_back(static_cast<std::int32_t>(*id));
     }
   }
   return sequences;

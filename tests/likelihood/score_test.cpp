@@ -3,6 +3,7 @@
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include "support/golden.hpp"
+#include "support/own_json.hpp"
 #include "support/peak_memory.hpp"
 
 using namespace llmap;
@@ -148,7 +149,7 @@ TEST(load_decoder, lists_what_is_missing) {
   const auto folder = golden::folder("models") / "llama_mha";
   nlohmann::json json = golden::read(folder / "config.json");
   json["num_hidden_layers"] = 40;
-  const decoder_plan plan = plan_of(config(json, "config.json"));
+  const decoder_plan plan = plan_of(config(golden::own(json), "config.json"));
   EXPECT_MESSAGE(load_decoder<float>({1}, plan, checkpoint(folder), "folder"), "folder: ");
   EXPECT_MESSAGE(load_decoder<float>({1}, plan, checkpoint(folder), "folder"), "missing, expected [");
 }

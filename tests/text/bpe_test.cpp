@@ -1,10 +1,11 @@
 #include "llmap/text/bpe.hpp"
 #include "llmap/core/random.hpp"
 #include "support/message_of.hpp"
+#include "support/own_json.hpp"
 #include <map>
 
 using namespace llmap;
-using json = nlohmann::json;
+using document = nlohmann::json;
 
 namespace {
 
@@ -13,7 +14,7 @@ std::vector<std::int32_t> ids(const bpe& model, std::string_view piece) {
   model.encode(piece, out);
   return out;
 }
-bpe make(const json& j) { return bpe(component(j, "f")); }
+bpe make(const document& j) { return bpe(component(golden::own(j), "f")); }
 using list = std::vector<std::int32_t>;
 
 // The lowest rank first, then the leftmost, one occurrence at a time: with aa+a before a+a, aaaa is aaa a.
@@ -24,7 +25,7 @@ TEST(bpe, merges_one_occurrence_at_a_time) {
 }
 
 TEST(bpe, unknown_characters) {
-  json j{{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"<unk>", 3}, {"<0xC3>", 4}, {"<0xA9>", 5}}}, {"merges", {"a b"}}};
+  document j{{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"<unk>", 3}, {"<0xC3>", 4}, {"<0xA9>", 5}}}, {"merges", {"a b"}}};
   EXPECT_EQ(ids(make(j), "axb"), (list{2})); // no unknown token: x disappears
   j["unk_token"] = "<unk>";
   EXPECT_EQ(ids(make(j), "axxb"), (list{0, 3, 3, 1}));
@@ -39,7 +40,7 @@ TEST(bpe, unknown_characters) {
 }
 
 TEST(bpe, whole_pieces_prefixes_and_suffixes) {
-  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", json::array()}, {"ignore_merges", true}}), "ab"), (list{2}));
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", document::array()}, {"ignore_merges", true}}), "ab"), (list{2}));
   EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"##b", 1}, {"ab", 2}}}, {"merges", {"a ##b"}}, {"continuing_subword_prefix", "##"}}), "ab"), (list{2}));
   EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b</w>", 1}, {"ab</w>", 2}}}, {"merges", {"a b</w>"}}, {"end_of_word_suffix", "</w>"}}), "ab"), (list{2}));
 }
@@ -67,7 +68,7 @@ TEST(bpe, scan_heap_and_cache_agree_with_the_definition) {
     std::vector<std::string> tokens{"a", "b", "c"};
     std::map<std::string, int> id{{"a", 0}, {"b", 1}, {"c", 2}};
     std::map<std::pair<int, int>, std::pair<int, int>> rules;
-    json j{{"vocab", json::object()}, {"merges", json::array()}};
+    document j{{"vocab", document::object()}, {"merges", document::array()}};
     for (std::uint64_t k = 0; k < 40; ++k) {
       const auto l = static_cast<int>(random.below(trial, 2 * k, tokens.size())), r = static_cast<int>(random.below(trial, 2 * k + 1, tokens.size()));
       const std::string joined = tokens[static_cast<std::size_t>(l)] + tokens[static_cast<std::size_t>(r)];
@@ -94,14 +95,14 @@ TEST(bpe, scan_heap_and_cache_agree_with_the_definition) {
 
 // Bytes are encoded as the characters that stand for them, of any length, the second time from the cache.
 TEST(bpe, pieces_of_bytes) {
-  json j{{"vocab", json::object()}, {"merges", json::array()}};
+  document j{{"vocab", document::object()}, {"merges", document::array()}};
   for (unsigned b = 0; b < 256; ++b) j["vocab"][byte_characters()[b]] = b;
   const auto join = [&](unsigned a, unsigned b) {
     j["vocab"][byte_characters()[a] + byte_characters()[b]] = j["vocab"].size();
     j["merges"].push_back({byte_characters()[a], byte_characters()[b]});
   };
   for (unsigned k = 0; k < 100; ++k) join(k * 7 % 256, k * 13 % 256);
-  const bpe characters = make(j), bytes(component(j, "f"), true);
+  const bpe characters = make(j), bytes(component(golden::own(j), "f"), true);
   for (std::uint64_t trial = 0; trial < 3000; ++trial) {
     std::string piece, written;
     for (std::uint64_t i = 0; i < 1 + trial % 40; ++i) piece += static_cast<char>(counter_random{trial}.below(0, i, trial % 3 ? 256 : 3));
@@ -184,7 +185,7 @@ TEST(bpe, a_piece_of_a_million_characters) {
 
 // Two models on one thread, in turn: neither sees the other's ids.
 TEST(bpe, models_do_not_share_cached_ids) {
-  const bpe one = make({{"vocab", {{"a", 0}}}, {"merges", json::array()}}), two = make({{"vocab", {{"a", 7}}}, {"merges", json::array()}});
+  const bpe one = make({{"vocab", {{"a", 0}}}, {"merges", document::array()}}), two = make({{"vocab", {{"a", 7}}}, {"merges", document::array()}});
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(ids(one, "a"), (list{0}));
     EXPECT_EQ(ids(two, "a"), (list{7}));

@@ -5,13 +5,13 @@
 #include <cstring>
 
 using namespace llmap;
-using json = nlohmann::json;
+using document = nlohmann::json;
 
 namespace {
 
 /// The lists of a tokenizer.json with byte-level BPE.
 vocabulary_lists lists_of(const std::string& name, const std::string& pre_tokenizer) {
-  const json file = golden::read_json(golden::tokenizer_folder() / name / "tokenizer.json");
+  const document file = golden::read_json(golden::tokenizer_folder() / name / "tokenizer.json");
   vocabulary_lists v;
   v.pre_tokenizer = pre_tokenizer;
   const auto place = [&](const std::string& token, std::size_t id) {
@@ -19,20 +19,20 @@ vocabulary_lists lists_of(const std::string& name, const std::string& pre_tokeni
     v.tokens[id] = token;
   };
   for (const auto& [token, id] : file["model"]["vocab"].items()) place(token, id);
-  for (const json& added : file["added_tokens"]) {
+  for (const document& added : file["added_tokens"]) {
     place(added["content"], added["id"]);
     v.types[added["id"].get<std::size_t>()] = added["special"] ? token_type::control : token_type::user_defined;
   }
-  for (const json& merge : file["model"]["merges"])
+  for (const document& merge : file["model"]["merges"])
     v.merges.push_back(merge.is_string() ? merge.get<std::string>() : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
   return v;
 }
 
 void expect_golden(const tokenizer& t, const std::filesystem::path& folder) {
-  const json expected = golden::read_json(folder / "expected.json"), texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
+  const document expected = golden::read_json(folder / "expected.json"), texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
   ASSERT_GE(expected["samples"].size(), 200u);
-  for (const json& sample : expected["samples"]) {
-    const json& which = sample["text"];
+  for (const document& sample : expected["samples"]) {
+    const document& which = sample["text"];
     const std::string text = which.is_string() ? which : texts.at(which.get<std::size_t>()).at("text");
     EXPECT_TRUE(golden::same_ids(sample["ids"], t.encode(text, false))) << folder << " text " << which.dump();
   }

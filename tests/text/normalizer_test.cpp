@@ -18,8 +18,8 @@ std::string whole(const std::string& text, int form) {
   return out;
 }
 std::string normalised(const std::string& text, const char* name) {
-  const nlohmann::json json{{"type", name}};
-  return normalizer(component(json, "f"))(text);
+  const json value = json::object{{"type", name}};
+  return normalizer(component(value, "f"))(text);
 }
 
 // Every character between others with which it could compose or change places: a letter, a Hangul syllable, an accent.

@@ -37,7 +37,7 @@ TEST(text_set, every_fault_is_named_with_its_line) {
   EXPECT_MESSAGE(read("{\"id\":\"\",\"text\":\"x\"}"), "t.jsonl:1: id: expected at least one character");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":null}"), "t.jsonl:1: text: expected a string, got null");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"x\",\"domain\":3}"), "t.jsonl:1: domain: expected a string, got number");
-  EXPECT_MESSAGE(read("{\"id\":\"a\",\"id\":\"b\",\"text\":\"x\"}"), "t.jsonl:1: id: expected once, got it twice");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"id\":\"b\",\"text\":\"x\"}"), "t.jsonl:1: JSON key \"id\" appears twice");
   EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"y\"}\n" + good), "t.jsonl:3: id: expected a new one, got a of line 1");
   EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"\xc3(\"}"), "t.jsonl:2: expected UTF-8, got an invalid sequence at byte 18");
   EXPECT_MESSAGE(read(good + "\n" + good), "t.jsonl:2: expected a text, got an empty line");

@@ -3,32 +3,33 @@
 #include "llmap/core/parallel.hpp"
 #include "support/golden_tokenizers.hpp"
 #include "support/message_of.hpp"
+#include "support/own_json.hpp"
 #include "support/temporary_folder.hpp"
 #include <thread>
 
 using namespace llmap;
-using json = nlohmann::json;
+using document = nlohmann::json;
 
 namespace {
 
-json small() {
-  return json::parse(R"({"version":"1.0","added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false}],
+document small() {
+  return document::parse(R"({"version":"1.0","added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false}],
     "normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
     "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A"}}],
       "special_tokens":{"<s>":{"id":"<s>","ids":[3],"tokens":["<s>"]}}},
     "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})");
 }
-tokenizer from(const json& j) { return tokenizer::from_json(j, "f.json"); }
+tokenizer from(const document& j) { return tokenizer::from_json(golden::own(j), "f.json"); }
 /// The small tokenizer with the value at a JSON pointer replaced.
-tokenizer with(const char* pointer, const json& value) {
-  json j = small();
-  j[json::json_pointer(pointer)] = value;
+tokenizer with(const char* pointer, const document& value) {
+  document j = small();
+  j[document::json_pointer(pointer)] = value;
   return from(j);
 }
 using list = std::vector<std::int32_t>;
 
 TEST(tokenizer, the_small_one_works) {
-  const tokenizer t = tokenizer::from_json(small(), "f.json", "<s>");
+  const tokenizer t = tokenizer::from_json(golden::own(small()), "f.json", "<s>");
   EXPECT_EQ(t.encode("ab<s>b"), (list{3, 2, 3, 1}));
   EXPECT_EQ(t.encode("ab", false), (list{2}));
   EXPECT_EQ(t.encode(""), (list{3}));
@@ -54,15 +55,15 @@ TEST(tokenizer, unknown_kinds_are_refused_by_name) {
 }
 
 TEST(tokenizer, wrong_types_are_named) {
-  EXPECT_MESSAGE(from(json::array()), "f.json: expected an object, got an array of 0");
-  EXPECT_MESSAGE(from(json::object()), "f.json: model: missing");
+  EXPECT_MESSAGE(from(document::array()), "f.json: expected an object, got an array of 0");
+  EXPECT_MESSAGE(from(document::object()), "f.json: model: missing");
   EXPECT_MESSAGE(with("/model", 3), "f.json.model: expected an object, got 3");
-  EXPECT_MESSAGE(with("/model/vocab", json::array({1})), "f.json.model.vocab: expected an object of token: id, got an array of 1");
-  EXPECT_MESSAGE(with("/model/vocab", json::object()), "f.json.model.vocab: expected at least one token");
+  EXPECT_MESSAGE(with("/model/vocab", document::array({1})), "f.json.model.vocab: expected an object of token: id, got an array of 1");
+  EXPECT_MESSAGE(with("/model/vocab", document::object()), "f.json.model.vocab: expected at least one token");
   EXPECT_MESSAGE(with("/model/merges", 1), "f.json.model.merges: expected an array, got 1");
-  EXPECT_MESSAGE(with("/model/merges", json::array({"a b", json::array({"a", "b"})})), "f.json.model.merges[1]: expected a string");
-  EXPECT_MESSAGE(with("/model/merges", json::array({json::array({"a", 1})})), "f.json.model.merges[0][1]: expected a string, got 1");
-  EXPECT_MESSAGE(with("/model/merges", json::array({json::array({"a"})})), "f.json.model.merges[0]: expected an array of two tokens");
+  EXPECT_MESSAGE(with("/model/merges", document::array({"a b", document::array({"a", "b"})})), "f.json.model.merges[1]: expected a string");
+  EXPECT_MESSAGE(with("/model/merges", document::array({document::array({"a", 1})})), "f.json.model.merges[0][1]: expected a string, got 1");
+  EXPECT_MESSAGE(with("/model/merges", document::array({document::array({"a"})})), "f.json.model.merges[0]: expected an array of two tokens");
   EXPECT_MESSAGE(with("/model/merges", {"a b c"}), "f.json.model.merges[0]: expected two tokens and one blank", "got \"a b c\"");
   EXPECT_MESSAGE(with("/model/merges", {"a x"}), "f.json.model.merges[0]: expected tokens of the vocabulary, got x");
   EXPECT_MESSAGE(with("/model/merges", {"b a"}), "f.json.model.merges[0]: expected tokens of the vocabulary, got ba");
@@ -75,14 +76,14 @@ TEST(tokenizer, wrong_types_are_named) {
   EXPECT_MESSAGE(with("/added_tokens/0", nullptr), "f.json.added_tokens[0]: expected an object, got null");
   EXPECT_MESSAGE(with("/added_tokens/0/lstrip", 1), "f.json.added_tokens[0].lstrip: expected true or false, got 1");
   EXPECT_MESSAGE(with("/post_processor/single", "A"), "f.json.post_processor.single: expected an array, got \"A\"");
-  EXPECT_MESSAGE(with("/post_processor/single", json::array()), "f.json.post_processor.single: expected a template with a Sequence");
-  EXPECT_MESSAGE(with("/post_processor/special_tokens", json::object()), "f.json.post_processor.special_tokens: <s>: missing");
+  EXPECT_MESSAGE(with("/post_processor/single", document::array()), "f.json.post_processor.single: expected a template with a Sequence");
+  EXPECT_MESSAGE(with("/post_processor/special_tokens", document::object()), "f.json.post_processor.special_tokens: <s>: missing");
   EXPECT_MESSAGE(with("/post_processor", {{"type", "BertProcessing"}, {"cls", {"x"}}, {"sep", {"x", 1}}}),
                  "f.json.post_processor.cls: expected an array of at least 2, got an array of 1");
 }
 
 TEST(tokenizer, ids_out_of_range_are_named) {
-  for (const json& id : {json(-1), json(1ll << 28), json(1ull << 63), json(1e300), json("0"), json(nullptr), json(1.5), json(true)}) {
+  for (const document& id : {document(-1), document(1ll << 28), document(1ull << 63), document(1e300), document("0"), document(nullptr), document(1.5), document(true)}) {
     EXPECT_MESSAGE(with("/model/vocab/a", id), "f.json.model.vocab.a: expected a token id (0 to 268435455), got ");
     if (!id.is_null()) EXPECT_MESSAGE(with("/added_tokens/0/id", id), "f.json.added_tokens[0].id: expected a token id");
     EXPECT_MESSAGE(with("/post_processor/special_tokens/<s>/ids/0", id), "f.json.post_processor.special_tokens.<s>.ids[0]: expected a token id");
@@ -105,11 +106,11 @@ TEST(tokenizer, deep_nesting_is_refused) {
     EXPECT_MESSAGE(load(text), "tokenizer.json: expected JSON nested at most 64 deep, got more");
   }
   for (const char* kind : {"normalizer", "pre_tokenizer", "post_processor"}) {
-    json component{{"type", "Sequence"}};
+    document component{{"type", "Sequence"}};
     const std::string inside = kind[0] == 'n' ? "normalizers" : kind[1] == 'r' ? "pretokenizers" : "processors";
-    component[inside] = json::array();
-    for (int i = 0; i < 20; ++i) component = {{"type", "Sequence"}, {inside, json::array({component})}};
-    json j = small();
+    component[inside] = document::array();
+    for (int i = 0; i < 20; ++i) component = {{"type", "Sequence"}, {inside, document::array({component})}};
+    document j = small();
     j[kind] = component;
     EXPECT_MESSAGE(from(j), "expected Sequence nested at most 16 deep, got more");
   }
@@ -120,7 +121,7 @@ TEST(tokenizer, damaged_files_never_crash) {
   const std::string good = small().dump();
   const auto attempt = [&](const std::string& text) {
     try {
-      (void)from(parse_text_json(text, "f.json")).encode("ab a<s>");
+      (void)tokenizer::from_json(parse_json(text, "f.json"), "f.json").encode("ab a<s>");
     } catch (const error&) {
       return false;
     }
@@ -139,18 +140,18 @@ TEST(tokenizer, damaged_files_never_crash) {
 // Every value of the tree, one after the other, replaced by something of another type.
 TEST(tokenizer, misplaced_values_never_crash) {
   for (const char* name : {"llama2", "gpt2", "qwen2"}) {
-    json j = golden::read_json(golden::tokenizer_folder() / name / "tokenizer.json");
+    document j = golden::read_json(golden::tokenizer_folder() / name / "tokenizer.json");
     j["model"]["merges"].erase(j["model"]["merges"].begin() + 3, j["model"]["merges"].end());
-    const json flat = j.flatten();
+    const document flat = j.flatten();
     std::size_t number = 0;
     for (const auto& [pointer, value] : flat.items()) {
       if (pointer.starts_with("/model/vocab") && ++number % 100 != 0) continue;
-      for (const json& other : {json(nullptr), json(-1), json(1e30), json("\xed\x9f\xbf<s>"), json::array(), json::object(), json(true), json(json::array({json::array({1})}))}) {
-        for (json::json_pointer at(pointer); !at.empty(); at = at.parent_pointer()) {
-          json changed = j;
+      for (const document& other : {document(nullptr), document(-1), document(1e30), document("\xed\x9f\xbf<s>"), document::array(), document::object(), document(true), document(document::array({document::array({1})}))}) {
+        for (document::json_pointer at(pointer); !at.empty(); at = at.parent_pointer()) {
+          document changed = j;
           changed[at] = other;
           try {
-            (void)tokenizer::from_json(changed, "f.json").encode("ab <s> \xe2\x96\x81 12");
+            (void)tokenizer::from_json(golden::own(changed), "f.json").encode("ab <s> \xe2\x96\x81 12");
           } catch (const error&) {
           }
         }
@@ -193,18 +194,18 @@ TEST(tokenizer, invalid_text_is_refused) {
 }
 
 TEST(tokenizer, replacements_that_explode_are_refused) {
-  const json grow{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(2000, 'a')}};
-  const tokenizer t = with("/normalizer", {{"type", "Sequence"}, {"normalizers", json::array({grow, grow, grow})}});
+  const document grow{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(2000, 'a')}};
+  const tokenizer t = with("/normalizer", {{"type", "Sequence"}, {"normalizers", document::array({grow, grow, grow})}});
   EXPECT_MESSAGE(t.encode("a"), "the normalised text grows beyond 1 GiB");
 }
 
 // 16 threads on one tokenizer give what one thread gives.
 TEST(tokenizer, threads_agree) {
-  const json texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
+  const document texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
   for (const char* name : {"llama2", "gpt2", "qwen2", "opt"}) {
     const tokenizer t = tokenizer::load(golden::tokenizer_folder() / name);
     std::vector<list> expected;
-    for (const json& text : texts) expected.push_back(t.encode(text.at("text").get<std::string>()));
+    for (const document& text : texts) expected.push_back(t.encode(text.at("text").get<std::string>()));
     std::vector<int> wrong(16, 0);
     std::vector<std::thread> threads;
     for (std::size_t k = 0; k < wrong.size(); ++k)
@@ -222,7 +223,7 @@ TEST(tokenizer, threads_agree) {
 // A special token separates: the text before it and the text after it are encoded as if alone. Only where nothing
 // depends on being first in the input.
 TEST(tokenizer, special_tokens_separate) {
-  const json texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
+  const document texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
   for (const auto& [name, special] : {std::pair{"gpt2", "<|endoftext|>"}, {"qwen2", "<|endoftext|>"}, {"llama2", "</s>"}}) {
     const tokenizer t = tokenizer::load(golden::tokenizer_folder() / name);
     const list middle = t.encode(special, false);

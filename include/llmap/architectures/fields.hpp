@@ -85,12 +85,13 @@ inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positi
     rope.original_positions = top_level ? c.positive("original_max_position_embeddings", 1) : static_cast<double>(positions);
     rope.factor = top_level ? static_cast<double>(positions) / rope.original_positions : factor();
     for (auto [key, list] : {std::pair{"short_factor", &rope.short_factor}, std::pair{"long_factor", &rope.long_factor}}) {
-      const auto* values = scaling->find(key);
-      if (!values || !values->is_array() || values->size() != static_cast<std::size_t>(dims / 2))
+      const json* values = scaling->find(key);
+      if (!values || !values->items() || values->items()->size() != static_cast<std::size_t>(dims / 2))
         fail(scaling->where(), ": ", key, ": expected ", dims / 2, " numbers");
-      for (const auto& v : *values) {
-        if (!v.is_number() || !(v.get<double>() > 0)) scaling->wrong(key, v, "positive numbers");
-        list->push_back(v.get<double>());
+      for (const json& v : *values->items()) {
+        const auto number = v.number();
+        if (!number || !(*number > 0) || !std::isfinite(*number)) scaling->wrong(key, v, "positive numbers");
+        list->push_back(*number);
       }
     }
     if (!scaling->absent("attention_factor")) rope.attention_factor = scaling->positive("attention_factor", 1);
@@ -103,13 +104,13 @@ inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positi
 
 /// layer_types[i] == "sliding_attention", or `otherwise(i)` where the config has no layer_types.
 template <class Otherwise> bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
-  const auto* types = c.find("layer_types");
+  const json* types = c.find("layer_types");
   if (!types || types->is_null()) return otherwise(i);
-  if (!types->is_array() || types->size() != static_cast<std::size_t>(layers))
+  if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
     c.wrong("layer_types", *types, "one entry a layer (" + std::to_string(layers) + ")");
-  const auto& entry = (*types)[static_cast<std::size_t>(i)];
-  if (entry == "sliding_attention") return true;
-  if (entry == "full_attention") return false;
+  const json& entry = (*types->items())[static_cast<std::size_t>(i)];
+  if (entry.string() && *entry.string() == "sliding_attention") return true;
+  if (entry.string() && *entry.string() == "full_attention") return false;
   c.wrong("layer_types", entry, "full_attention or sliding_attention");
 }
 

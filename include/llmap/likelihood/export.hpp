@@ -120,16 +120,17 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
     copy("flags", m.flags.data());
   }
   const std::filesystem::path names_file = names_path(path);
-  nlohmann::json names = nlohmann::json::object();
+  json names = json::object();
   if (std::filesystem::exists(names_file)) names = read_json_file(names_file);
+  if (!names.members()) fail(names_file.string(), ": expected an object with models and texts, got ", names.kind());
   const auto list = [&](const char* key, std::int64_t count, const char* otherwise) {
     std::vector<std::string> out;
-    if (names.contains(key)) {
-      if (!names[key].is_array() || names[key].size() != static_cast<std::size_t>(count))
+    if (const json* listed = names.find(key)) {
+      if (!listed->items() || listed->items()->size() != static_cast<std::size_t>(count))
         fail(names_file.string(), ": ", key, ": expected ", count, " names");
-      for (const auto& n : names[key]) {
-        if (!n.is_string()) fail(names_file.string(), ": ", key, ": expected strings");
-        out.push_back(n.get<std::string>());
+      for (const json& name : *listed->items()) {
+        if (!name.string()) fail(names_file.string(), ": ", key, ": expected strings");
+        out.push_back(*name.string());
       }
     } else if (otherwise) {
       for (std::int64_t i = 0; i < count; ++i) out.push_back(otherwise + std::to_string(i));
@@ -140,7 +141,7 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   m.texts = list("texts", N, "text ");
   m.domains = list("domains", N, nullptr);
   m.documents = list("documents", N, nullptr);
-  if (names.contains("families")) m.groups["family"] = list("families", K, nullptr);
+  if (names.find("families")) m.groups["family"] = list("families", K, nullptr);
   return m;
 }
 

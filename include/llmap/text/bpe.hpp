@@ -26,7 +26,7 @@ public:
   /// `pieces_are_bytes`: what encode gets are bytes, which the vocabulary writes as byte characters (byte_level.hpp).
   explicit bpe(const component& c, bool pieces_are_bytes = false) : pieces_are_bytes_(pieces_are_bytes) {
     read_vocabulary(c.at("vocab"));
-    if (!c.absent("dropout") && c.at("dropout").json() != 0) c.at("dropout").wrong("null or 0");
+    if (!c.absent("dropout") && c.at("dropout").value().number() != 0.0) c.at("dropout").wrong("null or 0");
     fuse_unknown_ = c.flag("fuse_unk", false);
     ignore_merges_ = c.flag("ignore_merges", false);
     if (!c.absent("continuing_subword_prefix")) prefix_ = c.at("continuing_subword_prefix").text();
@@ -85,10 +85,12 @@ private:
     const auto& vocabulary = c.members("an object of token: id");
     if (vocabulary.empty()) c.wrong("at least one token");
     ids_ = token_table(vocabulary.size());
-    for (const auto& [token, id] : vocabulary) {
-      if (!component::is_id(id)) (void)component(id, c.where() + "." + token.substr(0, 40)).id();
-      ids_.set(token, id.get<std::int32_t>());
-      largest_id_ = std::max(largest_id_, id.get<std::int32_t>());
+    for (const auto& [token, value] : vocabulary) {
+      const auto number = value.integer();
+      const std::int32_t id = number && *number >= 0 && *number < token_id_limit ? static_cast<std::int32_t>(*number)
+                            : component(value, c.where() + "." + token.substr(0, 40)).id(); // an error
+      ids_.set(token, id);
+      largest_id_ = std::max(largest_id_, id);
     }
     for (char32_t v = 0; v < characters_.size(); ++v) {
       std::string name;
@@ -99,26 +101,28 @@ private:
 
   /// Rank = position. Either all "left right" or all ["left", "right"].
   void read_merges(const component& c) {
-    const std::size_t count = c.size();
-    merges_ = merge_table(count);
-    const bool as_strings = count > 0 && c.json()[0].is_string();
+    const json::array& items = c.items();
+    merges_ = merge_table(items.size());
+    const bool as_strings = !items.empty() && items[0].string();
     std::int32_t rank = 0;
     std::string joined;
-    for (std::size_t i = 0; i < count; ++i) {
-      const nlohmann::json& entry = c.json()[i];
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const json& entry = items[i];
       std::string_view left, right;
       if (as_strings) {
-        if (!entry.is_string()) c.at(i).wrong("a string, as the merges before it");
-        const std::string_view text = entry.get_ref<const std::string&>();
+        if (!entry.string()) c.at(i).wrong("a string, as the merges before it");
+        const std::string_view text = *entry.string();
         if (text.starts_with("#version")) continue;
         const auto blank = text.find(' ');
         if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos)
           c.at(i).wrong("two tokens and one blank between them");
         left = text.substr(0, blank), right = text.substr(blank + 1);
       } else {
-        if (!entry.is_array() || entry.size() != 2) c.at(i).wrong("an array of two tokens");
-        left = entry[0].is_string() ? entry[0].get_ref<const std::string&>() : c.at(i).at(0).text();
-        right = entry[1].is_string() ? entry[1].get_ref<const std::string&>() : c.at(i).at(1).text();
+        const json::array* pair = entry.items();
+        if (!pair || pair->size() != 2) c.at(i).wrong("an array of two tokens");
+        const std::string *first = (*pair)[0].string(), *second = (*pair)[1].string();
+        left = first ? *first : c.at(i).at(0).text(); // or an error
+        right = second ? *second : c.at(i).at(1).text();
       }
       joined.assign(left).append(right.substr(right.starts_with(prefix_) ? prefix_.size() : 0));
       const auto known = [&](std::string_view token) {

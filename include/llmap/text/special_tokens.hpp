@@ -59,10 +59,11 @@ private:
   }
   /// A special token is written as its content, or as an object with flags.
   static const std::string& content_of(const component& c) {
-    return c.json().is_object() ? c.at("content").text() : c.text();
+    return c.value().members() ? c.at("content").text() : c.text();
   }
   bool is_null(const char* key) const {
-    return files_.config.is_object() && files_.config.contains(key) && files_.config[key].is_null();
+    const json* value = files_.config.find(key);
+    return value && value->is_null();
   }
 
   void read_file(const component& file) {
@@ -94,12 +95,10 @@ private:
     for (const auto& [id, content] : by_id) {
       added_token t;
       t.content = content;
-      const auto says = [&](const nlohmann::json& value) { return value.is_string() && value.get_ref<const std::string&>() == content; };
-      if (files_.special_map.is_object())
-        for (const auto& [key, value] : files_.special_map_component().members()) {
-          const auto inner = value.is_object() ? value.find("content") : value.end();
-          t.special = t.special || says(value) || (value.is_object() && inner != value.end() && says(*inner));
-        }
+      const auto says = [&](const json* value) { return value && value->string() && *value->string() == content; };
+      if (!files_.special_map.is_null())
+        for (const auto& [key, value] : files_.special_map_component().members())
+          t.special = t.special || says(&value) || says(value.find("content"));
       t.normalized = !t.special;
       add(std::move(t));
     }
@@ -110,7 +109,7 @@ private:
     if (tokens_.find(content)) return;
     added_token t;
     t.normalized = false;
-    if (value.json().is_object()) t = token_of(value);
+    if (value.value().members()) t = token_of(value);
     t.content = content;
     t.special = true;
     add(std::move(t));
@@ -121,7 +120,7 @@ private:
     const component& source = !config.absent(key) ? config : map;
     if (!source.absent(key)) return add_named(source.at(key));
     if (otherwise.empty() || is_null(key)) return;
-    const nlohmann::json name = std::string(otherwise);
+    const json name = otherwise;
     add_named({name, key});
   }
 

@@ -3,14 +3,11 @@
 // message starts with FILE:LINE.
 #pragma once
 #include "llmap/core/error.hpp"
-#include "llmap/core/utf8.hpp"
-#include "llmap/text/component.hpp"
+#include "llmap/core/json.hpp"
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -30,25 +27,16 @@ struct text_set {
 
 namespace detail {
 
-/// One line of a text set. A key given twice would hide a value, so it is refused.
+/// One line of a text set.
 inline text_item read_text_item(std::string_view line, const std::string& where) {
-  std::set<std::string> keys;
-  const auto each = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !keys.insert(value.get<std::string>()).second)
-      fail(where, ": ", value.get<std::string>(), ": expected once, got it twice");
-    return true;
-  };
-  const nlohmann::json object = parse_text_json(line, where, each);
-  if (!object.is_object()) fail(where, ": expected an object with id and text, got ", object.type_name());
+  const json object = parse_json(line, where);
+  if (!object.members()) fail(where, ": expected an object with id and text, got ", object.kind());
   const auto field = [&](const char* name, bool required) {
-    const auto it = object.find(name);
-    if (it == object.end()) {
-      if (required) fail(where, ": ", name, ": expected a string, got none");
-      return std::string();
-    }
-    if (!required && it->is_null()) return std::string();
-    if (!it->is_string()) fail(where, ": ", name, ": expected a string, got ", it->type_name());
-    return it->get<std::string>();
+    const json* value = object.find(name);
+    if (!required && (!value || value->is_null())) return std::string();
+    if (!value) fail(where, ": ", name, ": expected a string, got none");
+    if (!value->string()) fail(where, ": ", name, ": expected a string, got ", value->kind());
+    return *value->string();
   };
   text_item item{field("id", true), field("text", true), field("domain", false), field("document", false)};
   if (item.id.empty()) fail(where, ": id: expected at least one character, got an empty string");

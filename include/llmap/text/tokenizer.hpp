@@ -38,18 +38,15 @@ public:
 
   /// From the content of a tokenizer.json alone: its own template, no class rules. `where` starts every message;
   /// `bos` and `eos` name tokens of the file, empty for none.
-  static tokenizer from_json(const nlohmann::json& json, const std::string& where, const std::string& bos = "", const std::string& eos = "") {
+  static tokenizer from_json(const json& content, const std::string& where, const std::string& bos = "", const std::string& eos = "") {
     tokenizer_files files;
     files.where = where;
-    files.config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
-    if (!bos.empty()) files.config["bos_token"] = bos;
-    if (!eos.empty()) files.config["eos_token"] = eos;
-    try {
-      files.canonical = json.dump() + files.config.dump();
-    } catch (const nlohmann::json::exception&) {
-      fail(where, ": expected strings in UTF-8, got others");
-    }
-    return {files, json};
+    json::object config{{"tokenizer_class", "PreTrainedTokenizerFast"}};
+    if (!bos.empty()) config.push_back({"bos_token", bos});
+    if (!eos.empty()) config.push_back({"eos_token", eos});
+    files.config = std::move(config);
+    files.canonical = canonical_text(content) + canonical_text(files.config);
+    return {files, content};
   }
 
   /// Ids of a text; with what the template puts around it unless add_special is false. Invalid UTF-8 is an
@@ -86,9 +83,9 @@ private:
   std::int32_t largest_id_ = -1;
   std::string canonical_;
 
-  tokenizer(const tokenizer_files& files, const nlohmann::json& json) : canonical_(files.canonical) {
-    const component file(json, files.where), config = files.config_component();
-    if (!file.absent("version") && file.at("version").json() != "1.0") file.at("version").wrong("\"1.0\"");
+  tokenizer(const tokenizer_files& files, const json& content) : canonical_(files.canonical) {
+    const component file(content, files.where), config = files.config_component();
+    if (!file.absent("version") && file.at("version").text() != "1.0") file.at("version").wrong("\"1.0\"");
     const component model = file.at("model");
     if (!model.absent("type") && model.type() != "BPE") model.unknown("BPE");
     if (!file.absent("pre_tokenizer")) pre_tokenizer_ = pre_tokenizer(file.at("pre_tokenizer"));

@@ -21,10 +21,10 @@ struct tokenizer_files {
   std::string where;            // the file that `tokenizer` stands for
   bool from_vocabulary = false; // there is no tokenizer.json
   std::string tokenizer, merges; // texts of tokenizer.json, or of vocab.json and merges.txt
-  nlohmann::json config;        // tokenizer_config.json; this and the next may be null: no such file
-  nlohmann::json model_config;  // config.json, of which only model_type counts
-  nlohmann::json special_map;   // special_tokens_map.json
-  nlohmann::json added;         // added_tokens.json
+  json config;                  // tokenizer_config.json; this and the next may be null: no such file
+  json model_config;            // config.json, of which only model_type counts
+  json special_map;             // special_tokens_map.json
+  json added;                   // added_tokens.json
   std::string canonical;        // equal for two tokenizers only if they give the same ids
 
   component config_component() const { return {config, path("tokenizer_config.json")}; }
@@ -62,19 +62,19 @@ inline std::string read_regular_file(const std::filesystem::path& path) {
   return text;
 }
 
-inline nlohmann::json parse_object(std::string_view text, const std::string& where) {
-  nlohmann::json json = parse_text_json(text, where);
-  if (!json.is_object()) component(json, where).wrong("an object");
-  return json;
+inline json parse_object(std::string_view text, const std::string& where) {
+  json value = parse_json(text, where);
+  if (!value.members()) component(value, where).wrong("an object");
+  return value;
 }
 
 /// Null if there is no such file.
-inline nlohmann::json read_object(const std::filesystem::path& path, std::string* text_out = nullptr) {
-  if (!is_there(path)) return nullptr;
+inline json read_object(const std::filesystem::path& path, std::string* text_out = nullptr) {
+  if (!is_there(path)) return {};
   std::string text = read_regular_file(path);
-  nlohmann::json json = parse_object(text, path.string());
+  json value = parse_object(text, path.string());
   if (text_out) *text_out = std::move(text);
-  return json;
+  return value;
 }
 
 /// Name, length, content: no two lists of parts give the same bytes.
@@ -85,26 +85,26 @@ inline void append_part(std::string& canonical, std::string_view name, std::stri
 }
 
 /// The fields of tokenizer_config.json that can change ids; chat templates and the like do not.
-inline std::string deciding_fields(const nlohmann::json& config) {
-  nlohmann::json kept = nlohmann::json::object();
+inline std::string deciding_fields(const json& config) {
+  json::object kept;
   for (const char* key : {"tokenizer_class", "add_bos_token", "add_eos_token", "add_prefix_space", "bos_token", "eos_token",
                           "unk_token", "pad_token", "additional_special_tokens", "added_tokens_decoder", "split_special_tokens"})
-    if (config.is_object() && config.contains(key)) kept[key] = config[key];
-  return kept.dump();
+    if (const json* value = config.find(key)) kept.push_back({key, *value});
+  return canonical_text(std::move(kept));
 }
 
 /// Cut at one expression after the other, then write the bytes as characters.
-inline nlohmann::json regex_and_byte_level(std::initializer_list<std::string_view> patterns) {
-  nlohmann::json steps = nlohmann::json::array();
+inline json regex_and_byte_level(std::initializer_list<std::string_view> patterns) {
+  json::array steps;
   for (const std::string_view pattern : patterns)
-    steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}});
-  steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+    steps.push_back(json::object{{"type", "Split"}, {"pattern", json::object{{"Regex", pattern}}}, {"behavior", "Isolated"}});
+  steps.push_back(json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
+  return json::object{{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
 }
 
 /// vocab.json and merges.txt as the tokenizer.json that the folder's class would make of them.
-inline nlohmann::json from_vocabulary_files(const tokenizer_files& files) {
-  nlohmann::json json{{"model", {{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where)}, {"merges", nlohmann::json::array()}}}};
+inline json from_vocabulary_files(const tokenizer_files& files) {
+  json::array merges;
   if (const auto bad = invalid_utf8(files.merges)) fail(files.path("merges.txt"), ": expected UTF-8, got an invalid sequence at byte ", *bad);
   std::string_view rest = files.merges;
   while (!rest.empty()) {
@@ -112,18 +112,16 @@ inline nlohmann::json from_vocabulary_files(const tokenizer_files& files) {
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty() && !line.starts_with("#version")) json["model"]["merges"].push_back(line);
+    if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   }
+  json::object model{{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where)}, {"merges", std::move(merges)}};
   const std::string_view kind = files.kind().name;
-  if (kind == "GPT2") {
-    json["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
-  } else if (kind == "Qwen2") {
-    json["normalizer"] = {{"type", "NFC"}};
-    json["pre_tokenizer"] = regex_and_byte_level({qwen2_pattern});
-  } else {
-    fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
-  }
-  return json;
+  if (kind == "GPT2")
+    return json::object{{"model", std::move(model)}, {"pre_tokenizer", json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
+  if (kind == "Qwen2")
+    return json::object{{"model", std::move(model)}, {"normalizer", json::object{{"type", "NFC"}}},
+                        {"pre_tokenizer", regex_and_byte_level({qwen2_pattern})}};
+  fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
 }
 
 } // namespace detail
@@ -157,7 +155,7 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
 }
 
 /// tokenizer.json, or what vocab.json and merges.txt amount to.
-inline nlohmann::json parse_tokenizer(const tokenizer_files& files) {
+inline json parse_tokenizer(const tokenizer_files& files) {
   return files.from_vocabulary ? detail::from_vocabulary_files(files) : detail::parse_object(files.tokenizer, files.where);
 }
 

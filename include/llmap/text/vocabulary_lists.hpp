@@ -53,13 +53,13 @@ inline void check_lists(const vocabulary_lists& v, const std::string& where) {
 }
 
 /// The pre_tokenizer of a tokenizer.json by the name that GGUF has for it (tokenizer.ggml.pre).
-inline nlohmann::json named_pre_tokenizer(std::string_view name, const std::string& where) {
+inline json named_pre_tokenizer(std::string_view name, const std::string& where) {
   const auto one_of = [&](auto... names) { return ((name == names) || ...); };
-  const nlohmann::json gpt2{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
+  const json gpt2 = json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
   if (one_of("gpt-2", "phi-2", "mpt", "olmo", "jais")) return gpt2;
   if (one_of("starcoder", "smollm", "refact", "command-r", "codeshell")) {
-    const nlohmann::json digits{{"type", "Digits"}, {"individual_digits", true}};
-    return {{"type", "Sequence"}, {"pretokenizers", nlohmann::json::array({digits, gpt2})}};
+    const json digits = json::object{{"type", "Digits"}, {"individual_digits", true}};
+    return json::object{{"type", "Sequence"}, {"pretokenizers", json::array{digits, gpt2}}};
   }
   if (one_of("llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe")) return regex_and_byte_level({llama3_pattern});
   if (one_of("qwen2", "stablelm2", "deepseek-r1-qwen")) return regex_and_byte_level({qwen2_pattern});
@@ -73,34 +73,45 @@ inline nlohmann::json named_pre_tokenizer(std::string_view name, const std::stri
               "(and names of the same expressions), got ", name);
 }
 
-/// What both kinds have: the vocabulary, the tokens that are cut out before the model, the template.
-inline nlohmann::json common_part(const vocabulary_lists& v) {
-  nlohmann::json json{{"version", "1.0"}, {"added_tokens", nlohmann::json::array()}, {"model", {{"type", "BPE"}, {"merges", nlohmann::json::array()}}}};
-  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
-    json["model"]["vocab"][v.tokens[i]] = i;
-    const token_type type = v.types.empty() ? token_type::normal : v.types[i];
-    const bool special = type == token_type::control || type == token_type::unknown;
-    if (special || type == token_type::user_defined)
-      json["added_tokens"].push_back({{"id", i}, {"content", v.tokens[i]}, {"special", special}, {"normalized", false}});
+/// The tokens that are cut out before the model.
+inline json::array added_tokens(const vocabulary_lists& v) {
+  json::array added;
+  for (std::size_t i = 0; i < v.types.size(); ++i) {
+    const bool special = v.types[i] == token_type::control || v.types[i] == token_type::unknown;
+    if (special || v.types[i] == token_type::user_defined)
+      added.push_back(json::object{{"id", i}, {"content", v.tokens[i]}, {"special", special}, {"normalized", false}});
   }
-  nlohmann::json single = nlohmann::json::array(), ids = nlohmann::json::object();
+  return added;
+}
+
+/// BOS and EOS around a text, where they are wanted.
+inline json::object template_of(const vocabulary_lists& v) {
+  json::array single;
+  json::object ids;
   const auto insert = [&](bool wanted, const std::optional<std::int32_t>& id, const char* name) {
     if (!wanted) return;
-    single.push_back({{"SpecialToken", {{"id", name}}}});
-    ids[name] = {{"ids", nlohmann::json::array({*id})}};
+    single.push_back(json::object{{"SpecialToken", json::object{{"id", name}}}});
+    ids.push_back({name, json::object{{"ids", json::array{*id}}}});
   };
   insert(v.add_bos, v.bos, "bos");
-  single.push_back({{"Sequence", {{"id", "A"}}}});
+  single.push_back(json::object{{"Sequence", json::object{{"id", "A"}}}});
   insert(v.add_eos, v.eos, "eos");
-  json["post_processor"] = {{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", ids}};
-  if (v.unknown) json["model"]["unk_token"] = v.tokens[static_cast<std::size_t>(*v.unknown)];
-  return json;
+  return {{"type", "TemplateProcessing"}, {"single", std::move(single)}, {"special_tokens", std::move(ids)}};
+}
+
+/// The model without what only one kind has.
+inline json::object model_of(const vocabulary_lists& v, json::array merges) {
+  json::object vocabulary;
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) vocabulary.push_back({v.tokens[i], i});
+  json::object model{{"type", "BPE"}, {"vocab", std::move(vocabulary)}, {"merges", std::move(merges)}};
+  if (v.unknown) model.push_back({"unk_token", v.tokens[static_cast<std::size_t>(*v.unknown)]});
+  return model;
 }
 
 /// The merges that a SentencePiece model implies: every way to cut a token into two tokens; the best score of the
 /// result first, then the longer left part, then the longer right part (lengths in characters), then the order of
 /// tokens and of left and right ids. This is how transformers rebuilds them.
-inline nlohmann::json merges_of_scores(const vocabulary_lists& v) {
+inline json::array merges_of_scores(const vocabulary_lists& v) {
   std::unordered_map<std::string_view, std::size_t> id_of;
   for (std::size_t i = 0; i < v.tokens.size(); ++i) id_of.emplace(v.tokens[i], i);
   struct rule { std::size_t left, right, left_length, right_length; float score; };
@@ -123,14 +134,16 @@ inline nlohmann::json merges_of_scores(const vocabulary_lists& v) {
     if (a.score != b.score) return a.score > b.score;
     return a.left_length != b.left_length ? a.left_length > b.left_length : a.right_length > b.right_length;
   });
-  nlohmann::json merges = nlohmann::json::array();
-  for (const rule& r : rules) merges.push_back(nlohmann::json::array({v.tokens[r.left], v.tokens[r.right]}));
+  json::array merges;
+  for (const rule& r : rules) merges.push_back(json::array{v.tokens[r.left], v.tokens[r.right]});
   return merges;
 }
 
-inline tokenizer tokenizer_of_lists(const nlohmann::json& json, const vocabulary_lists& v, const std::string& where) {
+inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object model, json normalizer, json pre_tokenizer, const std::string& where) {
   const auto name = [&](const std::optional<std::int32_t>& id) { return id ? v.tokens[static_cast<std::size_t>(*id)] : std::string(); };
-  return tokenizer::from_json(json, where, name(v.bos), name(v.eos));
+  const json content = json::object{{"version", "1.0"}, {"added_tokens", added_tokens(v)}, {"normalizer", std::move(normalizer)},
+                                    {"pre_tokenizer", std::move(pre_tokenizer)}, {"post_processor", template_of(v)}, {"model", std::move(model)}};
+  return tokenizer::from_json(content, where, name(v.bos), name(v.eos));
 }
 
 } // namespace detail
@@ -139,15 +152,13 @@ inline tokenizer tokenizer_of_lists(const nlohmann::json& json, const vocabulary
 /// merge, because their merges do not reach every token.
 inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
-  nlohmann::json json = detail::common_part(v);
-  for (std::size_t i = 0; i < v.merges.size(); ++i) {
+  for (std::size_t i = 0; i < v.merges.size(); ++i)
     if (const auto bad = invalid_utf8(v.merges[i])) fail(where, ": merges[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
-    json["model"]["merges"].push_back(v.merges[i]);
-  }
-  json["pre_tokenizer"] = detail::named_pre_tokenizer(v.pre_tokenizer, where);
-  if (v.pre_tokenizer == "qwen2") json["normalizer"] = {{"type", "NFC"}};
-  if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") json["model"]["ignore_merges"] = true;
-  return detail::tokenizer_of_lists(json, v, where);
+  json pre_tokenizer = detail::named_pre_tokenizer(v.pre_tokenizer, where);
+  json::object model = detail::model_of(v, json::array(v.merges.begin(), v.merges.end()));
+  if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") model.push_back({"ignore_merges", true});
+  return detail::tokenizer_of_lists(v, std::move(model), v.pre_tokenizer == "qwen2" ? json::object{{"type", "NFC"}} : json(),
+                                    std::move(pre_tokenizer), where);
 }
 
 /// SentencePiece-style BPE with byte fallback, as Llama 2's: blanks become U+2581.
@@ -156,16 +167,14 @@ inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::s
   if (v.scores.size() != v.tokens.size()) fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
   for (std::size_t i = 0; i < v.scores.size(); ++i)
     if (!(v.scores[i] == v.scores[i])) fail(where, ": scores[", i, "]: expected a number, got NaN");
-  nlohmann::json json = detail::common_part(v);
-  json["model"]["merges"] = detail::merges_of_scores(v);
-  json["model"]["byte_fallback"] = true;
-  json["model"]["fuse_unk"] = true;
-  const std::string blank = "\xe2\x96\x81";
-  nlohmann::json steps = nlohmann::json::array();
-  if (v.add_space_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", blank}});
-  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", blank}});
-  json["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
-  return detail::tokenizer_of_lists(json, v, where);
+  json::object model = detail::model_of(v, detail::merges_of_scores(v));
+  model.push_back({"byte_fallback", true});
+  model.push_back({"fuse_unk", true});
+  const char* const blank = "\xe2\x96\x81";
+  json::array steps;
+  if (v.add_space_prefix) steps.push_back(json::object{{"type", "Prepend"}, {"prepend", blank}});
+  steps.push_back(json::object{{"type", "Replace"}, {"pattern", json::object{{"String", " "}}}, {"content", blank}});
+  return detail::tokenizer_of_lists(v, std::move(model), json::object{{"type", "Sequence"}, {"normalizers", std::move(steps)}}, {}, where);
 }
 
 } // namespace llmap

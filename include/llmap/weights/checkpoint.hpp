@@ -54,14 +54,14 @@ private:
   }
 
   void open_shards(const std::filesystem::path& folder, const std::filesystem::path& index_path) {
-    const nlohmann::json index = read_json_file(index_path);
+    const json index = read_json_file(index_path);
     const std::string where = index_path.string();
-    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-      fail(where, ": expected an object with weight_map");
+    const json* weight_map = index.find("weight_map");
+    if (!weight_map || !weight_map->members()) fail(where, ": expected an object with weight_map");
     std::map<std::string, std::size_t> number_of;
-    for (const auto& [tensor, shard] : index["weight_map"].items()) {
-      if (!shard.is_string()) fail(where, ": weight_map.", tensor, ": expected a file name");
-      const std::string name = shard.get<std::string>();
+    for (const auto& [tensor, shard] : *weight_map->members()) {
+      if (!shard.string()) fail(where, ": weight_map.", tensor, ": expected a file name");
+      const std::string& name = *shard.string();
       if (std::filesystem::path(name).filename() != name || name == "." || name == ".." || name.empty() ||
           name.find('\0') != std::string::npos)
         fail(where, ": weight_map.", tensor, ": expected a plain file name, got ", name);

@@ -13,8 +13,8 @@ namespace llmap {
 
 class config {
 public:
-  config(nlohmann::json fields, std::string where) : fields_(std::move(fields)), where_(std::move(where)) {
-    if (!fields_.is_object()) fail(where_, ": expected a JSON object");
+  config(json fields, std::string where) : fields_(std::move(fields)), where_(std::move(where)) {
+    if (!fields_.members()) fail(where_, ": expected a JSON object");
   }
   static config load(const std::filesystem::path& folder) {
     constexpr std::size_t max_bytes = 64 << 20;
@@ -23,14 +23,12 @@ public:
   }
 
   const std::string& where() const { return where_; }
-  const nlohmann::json& json() const { return fields_; }
 
   /// The value of a field, or nullptr where it is missing. `null` is a value.
-  const nlohmann::json* find(std::string_view names) const {
+  const json* find(std::string_view names) const {
     while (true) {
       const auto bar = names.find('|');
-      const auto it = fields_.find(std::string(names.substr(0, bar)));
-      if (it != fields_.end()) return &*it;
+      if (const json* value = fields_.find(names.substr(0, bar))) return value;
       if (bar == std::string_view::npos) return nullptr;
       names.remove_prefix(bar + 1);
     }
@@ -50,25 +48,18 @@ public:
                        std::int64_t most = 1 << 24) const {
     const auto* value = find(names);
     if (!value) return otherwise;
-    std::int64_t number = 0;
-    if (value->is_number_integer()) {
-      if (value->is_number_unsigned() && value->get<std::uint64_t>() > (std::uint64_t{1} << 62)) wrong(names, *value, "a smaller integer");
-      number = value->get<std::int64_t>();
-    } else if (value->is_number_float() && std::nearbyint(value->get<double>()) == value->get<double>() &&
-               std::abs(value->get<double>()) < 0x1p53) {
-      number = static_cast<std::int64_t>(value->get<double>());
-    } else {
-      wrong(names, *value, "an integer");
-    }
-    if (number < least || number > most)
+    const auto real = value->number();
+    if (!real || std::nearbyint(*real) != *real) wrong(names, *value, "an integer");
+    if (!(*real >= static_cast<double>(least) && *real <= static_cast<double>(most)))
       wrong(names, *value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
-    return number;
+    return value->integer().value_or(static_cast<std::int64_t>(*real));
   }
   double real(std::string_view names, double otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
-    if (!value->is_number() || !std::isfinite(value->get<double>())) wrong(names, *value, "a finite number");
-    return value->get<double>();
+    const auto number = value->number();
+    if (!number || !std::isfinite(*number)) wrong(names, *value, "a finite number");
+    return *number;
   }
   double positive(std::string_view names, double otherwise) const {
     const double number = real(names, otherwise);
@@ -78,31 +69,32 @@ public:
   bool boolean(std::string_view names, bool otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
-    if (!value->is_boolean()) wrong(names, *value, "true or false");
-    return value->get<bool>();
+    const auto truth = value->boolean();
+    if (!truth) wrong(names, *value, "true or false");
+    return *truth;
   }
   std::string text(std::string_view names, const std::string& otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
-    if (!value->is_string()) wrong(names, *value, "a string");
-    return value->get<std::string>();
+    if (!value->string()) wrong(names, *value, "a string");
+    return *value->string();
   }
   /// A nested object as a config of its own; nullopt where missing or null.
   std::optional<config> object(std::string_view names) const {
     const auto* value = find(names);
     if (!value || value->is_null()) return std::nullopt;
-    if (!value->is_object()) wrong(names, *value, "an object");
+    if (!value->members()) wrong(names, *value, "an object");
     return config(*value, where_ + ": " + first_name(names));
   }
 
-  [[noreturn]] void wrong(std::string_view names, const nlohmann::json& value, const std::string& expected) const {
-    std::string got = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  [[noreturn]] void wrong(std::string_view names, const json& value, const std::string& expected) const {
+    std::string got = canonical_text(value);
     if (got.size() > 80) got = got.substr(0, 77) + "...";
     fail(where_, ": ", first_name(names), ": expected ", expected, ", got ", got);
   }
 
 private:
-  nlohmann::json fields_;
+  json fields_;
   std::string where_;
 
   static std::string first_name(std::string_view names) { return std::string(names.substr(0, names.find('|'))); }

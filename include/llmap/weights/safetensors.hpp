@@ -67,52 +67,54 @@ private:
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
     if (text.empty() || text[0] != '{') fail(where, ": header: expected a JSON object");
     data_ = bytes.subspan(8 + length);
-    const nlohmann::json header = parse_json(text, where + ": header");
-    for (const auto& [name, value] : header.items()) {
+    const json header = parse_json(text, where + ": header");
+    for (const auto& [name, value] : *header.members()) {
       if (name == "__metadata__") read_metadata(value);
       else tensors_[name] = read_entry(name, value);
     }
     check_coverage();
   }
 
-  void read_metadata(const nlohmann::json& value) {
-    if (!value.is_object()) fail(path().string(), ": __metadata__: expected an object");
-    for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) fail(path().string(), ": __metadata__.", key, ": expected a string");
-      metadata_[key] = text.get<std::string>();
+  void read_metadata(const json& value) {
+    if (!value.members()) fail(path().string(), ": __metadata__: expected an object");
+    for (const auto& [key, text] : *value.members()) {
+      if (!text.string()) fail(path().string(), ": __metadata__.", key, ": expected a string");
+      metadata_[key] = *text.string();
     }
   }
 
-  entry read_entry(const std::string& name, const nlohmann::json& value) const {
+  entry read_entry(const std::string& name, const json& value) const {
     const std::string where = path().string() + ": tensor " + name;
-    if (!value.is_object()) fail(where, ": expected an object with dtype, shape and data_offsets");
-    for (const auto& item : value.items())
-      if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
-        fail(where, ": unknown field ", item.key());
-    if (!value.contains("dtype") || !value["dtype"].is_string()) fail(where, ": dtype: expected a string");
-    const std::string type_name = value["dtype"].get<std::string>();
+    if (!value.members()) fail(where, ": expected an object with dtype, shape and data_offsets");
+    for (const auto& [key, field] : *value.members())
+      if (key != "dtype" && key != "shape" && key != "data_offsets") fail(where, ": unknown field ", key);
+    const json *dtype = value.find("dtype"), *shape = value.find("shape"), *offsets = value.find("data_offsets");
+    if (!dtype || !dtype->string()) fail(where, ": dtype: expected a string");
+    const std::string& type_name = *dtype->string();
     const auto type = dtype_from_name(type_name);
     if (!type) fail(where, ": dtype: unknown type ", type_name);
     entry result{{*type, {}}};
-    if (!value.contains("shape") || !value["shape"].is_array()) fail(where, ": shape: expected an array");
+    if (!shape || !shape->items()) fail(where, ": shape: expected an array");
     std::uint64_t bits = static_cast<std::uint64_t>(bits_of(*type));
     bool empty = false;
-    for (const auto& dimension : value["shape"]) {
-      if (!dimension.is_number_unsigned()) fail(where, ": shape: expected non-negative integers");
-      const auto d = dimension.get<std::uint64_t>();
+    for (const json& dimension : *shape->items()) {
+      const auto whole = dimension.integer();
+      if (!whole || *whole < 0) fail(where, ": shape: expected non-negative integers, got ", canonical_text(dimension));
+      const auto d = static_cast<std::uint64_t>(*whole);
       if (d > (std::uint64_t{1} << 62)) fail(where, ": shape: dimension ", d, " is too large");
       if (d == 0) empty = true;
       else if (bits > (std::uint64_t{1} << 63) / d) fail(where, ": shape: number of bytes overflows");
       else bits *= d;
-      result.info.shape.push_back(static_cast<std::int64_t>(d));
+      result.info.shape.push_back(*whole);
     }
     if (empty) bits = 0;
     if (bits % 8 != 0) fail(where, ": shape: ", bits, " bits are not a whole number of bytes");
-    const auto offsets = value.find("data_offsets");
-    if (offsets == value.end() || !offsets->is_array() || offsets->size() != 2 ||
-        !(*offsets)[0].is_number_unsigned() || !(*offsets)[1].is_number_unsigned())
-      fail(where, ": data_offsets: expected two non-negative integers");
-    const auto begin = (*offsets)[0].get<std::uint64_t>(), end = (*offsets)[1].get<std::uint64_t>();
+    const auto offset = [&](std::size_t i) {
+      const auto whole = offsets && offsets->items() && offsets->items()->size() == 2 ? (*offsets->items())[i].integer() : std::nullopt;
+      if (!whole || *whole < 0) fail(where, ": data_offsets: expected two non-negative integers");
+      return static_cast<std::uint64_t>(*whole);
+    };
+    const std::uint64_t begin = offset(0), end = offset(1);
     if (begin > end || end > data_.size())
       fail(where, ": data_offsets [", begin, ", ", end, "]: expected a range inside the ", data_.size(),
            " bytes of data; the file may be truncated");

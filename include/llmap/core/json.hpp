@@ -1,0 +1,229 @@
+// A JSON value, and the strict way to read one: RFC 8259 in UTF-8, nested at most so deep, no key twice in an object.
+// What a value is not, its accessors answer with nothing: nullptr or nullopt; they never throw.
+#pragma once
+#include "llmap/core/error.hpp"
+#include "llmap/core/json_writer.hpp"
+#include "llmap/core/utf8.hpp"
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace llmap {
+
+class json {
+public:
+  struct member;
+  using array = std::vector<json>;
+  using object = std::vector<member>; // in the order of the text; names are distinct in what parse_json returns
+
+  json() = default; // null
+  template <std::same_as<bool> T> json(T v) : value_(v) {}
+  template <std::floating_point T> json(T v) : value_(double{v}) {}
+  template <std::integral T>
+    requires(!std::same_as<T, bool>)
+  json(T v) {
+    if (std::in_range<std::int64_t>(v)) value_ = static_cast<std::int64_t>(v);
+    else value_ = static_cast<double>(v);
+  }
+  json(std::string v) : value_(std::move(v)) {}
+  json(std::string_view v) : value_(std::string(v)) {}
+  json(const char* v) : value_(std::string(v)) {}
+  json(array v) : value_(std::move(v)) {}
+  json(object v) : value_(std::move(v)) {}
+
+  bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
+  std::optional<bool> boolean() const { return copy<bool>(); }
+  /// A number that is written as an integer and fits.
+  std::optional<std::int64_t> integer() const { return copy<std::int64_t>(); }
+  std::optional<double> number() const {
+    if (const auto whole = integer()) return static_cast<double>(*whole);
+    return copy<double>();
+  }
+  const std::string* string() const { return std::get_if<std::string>(&value_); }
+  const array* items() const { return std::get_if<array>(&value_); }
+  const object* members() const { return std::get_if<object>(&value_); }
+  array* items() { return std::get_if<array>(&value_); }
+  object* members() { return std::get_if<object>(&value_); }
+  /// The value under `name`; nullptr where there is none, or no object. Time is linear in the members.
+  const json* find(std::string_view name) const;
+  /// "null", "boolean", "number", "string", "array" or "object".
+  std::string_view kind() const {
+    static constexpr std::string_view names[] = {"null", "boolean", "number", "number", "string", "array", "object"};
+    return names[value_.index()];
+  }
+
+private:
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, array, object> value_;
+
+  template <class T> std::optional<T> copy() const {
+    const T* held = std::get_if<T>(&value_);
+    return held ? std::optional<T>(*held) : std::nullopt;
+  }
+};
+
+struct json::member {
+  std::string name;
+  json value;
+};
+
+inline const json* json::find(std::string_view name) const {
+  if (const object* all = members())
+    for (const member& m : *all)
+      if (m.name == name) return &m.value;
+  return nullptr;
+}
+
+/// One line, members sorted by name: equal values give equal texts. NaN and infinities are written as strings. Strings
+/// have to be UTF-8, as those of parse_json are.
+inline std::string canonical_text(const json& value);
+
+struct json_rules {
+  std::size_t deepest = 64; ///< arrays and objects in each other
+  bool not_finite = false;  ///< NaN, Infinity and -Infinity, as Python's json writes them, are numbers
+};
+
+/// Parses a whole text; any fault is an llmap::error that starts with `where`.
+inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {});
+
+namespace detail {
+
+inline const std::string& utf8(const std::string& text) {
+  if (invalid_utf8(text)) contract_failed("UTF-8", "canonical_text: strings");
+  return text;
+}
+
+inline void write(json_writer& out, const json& value) {
+  if (const auto* all = value.members()) {
+    std::vector<const json::member*> sorted;
+    for (const auto& m : *all) sorted.push_back(&m);
+    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+    out.object([&] {
+      for (const auto* m : sorted) out.field(utf8(m->name), [&] { write(out, m->value); });
+    });
+  } else if (const auto* items = value.items()) {
+    out.array(*items, [&](const json& item) { write(out, item); });
+  } else if (const auto* text = value.string()) {
+    out.value(utf8(*text));
+  } else if (const auto truth = value.boolean()) {
+    out.value(*truth);
+  } else if (const auto whole = value.integer()) {
+    out.value(*whole);
+  } else if (const auto number = value.number()) {
+    if (std::isfinite(*number)) out.value(*number);
+    else out.value(std::isnan(*number) ? "NaN" : *number > 0 ? "Infinity" : "-Infinity");
+  } else {
+    out.value(nullptr);
+  }
+}
+
+/// What RapidJSON reports, one call a value, becomes a json.
+class json_builder {
+public:
+  /// `escapes`: the text has \u escapes, of which RapidJSON lets the second half of a surrogate pair stand alone.
+  json_builder(const std::string& where, std::size_t deepest, bool escapes) : where_(where), deepest_(deepest), escapes_(escapes) {}
+  json take() { return std::move(root_); }
+
+  bool Null() { return add({}); }
+  bool Bool(bool v) { return add(v); }
+  /// Numbers come as text: RapidJSON's own conversion is not always to the nearest double.
+  bool RawNumber(const char* s, rapidjson::SizeType n, bool) {
+    std::int64_t whole = 0;
+    if (const auto [end, fault] = std::from_chars(s, s + n, whole); fault == std::errc() && end == s + n) return add(whole);
+    double real = 0;
+    if (std::from_chars(s, s + n, real).ec != std::errc())
+      fail(where_, ": not valid JSON: expected numbers within a double's range, got ", std::string_view(s, std::min<std::size_t>(n, 80)));
+    return add(real);
+  }
+  bool Int(int) { return false; } // this and the next four: not called, because numbers come as text
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+  bool String(const char* s, rapidjson::SizeType n, bool) { return add(string(s, n)); }
+  bool Key(const char* s, rapidjson::SizeType n, bool) {
+    open_.back()->members()->push_back({string(s, n), {}});
+    return true;
+  }
+  bool StartObject() { return open(json::object()); }
+  bool StartArray() { return open(json::array()); }
+  bool EndArray(rapidjson::SizeType) {
+    open_.pop_back();
+    return true;
+  }
+  bool EndObject(rapidjson::SizeType) {
+    expect_distinct(*open_.back()->members());
+    open_.pop_back();
+    return true;
+  }
+
+private:
+  const std::string& where_;
+  std::size_t deepest_;
+  bool escapes_;
+  json root_;
+  std::vector<json*> open_; // each the last element of the one before, which cannot grow meanwhile
+
+  [[gnu::noinline]] json* place(json value) { // inlined, GCC 12 warns of members that are not there
+    if (open_.empty()) return &(root_ = std::move(value));
+    if (json::object* all = open_.back()->members()) return &(all->back().value = std::move(value));
+    json::array& items = *open_.back()->items();
+    items.push_back(std::move(value));
+    return &items.back();
+  }
+  std::string string(const char* s, std::size_t n) const {
+    if (escapes_ && invalid_utf8({s, n})) fail(where_, ": not valid JSON: a lone surrogate in \"", valid_utf8({s, std::min<std::size_t>(n, 80)}), '"');
+    return {s, n};
+  }
+  bool add(json value) {
+    place(std::move(value));
+    return true;
+  }
+  bool open(json container) {
+    if (open_.size() == deepest_) fail(where_, ": expected JSON nested at most ", deepest_, " deep, got more");
+    open_.push_back(place(std::move(container)));
+    return true;
+  }
+  void expect_distinct(const json::object& all) const {
+    std::unordered_set<std::string_view> names(all.size());
+    for (const json::member& m : all)
+      if (!names.insert(m.name).second) fail(where_, ": JSON key \"", m.name.substr(0, 80), "\" appears twice");
+  }
+};
+
+} // namespace detail
+
+inline std::string canonical_text(const json& value) {
+  json_writer out;
+  detail::write(out, value);
+  return out.text();
+}
+
+inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules) {
+  using namespace rapidjson;
+  if (const auto bad = invalid_utf8(text)) fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);
+  if (text.starts_with("\xef\xbb\xbf")) fail(where, ": expected JSON, got a byte order mark");
+  constexpr unsigned flags = kParseIterativeFlag | kParseNumbersAsStringsFlag;
+  detail::json_builder builder(where, rules.deepest, text.find("\\u") != std::string_view::npos);
+  Reader reader;
+  MemoryStream in(text.data(), text.size());
+  const ParseResult result = rules.not_finite ? reader.Parse<flags | kParseNanAndInfFlag>(in, builder) : reader.Parse<flags>(in, builder);
+  if (!result) fail(where, ": not valid JSON: ", GetParseError_En(result.Code()), " (byte ", result.Offset(), ")");
+  if (in.Tell() != text.size()) fail(where, ": not valid JSON: a byte 0 after the value (byte ", in.Tell(), ")");
+  return builder.take();
+}
+
+} // namespace llmap
