@@ -23,7 +23,10 @@ template <class Stored, class T> struct widen_all {
   T* out;
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr int W = simd::width<Isa, T>;
-    for (std::size_t i = 0; i < 65536; i += W) simd::store<T, W>(out + i, simd::widen<T, W>(reinterpret_cast<const Stored*>(in) + i));
+    for (std::size_t i = 0; i < 65536; i += 2 * W) { // the first elements of pairs, then the second ones
+      simd::store<T, W>(out + i, simd::widen_half<T, W, 0>(reinterpret_cast<const Stored*>(in) + i));
+      simd::store<T, W>(out + i + W, simd::widen_half<T, W, 1>(reinterpret_cast<const Stored*>(in) + i));
+    }
   }
 };
 template <class Stored, class T> void widening_is_exact() {
@@ -31,10 +34,12 @@ template <class Stored, class T> void widening_is_exact() {
   std::vector<T> out(65536);
   for (unsigned b = 0; b < 65536; ++b) bits[b] = static_cast<std::uint16_t>(b);
   simd::run(widen_all<Stored, T>{bits.data(), out.data()});
-  for (unsigned b = 0; b < 65536; ++b) {
+  const unsigned W = static_cast<unsigned>(simd::panel_width<T>()) / simd::tile_vectors;
+  for (unsigned i = 0; i < 65536; ++i) {
+    const unsigned group = i / (2 * W) * 2 * W, lane = i - group, b = lane < W ? group + 2 * lane : group + 2 * (lane - W) + 1;
     const auto expected = static_cast<T>(static_cast<float>(from_bits<Stored>(b)));
-    if (std::isnan(expected)) EXPECT_TRUE(std::isnan(out[b])) << b;
-    else EXPECT_EQ(out[b], expected) << b;
+    if (std::isnan(expected)) EXPECT_TRUE(std::isnan(out[i])) << b;
+    else EXPECT_EQ(out[i], expected) << b;
   }
 }
 } // namespace

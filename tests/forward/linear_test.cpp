@@ -109,21 +109,22 @@ TEST(linear, bits_do_not_depend_on_rows_or_threads) {
       ASSERT_EQ(whole, part) << threads << " threads, " << step << " rows";
     }
 }
-TEST(linear, bf16_products_are_those_of_rounded_factors) {
-  if (!simd::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions here";
+namespace {
+template <class Stored> void bf16_products_are_those_of_rounded_factors() {
   for (std::size_t K : {1, 2, 7, 64, 2500})
     for (std::size_t M : {1, 5, 12, 27, 150}) {
       const std::size_t N = 70;
-      const auto w = cast<float>(golden::normals(N * K, 1)), x = cast<float>(golden::normals(M * K, 3)), b = cast<float>(golden::normals(N, 2));
+      const auto w = cast<Stored>(golden::normals(N * K, 1));
+      const auto x = cast<float>(golden::normals(M * K, 3)), b = cast<float>(golden::normals(N, 2));
       memory_tensors source;
       const auto n = static_cast<std::int64_t>(N), k = static_cast<std::int64_t>(K);
-      source.add<float>("w", {n, k}, w);
+      source.add<Stored>("w", {n, k}, w);
       source.add<float>("b", {n}, b);
       arena room;
-      const auto packed = in_bf16_pairs(pack_matrix<float>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2), 2, room);
+      const auto packed = in_bf16(pack_matrix<float>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2), 2, room);
       std::vector<float> y(M * N), alone(N);
       linear<float>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
-      const auto rounded = [](const std::vector<float>& v) { return widen(cast<bf16>(widen(v))); };
+      const auto rounded = [](const auto& v) { return widen(cast<bf16>(widen(v))); };
       const auto expected = reference::linear(rounded(x), rounded(w), widen(b), M, K, N);
       const double bound = 20 * std::sqrt(static_cast<double>(K)) * static_cast<double>(K + 1) * std::numeric_limits<float>::epsilon();
       for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound) << M << " rows of " << K << " at " << i;
@@ -131,8 +132,15 @@ TEST(linear, bf16_products_are_those_of_rounded_factors) {
       ASSERT_TRUE(std::equal(alone.begin(), alone.end(), y.end() - static_cast<std::ptrdiff_t>(N))) << "bits do not depend on rows";
       std::vector<float> row(K);
       packed.read_row(N - 1, row.data());
-      for (std::size_t c = 0; c < K; ++c) ASSERT_EQ(row[c], static_cast<float>(bf16(w[(N - 1) * K + c])));
+      for (std::size_t c = 0; c < K; ++c) ASSERT_EQ(row[c], static_cast<float>(bf16(static_cast<float>(w[(N - 1) * K + c]))));
     }
+}
+} // namespace
+TEST(linear, bf16_products_are_those_of_rounded_factors) {
+  if (!simd::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions here";
+  bf16_products_are_those_of_rounded_factors<float>();
+  bf16_products_are_those_of_rounded_factors<bf16>(); // the same bytes
+  bf16_products_are_those_of_rounded_factors<f16>();  // in place
 }
 TEST(linear, bf16_products_keep_nan) {
   if (!simd::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions here";
@@ -140,7 +148,7 @@ TEST(linear, bf16_products_keep_nan) {
     memory_tensors source;
     source.add<float>("w", {2, static_cast<std::int64_t>(K)}, std::vector<float>(2 * K, 1.f));
     arena room;
-    const auto packed = in_bf16_pairs(pack_matrix<float>(source, {static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1, room);
+    const auto packed = in_bf16(pack_matrix<float>(source, {static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1, room);
     std::vector<float> x(2 * K, 1.f), y(4);
     x[1] = std::bit_cast<float>(0x7fffffff); // rounded as a number it would become -0
     linear<float>({1}, {x.data(), 2, K}, packed, {y.data(), 2, 2});
@@ -228,9 +236,10 @@ template <class T, class A, class B> void every_layout(std::size_t rows, std::si
         }
       // What the last panel is filled up with.
       packed.visit([&]<class Stored>() {
-        const Stored* last = packed.template panel_data<Stored>(packed.panels() - 1);
-        for (std::size_t c = 0; c < K; ++c)
-          for (std::size_t lane = row - (packed.panels() - 1) * packed.panel; lane < packed.panel; ++lane) ASSERT_EQ(static_cast<double>(last[c * packed.panel + lane]), 0);
+        const Stored* all = packed.template panel_data<Stored>(0);
+        const std::size_t padded_cols = packed.template padded_cols<Stored>();
+        for (std::size_t filled = 0; filled < packed.panels() * packed.panel; ++filled)
+          for (std::size_t c = filled < row ? K : 0; c < padded_cols; ++c) ASSERT_EQ(static_cast<double>(all[packed.template index<Stored>(filled, c)]), 0);
       });
     }
 }

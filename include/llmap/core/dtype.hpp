@@ -55,7 +55,7 @@ struct f16 {
   }
 };
 
-/// Two neighbouring factors of a dot product, as the bf16 instructions take them. Not a storage format.
+/// Two neighbouring factors of a dot product, as the bf16 instructions take them.
 struct bf16_pair {
   bf16 first, second;
 };

@@ -56,7 +56,7 @@ template <int... I, class V> LLMAP_INLINE V shuffle(V a, V b) {
   return __builtin_shufflevector(a, b, I...);
 #else
   constexpr auto lane = sizeof(V) / sizeof...(I);
-  using integer = std::conditional_t<lane == 4, std::int32_t, std::int64_t>;
+  using integer = std::conditional_t<lane == 2, std::int16_t, std::conditional_t<lane == 4, std::int32_t, std::int64_t>>;
   return __builtin_shuffle(a, b, vec<integer, sizeof...(I)>{I...});
 #endif
 }
@@ -89,28 +89,28 @@ template <class T, int W> LLMAP_INLINE T maximum(vec<T, W> v) {
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
 
-/// W stored elements widened to T. Exact.
+/// W stored elements (f32 or f64) as T.
 template <class T, int W, class Stored> LLMAP_INLINE vec<T, W> widen(const Stored* p) {
-  if constexpr (std::is_same_v<Stored, T>) {
-    return load<T, W>(p);
-  } else if constexpr (std::is_same_v<Stored, bf16> || std::is_same_v<Stored, f16>) {
-    const auto narrow = load<std::uint16_t, W>(reinterpret_cast<const std::uint16_t*>(p));
-    const auto u = __builtin_convertvector(narrow, vec<std::uint32_t, W>);
-    vec<float, W> wide;
-    if constexpr (std::is_same_v<Stored, bf16>) {
-      wide = reinterpret_cast<vec<float, W>>(u << 16);
-    } else { // see f16::operator float
-      const vec<std::uint32_t, W> magnitude = (u & 0x7fffu) << 13;
-      const vec<float, W> scaled = reinterpret_cast<vec<float, W>>(magnitude) * 0x1p112f;
-      auto bits = reinterpret_cast<vec<std::uint32_t, W>>(scaled);
-      bits = magnitude >= 0x0f800000u ? (magnitude | 0x7f800000u) : bits;
-      wide = reinterpret_cast<vec<float, W>>(bits | ((u & 0x8000u) << 16));
-    }
-    if constexpr (std::is_same_v<T, float>) return wide;
-    else return __builtin_convertvector(wide, vec<T, W>);
-  } else {
-    return __builtin_convertvector((load<Stored, W>(p)), vec<T, W>);
+  if constexpr (std::is_same_v<Stored, T>) return load<T, W>(p);
+  else return __builtin_convertvector((load<Stored, W>(p)), vec<T, W>);
+}
+/// The first (half 0) or second (half 1) elements of W pairs of bf16 or f16, as T. Exact. Halves of a word need a mask or a shift,
+/// where neighbours would have to change lanes.
+template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_half(const Stored* pairs) {
+  static_assert(sizeof(Stored) == 2);
+  const auto word = load<std::uint32_t, W>(reinterpret_cast<const std::uint32_t*>(pairs));
+  vec<float, W> wide;
+  if constexpr (std::is_same_v<Stored, bf16>) {
+    wide = reinterpret_cast<vec<float, W>>(half ? word & 0xffff0000u : word << 16);
+  } else { // see f16::operator float
+    const vec<std::uint32_t, W> magnitude = half ? (word & 0x7fff0000u) >> 3 : (word & 0x7fffu) << 13;
+    const vec<float, W> scaled = reinterpret_cast<vec<float, W>>(magnitude) * 0x1p112f;
+    auto bits = reinterpret_cast<vec<std::uint32_t, W>>(scaled);
+    bits = magnitude >= 0x0f800000u ? (magnitude | 0x7f800000u) : bits;
+    wide = reinterpret_cast<vec<float, W>>(bits | ((half ? word : word << 16) & 0x80000000u));
   }
+  if constexpr (std::is_same_v<T, float>) return wide;
+  else return __builtin_convertvector(wide, vec<T, W>);
 }
 
 // An instruction set: bytes a vector, and the rows of the register tile of the matrix product, which with two vectors

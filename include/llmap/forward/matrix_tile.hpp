@@ -9,28 +9,29 @@
 
 namespace llmap {
 
-/// The rows of a panel, (K, V W).
+/// The rows of a panel, (K, V W). Rows come in groups of `period`; next<i>(b) is row i of a group.
 template <class Isa, class T> struct panel_rows {
-  static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors;
+  static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors, period = 1;
   const T* __restrict from;
-  LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
+  template <int> LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
 #pragma GCC unroll 4
     for (int j = 0; j < V; ++j) b[j] = simd::load<T, W>(from + j * W);
     from += V * W;
   }
 };
-/// The rows of a panel stored in a narrower type, which are kept as T on the way.
+/// The rows of a panel stored in a narrower type, which are kept as T on the way. Two rows of a 2-byte type lie as one of pairs.
 template <class Isa, class T, class Stored> struct widened_rows {
-  static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors;
+  static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors, period = sizeof(Stored) == 2 ? 2 : 1;
   const Stored* __restrict from;
   T* __restrict to;
-  LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
+  template <int i> LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
 #pragma GCC unroll 4
     for (int j = 0; j < V; ++j) {
-      b[j] = simd::widen<T, W>(from + j * W);
+      if constexpr (period == 2) b[j] = simd::widen_half<T, W, i>(from + 2 * j * W);
+      else b[j] = simd::widen<T, W>(from + j * W);
       simd::store<T, W>(to + j * W, b[j]);
     }
-    from += V * W;
+    if (i == period - 1) from += period * V * W;
     to += V * W;
   }
 };
@@ -65,8 +66,19 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + i * ldc + j * W);
   }
-  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; rows_of_b.next(vectors) gives the rows of B in turn. The K / 4
-  /// cache lines from `ahead` on are fetched meanwhile; null: none.
+  /// c += the next row of B times a (R), elements row_stride apart.
+  template <int i, class Rows> LLMAP_INLINE void add_product(const T* __restrict a, std::size_t row_stride, Rows& rows_of_b) {
+    vector b[V];
+    rows_of_b.template next<i>(b);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const T factor = a[r * row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
+#pragma GCC unroll 4
+      for (int j = 0; j < V; ++j) c[r][j] += factor * b[j];
+    }
+  }
+  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; rows_of_b gives the rows of B in turn. The K / 4 cache lines
+  /// from `ahead` on are fetched meanwhile; null: none.
   template <class Rows>
   LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride, Rows rows_of_b,
                                  const char* ahead = nullptr) {
@@ -84,18 +96,15 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 8
         for (std::size_t line = 0; line < stretch / 4; ++line) __builtin_prefetch(ahead + 16 * first + 64 * line, 0, 2);
       const std::size_t end = K - first < stretch ? K : first + stretch;
-#pragma GCC unroll 1 // unrolled, GCC 12 moves accumulators between registers
-      for (std::size_t k = first; k < end; ++k) {
-        vector b[V];
-        rows_of_b.next(b);
-#pragma GCC unroll 16
-        for (int i = 0; i < R; ++i) {
-          const T a = A[i * row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
-#pragma GCC unroll 4
-          for (int j = 0; j < V; ++j) c[i][j] += a * b[j];
-        }
-        A += depth_stride;
+      const std::size_t whole = end - (end - first) % Rows::period;
+#pragma GCC unroll 1 // unrolled further, GCC 12 moves accumulators between registers
+      for (std::size_t k = first; k < whole; k += Rows::period) {
+        add_product<0>(A, row_stride, rows_of_b);
+        if constexpr (Rows::period == 2) add_product<1>(A + depth_stride, row_stride, rows_of_b);
+        A += Rows::period * depth_stride;
       }
+      if constexpr (Rows::period == 2)
+        if (whole < end) add_product<0>(A, row_stride, rows_of_b); // the last of an odd K
     }
     if (before) add(before, V * W);
   }

@@ -77,14 +77,16 @@ template <class T> std::size_t batch_rows(const decoder_plan& plan) {
   return std::clamp<std::size_t>(activation_budget / batch_bytes<T>(plan), slab_rows<T>(plan), 4096);
 }
 
-/// Bytes that loading a plan and computing a small batch takes. For bf16 products a matrix is packed before it is laid in
-/// pairs: the largest is there twice.
+/// Bytes that loading a plan and computing a small batch takes. For bf16 products a matrix of more than two bytes an element is
+/// packed before it is rounded: the largest is there twice.
 template <class T, tensor_source Source>
 std::uint64_t memory_needed(const decoder_plan& plan, const Source& source, arithmetic math = arithmetic::working) {
   const auto name_in_source = source_naming(source, plan.prefix);
   std::uint64_t twice = 0;
   if (math == arithmetic::bf16)
-    for_matrices(plan, [&](const linear_plan& linear) { twice = std::max(twice, packed_bytes<T>(source, linear, name_in_source)); });
+    for_matrices(plan, [&](const linear_plan& linear) {
+      if (bits_of(packed_dtype<T>(source, linear, name_in_source)) > 16) twice = std::max(twice, packed_bytes<T>(source, linear, name_in_source));
+    });
   return weight_bytes<T>(plan, source) + twice + 512 * (batch_bytes<T>(plan) + slab_bytes<T>(plan));
 }
 

@@ -1,5 +1,7 @@
 // A weight matrix (rows, cols) packed for matrix_tile: panels of NR rows, each [cols][NR], the last one padded with
-// zeros, in the dtype of the file (F64 is narrowed where T is float). NR is the panel width of this machine for T.
+// zeros, in the dtype of the file (F64 is narrowed where T is float). Panels of BF16 and F16 are [(cols + 1) / 2][NR] of pairs:
+// the halves of a word widen with one operation, and bf16 products read the same bytes. NR is the panel width of this machine
+// for T.
 // Packing reads the stored tensor once, in parallel, checks that every weight is finite, and gives its pages back block by
 // block: a load takes the memory of the packed weights and a few MiB.
 #pragma once
@@ -19,16 +21,25 @@ namespace llmap {
 
 template <class T> struct packed_matrix {
   dtype type = dtype_of<T>;
-  arithmetic math = arithmetic::working; // bf16: panels are [(cols + 1) / 2][NR] of bf16_pair
+  arithmetic math = arithmetic::working; // bf16: type is bf16, and pairs are multiplied as they are
   std::size_t rows = 0, cols = 0, panel = 0;
   shared_bytes bytes;
   aligned_buffer<T> bias; // (panels * NR), zeros where there is none
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
-  /// Elements of a column of a panel: cols, or pairs of them.
+  /// Factors of a dot product: cols, or pairs of them.
   std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
+  /// Elements of a column of a panel.
+  template <class Stored> std::size_t padded_cols() const {
+    return std::is_same_v<Stored, bf16_pair> ? depth() : sizeof(Stored) == 2 ? (cols + 1) / 2 * 2 : cols;
+  }
   template <class Stored> const Stored* panel_data(std::size_t p) const {
-    return reinterpret_cast<const Stored*>(bytes.data()) + p * depth() * panel;
+    return reinterpret_cast<const Stored*>(bytes.data()) + p * padded_cols<Stored>() * panel;
+  }
+  /// Element (row, k), counted in elements of a type that is not bf16_pair.
+  template <class Stored> std::size_t index(std::size_t row, std::size_t k) const {
+    constexpr std::size_t group = sizeof(Stored) == 2 ? 2 : 1;
+    return (row / panel * padded_cols<Stored>() + k / group * group) * panel + row % panel * group + k % group;
   }
   std::size_t size_bytes() const { return bytes.size() + bias.size() * sizeof(T); }
 
@@ -50,12 +61,8 @@ template <class T> struct packed_matrix {
 
   /// Row r widened to T: how a tied head serves as the embedding table.
   void read_row(std::size_t r, T* out) const {
-    visit_panels([&]<class Stored>() {
-      const Stored* p = panel_data<Stored>(r / panel) + r % panel;
-      if constexpr (std::is_same_v<Stored, bf16_pair>)
-        for (std::size_t k = 0; k < cols; ++k) out[k] = k % 2 ? p[k / 2 * panel].second : p[k / 2 * panel].first;
-      else
-        for (std::size_t k = 0; k < cols; ++k) out[k] = static_cast<T>(p[k * panel]);
+    visit([&]<class Stored>() {
+      for (std::size_t k = 0; k < cols; ++k) out[k] = static_cast<T>(panel_data<Stored>(0)[index<Stored>(r, k)]);
     });
   }
 };
@@ -87,8 +94,8 @@ template <class Body> void for_stored_runs(const matrix_part& part, std::size_t 
 template <class From, class Stored> class part_packer {
   const matrix_part& part;
   const tensor_data& data;
-  std::size_t first_row, NR, K;
-  Stored* out;
+  const std::size_t first_row, NR, K, padded_K;
+  Stored* const out;
   std::atomic<bool> finite{true};
 
   // Stored bytes of a task: large beside a call to give pages back, small beside the memory of a machine.
@@ -97,18 +104,20 @@ template <class From, class Stored> class part_packer {
   static constexpr std::size_t widest_panel = simd::panel_columns<simd::avx512, float>;
 
   std::size_t stored_bytes(std::size_t elements) const { return elements * sizeof(From); }
-  Stored* lane_of(std::size_t row) const { return out + row / NR * K * NR + row % NR; }
+  Stored* lane_of(std::size_t row) const { return out + row / NR * padded_K * NR + row % NR * elements_per_word<Stored>; }
 
 public:
-  part_packer(const matrix_part& part, const tensor_data& data, std::size_t first_row, std::size_t NR, std::size_t K, Stored* out)
-      : part(part), data(data), first_row(first_row), NR(NR), K(K), out(out) {}
+  template <class T>
+  part_packer(const matrix_part& part, const tensor_data& data, std::size_t first_row, const packed_matrix<T>& to)
+      : part(part), data(data), first_row(first_row), NR(to.panel), K(to.cols), padded_K(to.template padded_cols<Stored>()),
+        out(reinterpret_cast<Stored*>(to.bytes.data())) {}
 
   bool run(int threads) {
     if (part.rows == 0 || K == 0) return true;
     // Tasks take whole panels, or where the stored matrix is transposed, whole stored rows: none shares what it writes. In order, so that little of
     // the stored matrix is in memory.
     if (part.transposed) {
-      const std::size_t width = static_cast<std::size_t>(part.stored_rows), step = std::max<std::size_t>(1, task_bytes / stored_bytes(width));
+      const std::size_t width = static_cast<std::size_t>(part.stored_rows), step = std::max<std::size_t>(2, task_bytes / stored_bytes(width) / 2 * 2);
       parallel_in_order(threads, (K + step - 1) / step, [&](std::size_t task) {
         const std::size_t k = task * step, n = std::min(step, K - k);
         copy_columns(k, n, width);
@@ -157,8 +166,9 @@ private:
     for_stored_runs(part, 0, static_cast<std::size_t>(part.rows), [&](std::size_t r, std::size_t stored, std::size_t count) {
       for (std::size_t i = 0; i < count;) {
         const std::size_t row = first_row + r + i, lanes = std::min(count - i, NR - row % NR);
-        simd::run(copy_rows_task<From, Stored>{data.bytes.data() + stored_bytes(k * width + stored + i), stored_bytes(width), n, lanes,
-                                               lane_of(row) + k * NR, NR, &good});
+        const std::byte* from = data.bytes.data() + stored_bytes(k * width + stored + i);
+        if constexpr (sizeof(Stored) == 2) simd::run(zip_rows_task<Stored>{from, stored_bytes(width), n, lanes, lane_of(row) + k * NR, NR, &good});
+        else simd::run(copy_rows_task<From, Stored>{from, stored_bytes(width), n, lanes, lane_of(row) + k * NR, NR, &good});
         i += lanes;
       }
     });
@@ -190,7 +200,8 @@ template <class T> aligned_buffer<T> widen_tensor(const tensor_data& data, const
   return out;
 }
 
-/// One dtype for the whole matrix: that of the parts if they agree, else the widest of them, at least F32.
+/// One dtype for the whole matrix: that of the parts if they agree, else the widest of them, at least F32. So what is packed in a
+/// 2-byte type is stored in it.
 template <class T, tensor_source Source>
 dtype packed_dtype(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source) {
   std::optional<dtype> common;
@@ -206,7 +217,8 @@ template <class T, tensor_source Source>
 std::uint64_t packed_bytes(const Source& source, const linear_plan& plan, const std::function<std::string(const std::string&)>& name_in_source) {
   const std::uint64_t NR = simd::panel_width<T>(), padded = (static_cast<std::uint64_t>(plan.rows()) + NR - 1) / NR * NR;
   const auto element = static_cast<std::uint64_t>(bits_of(packed_dtype<T>(source, plan, name_in_source)) / 8);
-  return padded * (static_cast<std::uint64_t>(plan.cols) * element + sizeof(T));
+  const std::uint64_t cols = static_cast<std::uint64_t>(plan.cols), padded_cols = element == 2 ? (cols + 1) / 2 * 2 : cols;
+  return padded * (padded_cols * element + sizeof(T));
 }
 
 /// Packs the parts of a linear below one another, into `room`. `name_in_source` maps a plan's tensor name to the source's.
@@ -224,9 +236,7 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
   std::fill(packed.bias.data(), packed.bias.data() + padded, T(0));
 
   packed.visit([&]<class Stored>() {
-    packed.bytes = room.take(padded * packed.cols * sizeof(Stored));
-    auto* out = reinterpret_cast<Stored*>(packed.bytes.data());
-    const std::size_t NR = packed.panel, K = packed.cols;
+    packed.bytes = room.take(padded * packed.template padded_cols<Stored>() * sizeof(Stored));
     std::size_t first_row = 0;
     tensor_data data;
     std::string loaded;
@@ -235,7 +245,8 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
       if (name != loaded) data = source.read(name), loaded = name;
       const std::size_t rows = static_cast<std::size_t>(part.rows);
       visit_weight_dtype(data.info.type, [&]<class From>() {
-        if (!detail::part_packer<From, Stored>(part, data, first_row, NR, K, out).run(threads)) detail::name_not_finite<From, Stored>(data, name);
+        if constexpr (sizeof(Stored) != 2 || std::is_same_v<From, Stored>)
+          if (!detail::part_packer<From, Stored>(part, data, first_row, packed).run(threads)) detail::name_not_finite<From, Stored>(data, name);
       });
       if (!part.bias.empty()) {
         const std::string bias_name = name_in_source(part.bias);
@@ -244,8 +255,9 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
       }
       first_row += rows;
     }
+    auto* out = reinterpret_cast<Stored*>(packed.bytes.data());
     for (std::size_t row = packed.rows; row < padded; ++row)
-      for (std::size_t k = 0; k < K; ++k) out[row / NR * K * NR + k * NR + row % NR] = Stored{};
+      for (std::size_t k = 0; k < packed.template padded_cols<Stored>(); ++k) out[packed.template index<Stored>(row, k)] = Stored{};
   });
   return packed;
 }
@@ -256,31 +268,26 @@ packed_matrix<T> pack_matrix(const Source& source, const linear_plan& plan, cons
   return pack_matrix<T>(source, plan, name_in_source, threads, own);
 }
 
-/// The same matrix for bf16 products: weights rounded to bf16 (exact where they are stored so) and laid in pairs.
-inline packed_matrix<float> in_bf16_pairs(packed_matrix<float> w, int threads, arena& room) {
-  LLMAP_EXPECTS(w.math == arithmetic::working, "in_bf16_pairs: not yet in pairs");
-  packed_matrix<float> out;
-  out.type = dtype::bf16;
-  out.math = arithmetic::bf16;
-  out.rows = w.rows, out.cols = w.cols, out.panel = w.panel;
-  out.bias = std::move(w.bias);
-  out.bytes = room.take(out.panels() * out.depth() * out.panel * sizeof(bf16_pair));
-  auto* pairs = reinterpret_cast<bf16_pair*>(out.bytes.data());
+/// The same matrix for bf16 products: weights rounded to bf16. Those of two bytes stay where they are; for wider ones `room` is
+/// taken while both are there.
+inline packed_matrix<float> in_bf16(packed_matrix<float> w, int threads, arena& room) {
+  LLMAP_EXPECTS(w.math == arithmetic::working, "in_bf16: not yet for bf16 products");
+  w.math = arithmetic::bf16;
+  if (w.type == dtype::bf16) return w;
+  const std::size_t padded_cols = w.padded_cols<bf16>();
+  const shared_bytes bytes = w.type == dtype::f16 ? w.bytes : room.take(w.panels() * w.panel * padded_cols * sizeof(bf16));
+  auto* to = reinterpret_cast<bf16*>(bytes.data());
   w.visit([&]<class Stored>() {
+    const Stored* from = w.panel_data<Stored>(0);
     parallel_for(threads, w.panels(), [&](std::size_t p) {
-      const Stored* from = w.panel_data<Stored>(p);
-      bf16_pair* to = pairs + p * out.depth() * out.panel;
-      for (std::size_t k = 0; k < w.cols; k += 2)
-        for (std::size_t j = 0; j < w.panel; ++j) {
-          const auto rounded = [&](std::size_t row) {
-            if constexpr (std::is_same_v<Stored, bf16>) return from[row * w.panel + j];
-            else return bf16(static_cast<float>(from[row * w.panel + j]));
-          };
-          to[k / 2 * w.panel + j] = {rounded(k), k + 1 < w.cols ? rounded(k + 1) : bf16{}};
-        }
+      for (std::size_t row = p * w.panel; row < (p + 1) * w.panel; ++row)
+        for (std::size_t k = 0; k < padded_cols; ++k)
+          to[w.index<bf16>(row, k)] = k < w.padded_cols<Stored>() ? bf16(static_cast<float>(from[w.index<Stored>(row, k)])) : bf16{};
     });
   });
-  return out;
+  w.bytes = bytes;
+  w.type = dtype::bf16;
+  return w;
 }
 
 } // namespace llmap

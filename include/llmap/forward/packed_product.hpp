@@ -23,9 +23,9 @@ template <class T> std::size_t product_scratch(std::size_t rows, std::size_t K) 
 
 /// A block of a panel widened to T, and the first strip of rows times it on the way, where there are rows for a whole strip.
 template <class T, class Stored> struct widen_task {
-  const Stored* stored; // (depth, NR)
+  const Stored* stored; // (depth, NR), or pairs of it
   std::size_t depth;
-  T* out;               // (depth, NR)
+  T* out;               // (depth, NR), and room for an even depth
   const T* strip;       // (depth, R) of x, or null
   T* sums;              // (R, NR)
   const char* next;     // what is fetched meanwhile
@@ -37,8 +37,13 @@ template <class T, class Stored> struct widen_task {
       tile.multiply_add(depth, strip, 1, Isa::tile_rows, widened_rows<Isa, T, Stored>{stored, out}, next);
       tile.store(sums, NR);
     } else {
-      constexpr int W = simd::width<Isa, T>;
-      for (std::size_t i = 0; i < depth * NR; i += W) simd::store<T, W>(out + i, simd::widen<T, W>(stored + i));
+      using rows = widened_rows<Isa, T, Stored>;
+      rows panel{stored, out};
+      simd::vec<T, rows::W> row[rows::V];
+      for (std::size_t k = 0; k < depth; k += rows::period) {
+        panel.template next<0>(row);
+        if constexpr (rows::period == 2) panel.template next<1>(row); // beyond an odd depth: a row of zeros
+      }
     }
   }
 };

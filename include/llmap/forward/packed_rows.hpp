@@ -28,10 +28,10 @@ inline std::size_t row_block_bytes() {
   return bytes;
 }
 
-/// K cut into blocks of this many columns.
+/// K cut into blocks of this many columns; even, so that pairs of them stay together.
 constexpr std::size_t depth_block(std::size_t K) {
   const std::size_t blocks = (K + max_depth - 1) / max_depth;
-  return blocks ? (K + blocks - 1) / blocks : 0;
+  return blocks ? ((K + blocks - 1) / blocks + 1) / 2 * 2 : 0;
 }
 
 /// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves enough rows

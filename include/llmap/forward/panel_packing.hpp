@@ -1,6 +1,7 @@
 // Stored weights to panels. A panel is the transpose of NR stored rows, [K][NR]; where the stored matrix is itself
-// transposed, rows of it are copied side by side. Elements are moved as bits, from any address, and each is checked to be
-// finite while it is in a register.
+// transposed, rows of it are copied side by side. Of a 2-byte type, a panel is one of pairs, [(K + 1) / 2][NR]: elements 2 k and
+// 2 k + 1 of a stored row are a word, which is moved as one; an odd K ends with a zero. Elements are moved as bits, from any
+// address, and each is checked to be finite while it is in a register.
 #pragma once
 #include "llmap/core/simd.hpp"
 #include <cstring>
@@ -36,33 +37,11 @@ template <class V> LLMAP_INLINE V load_unaligned(const std::byte* from) {
   return v;
 }
 
-/// Side of the blocks that are transposed in registers.
-template <class Bits> inline constexpr int block_side = sizeof(Bits) == 2 ? 8 : 4;
+/// What is moved as one: an element, or a pair of a 2-byte type.
+template <class Stored> using packed_word = std::conditional_t<sizeof(Stored) == 8, std::uint64_t, std::uint32_t>;
+template <class Stored> inline constexpr std::size_t elements_per_word = sizeof(packed_word<Stored>) / sizeof(Stored);
 
-template <class Bits> LLMAP_INLINE void transpose_block(simd::vec<Bits, block_side<Bits>> (&row)[block_side<Bits>]) {
-  if constexpr (sizeof(Bits) == 2) {
-    // Rows 2 j and 2 j + 1 become words of two: the elements of even columns, and those of odd columns.
-    using words = simd::vec<std::uint32_t, 4>;
-    words even[4], odd[4];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const auto a = reinterpret_cast<words>(row[2 * j]), b = reinterpret_cast<words>(row[2 * j + 1]);
-      even[j] = (a & 0xffffu) | (b << 16);
-      odd[j] = (a >> 16) | (b & 0xffff0000u);
-    }
-    simd::transpose<std::uint32_t>(even);
-    simd::transpose<std::uint32_t>(odd);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      row[2 * j] = reinterpret_cast<simd::vec<Bits, 8>>(even[j]);
-      row[2 * j + 1] = reinterpret_cast<simd::vec<Bits, 8>>(odd[j]);
-    }
-  } else {
-    simd::transpose<Bits>(row);
-  }
-}
-
-/// to[k][lane] (rows NR apart) = row[lane][k] for some lanes of a panel.
+/// to[w][lane] (rows NR apart) = word w of row[lane], for some lanes of a panel.
 template <class Stored> struct pack_panel_task {
   const std::byte* const* row; // (lanes)
   std::size_t lanes, K;
@@ -71,31 +50,33 @@ template <class Stored> struct pack_panel_task {
   bool* finite; // set to false where an element is not
 
   template <class Isa> LLMAP_INLINE void operator()() const {
+    using word = packed_word<Stored>;
     using bits = element_bits<Stored>;
-    constexpr int side = block_side<bits>;
-    constexpr std::size_t S = side, line = 64 / sizeof(bits); // a row's columns of one cache line are read together
-    finite_check<Stored, side> check;
-    bits* const out = reinterpret_cast<bits*>(to);
-    const std::size_t whole_lanes = lanes / S * S, whole_K = K / S * S;
-    for (std::size_t first = 0; first < whole_K; first += line)
+    constexpr std::size_t S = 4, per_word = elements_per_word<Stored>; // S x S words are transposed in registers
+    constexpr std::size_t line = 64 / sizeof(word);                    // a row's words of one cache line are read together
+    constexpr int elements = static_cast<int>(S * per_word);
+    finite_check<Stored, elements> check;
+    word* const out = reinterpret_cast<word*>(to);
+    const std::size_t words = K / per_word, whole_lanes = lanes / S * S, whole_words = words / S * S;
+    for (std::size_t first = 0; first < whole_words; first += line)
       for (std::size_t lane = 0; lane < whole_lanes; lane += S)
-        for (std::size_t k = first; k < first + line && k < whole_K; k += S) {
-          simd::vec<bits, side> block[side];
-#pragma GCC unroll 8
+        for (std::size_t w = first; w < first + line && w < whole_words; w += S) {
+          simd::vec<word, S> block[S];
+#pragma GCC unroll 4
           for (std::size_t i = 0; i < S; ++i) {
-            block[i] = load_unaligned<simd::vec<bits, side>>(row[lane + i] + k * sizeof(bits));
-            check.see(block[i]);
+            block[i] = load_unaligned<simd::vec<word, S>>(row[lane + i] + w * sizeof(word));
+            check.see(reinterpret_cast<simd::vec<bits, elements>>(block[i]));
           }
-          transpose_block<bits>(block);
-#pragma GCC unroll 8
-          for (std::size_t i = 0; i < S; ++i) simd::store<bits, side>(out + (k + i) * NR + lane, block[i]);
+          simd::transpose<word>(block);
+#pragma GCC unroll 4
+          for (std::size_t i = 0; i < S; ++i) simd::store<word, S>(out + (w + i) * NR + lane, block[i]);
         }
-    for (std::size_t lane = 0; lane < lanes; ++lane)
-      for (std::size_t k = lane < whole_lanes ? whole_K : 0; k < K; ++k) {
-        const auto v = load_unaligned<bits>(row[lane] + k * sizeof(bits));
-        check.see_one(v);
-        out[k * NR + lane] = v;
-      }
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const std::size_t done = lane < whole_lanes ? whole_words : 0;
+      for (std::size_t k = done * per_word; k < K; ++k) check.see_one(load_unaligned<bits>(row[lane] + k * sizeof(bits)));
+      for (std::size_t w = done; w < words; ++w) out[w * NR + lane] = load_unaligned<word>(row[lane] + w * sizeof(word));
+      if (K % per_word) out[words * NR + lane] = load_unaligned<bits>(row[lane] + (K - 1) * sizeof(bits));
+    }
     if (!check.all_finite()) *finite = false;
   }
 };
@@ -132,6 +113,39 @@ template <class From, class Stored> struct copy_rows_task {
         const auto v = std::bit_cast<bits>(convert_element<Stored>(load_unaligned<From>(in + i * sizeof(From))));
         check.see_one(v);
         out[i] = v;
+      }
+    }
+    if (!check.all_finite()) *finite = false;
+  }
+};
+
+/// Rows of a 2-byte type, two and two, as rows of pairs: to (rows / 2 rounded up, n), rows `from_stride` bytes and `to_stride` pairs
+/// apart.
+template <class Stored> struct zip_rows_task {
+  const std::byte* from;
+  std::size_t from_stride, rows, n;
+  Stored* to;
+  std::size_t to_stride;
+  bool* finite;
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    using half = simd::vec<std::uint16_t, 8>;
+    finite_check<Stored, 8> check;
+    for (std::size_t r = 0; r < rows; r += 2) {
+      const bool alone = r + 1 == rows;
+      const std::byte *first = from + r * from_stride, *second = first + from_stride;
+      auto* out = reinterpret_cast<std::uint16_t*>(to) + r * to_stride;
+      std::size_t i = 0;
+      for (; i + 8 <= n; i += 8) {
+        const half a = load_unaligned<half>(first + 2 * i), b = alone ? half{} : load_unaligned<half>(second + 2 * i);
+        check.see(a), check.see(b);
+        simd::store<std::uint16_t, 8>(out + 2 * i, simd::shuffle<0, 8, 1, 9, 2, 10, 3, 11>(a, b));
+        simd::store<std::uint16_t, 8>(out + 2 * i + 8, simd::shuffle<4, 12, 5, 13, 6, 14, 7, 15>(a, b));
+      }
+      for (; i < n; ++i) {
+        out[2 * i] = load_unaligned<std::uint16_t>(first + 2 * i);
+        out[2 * i + 1] = alone ? std::uint16_t{0} : load_unaligned<std::uint16_t>(second + 2 * i);
+        check.see_one(out[2 * i]), check.see_one(out[2 * i + 1]);
       }
     }
     if (!check.all_finite()) *finite = false;

@@ -80,7 +80,11 @@ decoder<T> load_decoder(const cpu_executor& exec, decoder_plan plan, const Sourc
   arena room(weight_bytes<T>(plan, source));
   const auto matrix = [&](const linear_plan& linear) {
     if constexpr (std::is_same_v<T, float>)
-      if (options.math == arithmetic::bf16) return in_bf16_pairs(pack_matrix<T>(source, linear, name_in_source, exec.threads), exec.threads, room);
+      if (options.math == arithmetic::bf16) {
+        arena own; // of what is stored in more than two bytes
+        const bool narrow = bits_of(packed_dtype<T>(source, linear, name_in_source)) == 16;
+        return in_bf16(pack_matrix<T>(source, linear, name_in_source, exec.threads, narrow ? room : own), exec.threads, room);
+      }
     return pack_matrix<T>(source, linear, name_in_source, exec.threads, room);
   };
   const auto norm_of = [&](const norm_plan& n) {
