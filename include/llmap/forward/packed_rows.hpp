@@ -37,7 +37,7 @@ constexpr std::size_t depth_block(std::size_t K) {
 /// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves enough rows
 /// for a panel of weights.
 template <class T> std::size_t rows_per_block(std::size_t M, std::size_t K, int threads) {
-  constexpr std::size_t enough = 96, unit = 4;
+  constexpr std::size_t enough = 64, unit = 4;
   const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
   const std::size_t most = std::max(4 * R, row_block_bytes() / (std::max<std::size_t>(depth_block(K), 1) * sizeof(T)));
   std::size_t blocks = (M + most - 1) / most;
