@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <variant>
@@ -30,20 +30,16 @@ public:
   using array = std::vector<json>;
   using object = std::vector<member>; // in the order of the text; names are distinct in what parse_json returns
 
-  json() = default; // null
-  template <std::same_as<bool> T> json(T v) : value_(v) {}
-  template <std::floating_point T> json(T v) : value_(double{v}) {}
-  template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  json(T v) {
-    if (std::in_range<std::int64_t>(v)) value_ = static_cast<std::int64_t>(v);
-    else value_ = static_cast<double>(v);
-  }
-  json(std::string v) : value_(std::move(v)) {}
-  json(std::string_view v) : value_(std::string(v)) {}
-  json(const char* v) : value_(std::string(v)) {}
-  json(array v) : value_(std::move(v)) {}
-  json(object v) : value_(std::move(v)) {}
+  json(); // null
+  /// A truth value or a number; an integer that does not fit 64 bits becomes the nearest double.
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  json(T v);
+  json(std::string v);
+  json(std::string_view v);
+  json(const char* v);
+  json(array v);
+  json(object v);
 
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   std::optional<bool> boolean() const { return copy<bool>(); }
@@ -79,6 +75,21 @@ struct json::member {
   std::string name;
   json value;
 };
+
+inline json::json() = default;
+template <class T>
+  requires std::is_arithmetic_v<T>
+json::json(T v) {
+  if constexpr (std::is_same_v<T, bool>) value_ = v;
+  else if constexpr (std::is_floating_point_v<T>) value_ = static_cast<double>(v);
+  else if (std::in_range<std::int64_t>(v)) value_ = static_cast<std::int64_t>(v);
+  else value_ = static_cast<double>(v);
+}
+inline json::json(std::string v) : value_(std::move(v)) {}
+inline json::json(std::string_view v) : value_(std::string(v)) {}
+inline json::json(const char* v) : value_(std::string(v)) {}
+inline json::json(array v) : value_(std::move(v)) {}
+inline json::json(object v) : value_(std::move(v)) {}
 
 inline const json* json::find(std::string_view name) const {
   if (const object* all = members())

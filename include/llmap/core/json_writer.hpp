@@ -32,7 +32,7 @@ public:
     } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
       string(v);
     } else {
-      array(v, [this](const auto& element) { value(element); });
+      array(v, [this](const auto& element) { this->value(element); });
     }
   }
   /// `elements()` writes any number of values.
