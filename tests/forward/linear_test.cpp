@@ -92,7 +92,7 @@ TEST(linear, no_rows_and_no_depth) {
   linear<float>({1}, {y.data(), 0, 0}, packed, {y.data(), 0, 3});
 }
 TEST(linear, bits_do_not_depend_on_rows_or_threads) {
-  const std::size_t M = 200, K = 700, N = 90;
+  const std::size_t M = 700, K = 700, N = 90;
   const auto w = cast<bf16>(golden::normals(N * K, 1));
   const auto x = cast<float>(golden::normals(M * K, 3));
   memory_tensors source;
@@ -101,7 +101,7 @@ TEST(linear, bits_do_not_depend_on_rows_or_threads) {
   std::vector<float> whole(M * N), part(M * N);
   linear<float>({1}, {x.data(), M, K}, packed, {whole.data(), M, N});
   for (int threads : {1, 2, 3})
-    for (std::size_t step : {1, 2, 5, 6, 11, 150, 200}) { // of 200 rows two threads take a block each
+    for (std::size_t step : {1, 2, 5, 6, 11, 150, 700}) { // of 150 rows two threads take a block each; 700 are packed a few blocks at a time
       for (std::size_t r = 0; r < M; r += step) {
         const std::size_t m = std::min(step, M - r);
         linear<float>({threads}, {x.data() + r * K, m, K}, packed, {part.data() + r * N, m, N});

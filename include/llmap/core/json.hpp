@@ -112,23 +112,23 @@ inline json parse_json(std::string_view text, const std::string& where, const js
 
 namespace detail {
 
-inline const std::string& utf8(const std::string& text) {
+inline const std::string& checked_utf8(const std::string& text) {
   if (invalid_utf8(text)) contract_failed("UTF-8", "canonical_text: strings");
   return text;
 }
 
-inline void write(json_writer& out, const json& value) {
+inline void write_canonical(json_writer& out, const json& value) {
   if (const auto* all = value.members()) {
     std::vector<const json::member*> sorted;
     for (const auto& m : *all) sorted.push_back(&m);
     std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
     out.object([&] {
-      for (const auto* m : sorted) out.field(utf8(m->name), [&] { write(out, m->value); });
+      for (const auto* m : sorted) out.field(checked_utf8(m->name), [&] { write_canonical(out, m->value); });
     });
   } else if (const auto* items = value.items()) {
-    out.array(*items, [&](const json& item) { write(out, item); });
+    out.array(*items, [&](const json& item) { write_canonical(out, item); });
   } else if (const auto* text = value.string()) {
-    out.value(utf8(*text));
+    out.value(checked_utf8(*text));
   } else if (const auto truth = value.boolean()) {
     out.value(*truth);
   } else if (const auto whole = value.integer()) {
@@ -219,7 +219,7 @@ private:
 
 inline std::string canonical_text(const json& value) {
   json_writer out;
-  detail::write(out, value);
+  detail::write_canonical(out, value);
   return out.text();
 }
 

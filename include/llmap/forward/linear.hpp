@@ -73,10 +73,16 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
 template <class T>
 void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode = store_mode::overwrite) {
+  LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   static thread_local packed_rows<T> packed; // kept for the next call
   packed.math = w.math;
-  packed.fill(exec, x);
-  linear<T>(exec, packed, w, y, mode);
+  // A block of rows a thread, packed and multiplied while it is in the thread's cache.
+  const std::size_t step = detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));
+  for (std::size_t row = 0; row < x.rows; row += step) {
+    const std::size_t m = std::min(step, x.rows - row);
+    packed.fill(exec, x.row_range(row, m));
+    linear<T>(exec, packed, w, y.row_range(row, m), mode);
+  }
 }
 
 } // namespace llmap
