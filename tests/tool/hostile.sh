@@ -94,4 +94,8 @@ cp s.sqlite full.sqlite
 check "a disk that is full is a failure" test $? = 1
 check "and one that says so" grep -q "fresh.sqlite" err.txt
 check "a store survives all this" "$llmap" export s.sqlite --out e.safetensors >/dev/null
+for names in '[]' '{"models": [1]}' '{"models"'; do
+  echo "$names" >e.json
+  refused 1 "e.json" "$llmap" map --matrix e.safetensors --html e.html
+done
 finish
