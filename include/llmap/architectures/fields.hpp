@@ -109,8 +109,8 @@ template <class Otherwise> bool is_sliding(const config& c, std::int64_t layers,
   if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
     c.wrong("layer_types", *types, "one entry a layer (" + std::to_string(layers) + ")");
   const json& entry = (*types->items())[static_cast<std::size_t>(i)];
-  if (entry.string() && *entry.string() == "sliding_attention") return true;
-  if (entry.string() && *entry.string() == "full_attention") return false;
+  if (entry.is("sliding_attention")) return true;
+  if (entry.is("full_attention")) return false;
   c.wrong("layer_types", entry, "full_attention or sliding_attention");
 }
 

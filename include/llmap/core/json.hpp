@@ -50,6 +50,7 @@ public:
     return copy<double>();
   }
   const std::string* string() const { return std::get_if<std::string>(&value_); }
+  bool is(std::string_view text) const { return string() && *string() == text; }
   const array* items() const { return std::get_if<array>(&value_); }
   const object* members() const { return std::get_if<object>(&value_); }
   array* items() { return std::get_if<array>(&value_); }
@@ -98,17 +99,10 @@ inline const json* json::find(std::string_view name) const {
   return nullptr;
 }
 
-/// One line, members sorted by name: equal values give equal texts. NaN and infinities are written as strings. Strings
-/// have to be UTF-8, as those of parse_json are.
-inline std::string canonical_text(const json& value);
-
 struct json_rules {
   std::size_t deepest = 64; ///< arrays and objects in each other
   bool not_finite = false;  ///< NaN, Infinity and -Infinity, as Python's json writes them, are numbers
 };
-
-/// Parses a whole text; any fault is an llmap::error that starts with `where`.
-inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {});
 
 namespace detail {
 
@@ -217,13 +211,16 @@ private:
 
 } // namespace detail
 
+/// One line, members sorted by name: equal values give equal texts. NaN and infinities are written as strings. Strings
+/// have to be UTF-8, as those of parse_json are.
 inline std::string canonical_text(const json& value) {
   json_writer out;
   detail::write_canonical(out, value);
   return out.text();
 }
 
-inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules) {
+/// Parses a whole text; any fault is an llmap::error that starts with `where`.
+inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {}) {
   using namespace rapidjson;
   if (const auto bad = invalid_utf8(text)) fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);
   if (text.starts_with("\xef\xbb\xbf")) fail(where, ": expected JSON, got a byte order mark");

@@ -38,7 +38,7 @@ template <class T> struct packed_matrix {
   }
   /// Element (row, k), counted in elements of a type that is not bf16_pair.
   template <class Stored> std::size_t index(std::size_t row, std::size_t k) const {
-    constexpr std::size_t group = sizeof(Stored) == 2 ? 2 : 1;
+    constexpr std::size_t group = detail::elements_per_word<Stored>;
     return (row / panel * padded_cols<Stored>() + k / group * group) * panel + row % panel * group + k % group;
   }
   std::size_t size_bytes() const { return bytes.size() + bias.size() * sizeof(T); }
@@ -166,9 +166,8 @@ private:
     for_stored_runs(part, 0, static_cast<std::size_t>(part.rows), [&](std::size_t r, std::size_t stored, std::size_t count) {
       for (std::size_t i = 0; i < count;) {
         const std::size_t row = first_row + r + i, lanes = std::min(count - i, NR - row % NR);
-        const std::byte* from = data.bytes.data() + stored_bytes(k * width + stored + i);
-        if constexpr (sizeof(Stored) == 2) simd::run(zip_rows_task<Stored>{from, stored_bytes(width), n, lanes, lane_of(row) + k * NR, NR, &good});
-        else simd::run(copy_rows_task<From, Stored>{from, stored_bytes(width), n, lanes, lane_of(row) + k * NR, NR, &good});
+        simd::run(copy_rows_task<From, Stored>{data.bytes.data() + stored_bytes(k * width + stored + i), stored_bytes(width), n, lanes,
+                                               lane_of(row) + k * NR, NR, &good});
         i += lanes;
       }
     });

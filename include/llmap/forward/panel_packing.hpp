@@ -87,7 +87,8 @@ template <class To, class From> LLMAP_INLINE To convert_element(From value) {
   else return static_cast<To>(static_cast<float>(value));
 }
 
-/// to (rows, n) = from (rows, n), rows `from_stride` bytes and `to_stride` elements apart.
+/// Stored rows (rows, n), `from_stride` bytes apart, become rows of words, `to_stride` words apart: of a 2-byte type two rows one of
+/// pairs, an odd last row one with zeros.
 template <class From, class Stored> struct copy_rows_task {
   const std::byte* from;
   std::size_t from_stride, rows, n;
@@ -97,55 +98,33 @@ template <class From, class Stored> struct copy_rows_task {
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     using bits = element_bits<Stored>;
+    constexpr std::size_t per_word = elements_per_word<Stored>;
+    static_assert(per_word == 1 || std::is_same_v<From, Stored>);
     constexpr int W = 16 / sizeof(bits);
+    using vector = simd::vec<bits, W>;
     finite_check<Stored, W> check;
-    for (std::size_t r = 0; r < rows; ++r) {
-      const std::byte* in = from + r * from_stride;
-      bits* out = reinterpret_cast<bits*>(to + r * to_stride);
+    for (std::size_t r = 0; r < rows; r += per_word) {
+      const std::byte *in = from + r * from_stride, *second = per_word == 2 && r + 1 < rows ? in + from_stride : nullptr;
+      bits* out = reinterpret_cast<bits*>(to) + r * to_stride;
       std::size_t i = 0;
       if constexpr (std::is_same_v<From, Stored>)
         for (; i + W <= n; i += W) {
-          const auto v = load_unaligned<simd::vec<bits, W>>(in + i * sizeof(bits));
+          const auto v = load_unaligned<vector>(in + i * sizeof(bits));
           check.see(v);
-          simd::store<bits, W>(out + i, v);
+          if constexpr (per_word == 2) {
+            const auto w = second ? load_unaligned<vector>(second + i * sizeof(bits)) : vector{};
+            check.see(w);
+            simd::store<bits, W>(out + 2 * i, simd::shuffle<0, 8, 1, 9, 2, 10, 3, 11>(v, w));
+            simd::store<bits, W>(out + 2 * i + W, simd::shuffle<4, 12, 5, 13, 6, 14, 7, 15>(v, w));
+          } else {
+            simd::store<bits, W>(out + i, v);
+          }
         }
       for (; i < n; ++i) {
         const auto v = std::bit_cast<bits>(convert_element<Stored>(load_unaligned<From>(in + i * sizeof(From))));
         check.see_one(v);
-        out[i] = v;
-      }
-    }
-    if (!check.all_finite()) *finite = false;
-  }
-};
-
-/// Rows of a 2-byte type, two and two, as rows of pairs: to (rows / 2 rounded up, n), rows `from_stride` bytes and `to_stride` pairs
-/// apart.
-template <class Stored> struct zip_rows_task {
-  const std::byte* from;
-  std::size_t from_stride, rows, n;
-  Stored* to;
-  std::size_t to_stride;
-  bool* finite;
-
-  template <class Isa> LLMAP_INLINE void operator()() const {
-    using half = simd::vec<std::uint16_t, 8>;
-    finite_check<Stored, 8> check;
-    for (std::size_t r = 0; r < rows; r += 2) {
-      const bool alone = r + 1 == rows;
-      const std::byte *first = from + r * from_stride, *second = first + from_stride;
-      auto* out = reinterpret_cast<std::uint16_t*>(to) + r * to_stride;
-      std::size_t i = 0;
-      for (; i + 8 <= n; i += 8) {
-        const half a = load_unaligned<half>(first + 2 * i), b = alone ? half{} : load_unaligned<half>(second + 2 * i);
-        check.see(a), check.see(b);
-        simd::store<std::uint16_t, 8>(out + 2 * i, simd::shuffle<0, 8, 1, 9, 2, 10, 3, 11>(a, b));
-        simd::store<std::uint16_t, 8>(out + 2 * i + 8, simd::shuffle<4, 12, 5, 13, 6, 14, 7, 15>(a, b));
-      }
-      for (; i < n; ++i) {
-        out[2 * i] = load_unaligned<std::uint16_t>(first + 2 * i);
-        out[2 * i + 1] = alone ? std::uint16_t{0} : load_unaligned<std::uint16_t>(second + 2 * i);
-        check.see_one(out[2 * i]), check.see_one(out[2 * i + 1]);
+        out[per_word * i] = v;
+        if constexpr (per_word == 2) check.see_one(out[2 * i + 1] = second ? load_unaligned<bits>(second + i * sizeof(bits)) : bits{0});
       }
     }
     if (!check.all_finite()) *finite = false;

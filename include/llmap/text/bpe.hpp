@@ -86,11 +86,10 @@ private:
     if (vocabulary.empty()) c.wrong("at least one token");
     ids_ = token_table(vocabulary.size());
     for (const auto& [token, value] : vocabulary) {
-      const auto number = value.integer();
-      const std::int32_t id = number && *number >= 0 && *number < token_id_limit ? static_cast<std::int32_t>(*number)
-                            : component(value, c.where() + "." + token.substr(0, 40)).id(); // an error
-      ids_.set(token, id);
-      largest_id_ = std::max(largest_id_, id);
+      const auto id = component::id_of(value);
+      if (!id) (void)component(value, c.where() + "." + token.substr(0, 40)).id(); // says what is wrong
+      ids_.set(token, *id);
+      largest_id_ = std::max(largest_id_, *id);
     }
     for (char32_t v = 0; v < characters_.size(); ++v) {
       std::string name;

@@ -5,6 +5,7 @@
 #include "llmap/core/json.hpp"
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -61,10 +62,14 @@ public:
     if (!truth) value.wrong("true or false");
     return *truth;
   }
+  static std::optional<std::int32_t> id_of(const json& value) {
+    const auto number = value.integer();
+    return number && *number >= 0 && *number < token_id_limit ? std::optional(static_cast<std::int32_t>(*number)) : std::nullopt;
+  }
   std::int32_t id() const {
-    const auto number = json_->integer();
-    if (!number || *number < 0 || *number >= token_id_limit) wrong("a token id (0 to " + std::to_string(token_id_limit - 1) + ")");
-    return static_cast<std::int32_t>(*number);
+    const auto id = id_of(*json_);
+    if (!id) wrong("a token id (0 to " + std::to_string(token_id_limit - 1) + ")");
+    return *id;
   }
   /// The value is not what was expected: says where, what, and what is there instead.
   [[noreturn]] void wrong(std::string_view expected) const {

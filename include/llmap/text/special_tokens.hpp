@@ -95,7 +95,7 @@ private:
     for (const auto& [id, content] : by_id) {
       added_token t;
       t.content = content;
-      const auto says = [&](const json* value) { return value && value->string() && *value->string() == t.content; };
+      const auto says = [&](const json* value) { return value && value->is(t.content); };
       if (!files_.special_map.is_null())
         for (const auto& [key, value] : files_.special_map_component().members())
           t.special = t.special || says(&value) || says(value.find("content"));
