@@ -55,6 +55,27 @@ TEST(store, refuses_what_is_not_one) {
   EXPECT_MESSAGE(read_store(dir.path / "other.sqlite"), "expected a store of llmap");
   EXPECT_MESSAGE(read_store(dir.path / "absent.sqlite"), "no such store");
 }
+TEST(store, sets_what_its_promise_rests_on) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  const auto setting = [](const sqlite_database& db, const char* pragma) {
+    auto row = db.prepare(pragma);
+    return row.step() ? row.text(0) : std::string();
+  };
+  {
+    sqlite_database other(path, sqlite_database::access::write);
+    EXPECT_EQ(setting(other, "PRAGMA journal_mode = WAL"), "wal"); // kept in the file, where another program set it
+  }
+  const sqlite_database db(path, sqlite_database::access::write);
+  EXPECT_EQ(setting(db, "PRAGMA journal_mode"), "delete");
+  EXPECT_EQ(setting(db, "PRAGMA synchronous"), "3"); // EXTRA
+  EXPECT_EQ(setting(db, "PRAGMA foreign_keys"), "1");
+}
+TEST(store, keeps_no_score_without_its_model) {
+  golden::scratch dir;
+  score_store store(dir.path / "s.sqlite", three());
+  EXPECT_MESSAGE(store.save(7, first_two, two_scores), "s.sqlite: FOREIGN KEY constraint failed");
+}
 TEST(store, export_and_back) {
   golden::scratch dir;
   const auto path = dir.path / "s.sqlite";

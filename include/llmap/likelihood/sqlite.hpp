@@ -69,6 +69,12 @@ public:
     db_.reset(raw);
     if (result != SQLITE_OK) fail(where_, ": cannot open: ", raw ? sqlite3_errmsg(raw) : "out of memory");
     sqlite3_busy_timeout(raw, 60'000);
+    if (mode == access::read) return;
+    // A build of SQLite may have other defaults. The rollback journal keeps the database one file. EXTRA also syncs the
+    // folder after the journal is deleted; without that, a power cut can undo a transaction that was committed.
+    set("journal_mode", "DELETE", "delete");
+    set("synchronous", "EXTRA", "3");
+    set("foreign_keys", "ON", "1");
   }
   void execute(std::string_view sql) { prepare(sql).run(); }
   sqlite_statement prepare(std::string_view sql) const { return {db_.get(), where_, sql}; }
@@ -79,6 +85,14 @@ private:
   struct close { void operator()(sqlite3* db) const { sqlite3_close_v2(db); } };
   std::string where_;
   std::unique_ptr<sqlite3, close> db_;
+
+  /// SQLite ignores a setting that it does not know or cannot make, so the setting is read back.
+  void set(const std::string& pragma, const std::string& value, std::string_view expected) {
+    execute("PRAGMA " + pragma + " = " + value);
+    auto now = prepare("PRAGMA " + pragma);
+    const std::string got = now.step() ? now.text(0) : "nothing";
+    if (got != expected) fail(where_, ": ", pragma, ": expected ", expected, ", got ", got);
+  }
 };
 
 /// Undone unless committed.
