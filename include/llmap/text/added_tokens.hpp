@@ -1,7 +1,10 @@
 // Added tokens: strings that are cut out of the text before the model sees it. Leftmost match first, among those the
 // longest; `single_word`, `lstrip` and `rstrip` as in the reference. Tokens with normalized = false are looked for in
 // the raw text, the others, in their normalised form, in normalised text.
+// The reference goes on behind a token itself, not behind the blanks that it took. A token among those blanks comes out
+// as well, and text begins again behind it; one with `lstrip` counts only as far as it reaches beyond them.
 #pragma once
+#include "llmap/core/error.hpp"
 #include "llmap/core/utf8.hpp"
 #include <algorithm>
 #include <array>
@@ -76,7 +79,8 @@ inline bool is_word_character(char32_t c) {
 class added_token_matcher {
 public:
   /// `pattern` is the string to look for (the token's content, normalised or not). Of equal patterns the first counts.
-  void add(const std::string& pattern, const added_token& token) {
+  /// A token that is `plain` is found as the others are, and stays text.
+  void add(const std::string& pattern, const added_token& token, bool plain = false) {
     if (pattern.empty()) return;
     std::size_t node = 0;
     for (char c : pattern) {
@@ -84,36 +88,39 @@ public:
       node = it->second;
       if (fresh) nodes_.emplace_back();
     }
-    if (!nodes_[node].token) nodes_[node].token = tokens_.size(), tokens_.push_back(token);
+    if (!nodes_[node].token) nodes_[node].token = tokens_.size(), tokens_.push_back({token, plain});
     first_[static_cast<unsigned char>(pattern[0])] = true;
   }
 
-  /// Cuts `text` into segments in order; text segments are never empty.
+  /// Cuts `text` into segments in order, none of them empty.
   std::vector<text_segment> operator()(std::string_view text) const {
     std::vector<text_segment> out;
     if (tokens_.empty()) {
       if (!text.empty()) out.push_back({0, text.size(), std::nullopt});
       return out;
     }
-    std::size_t end = 0; // of the last token
+    std::size_t end = 0; // of the last token, with the blanks that it took
     for (std::size_t i = 0; i < text.size();) {
       const auto found = first_[static_cast<unsigned char>(text[i])] ? longest(text, i) : std::nullopt;
       if (!found) {
         ++i;
         continue;
       }
-      const added_token& token = tokens_[found->first];
+      const auto& [token, plain] = tokens_[found->first];
       std::size_t begin = i, stop = i + found->second;
-      i = stop;
+      i = stop; // the search goes on here, so that blanks which `rstrip` takes can be tokens as well
+      if (plain) continue;
       if (token.single_word && ((begin > 0 && is_word_character(code_point_before(text, begin).value)) ||
                                 (stop < text.size() && is_word_character(code_point_at(text, stop).value))))
         continue;
-      if (token.lstrip)
+      if (token.lstrip) {
         while (begin > end) {
           const code_point c = code_point_before(text, begin);
           if (!is_white_space(c.value)) break;
           begin -= c.size;
         }
+        begin = std::max(begin, end);
+      }
       if (token.rstrip)
         while (stop < text.size()) {
           const code_point c = code_point_at(text, stop);
@@ -121,8 +128,11 @@ public:
           stop += c.size;
         }
       if (begin > end) out.push_back({end, begin, std::nullopt});
-      out.push_back({begin, stop, token.id});
-      end = i = stop;
+      if (begin > stop)
+        fail("tokenizer: byte ", i, " of a text: an added token with lstrip lies among blanks that the token before it took; "
+             "the reference fails on this text as well");
+      if (begin < stop) out.push_back({begin, stop, token.id});
+      end = stop;
     }
     if (text.size() > end) out.push_back({end, text.size(), std::nullopt});
     return out;
@@ -133,8 +143,12 @@ private:
     std::map<char, std::size_t> next;
     std::optional<std::size_t> token;
   };
+  struct entry {
+    added_token token;
+    bool plain;
+  };
   std::vector<node> nodes_{1};
-  std::vector<added_token> tokens_;
+  std::vector<entry> tokens_;
   std::array<bool, 256> first_{};
 
   std::optional<std::pair<std::size_t, std::size_t>> longest(std::string_view text, std::size_t begin) const {

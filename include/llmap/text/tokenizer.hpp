@@ -101,9 +101,9 @@ private:
     const special_tokens named(files, file, *model_);
     const bool split_special = config.flag("split_special_tokens", false); // special tokens in a text are plain text
     for (const added_token& t : named.tokens()) {
-      if (split_special && t.special) continue;
-      if (t.normalized) normal_matcher_.add(normalizer_(t.content), t);
-      else raw_matcher_.add(t.content, t);
+      const bool plain = split_special && t.special;
+      if (t.normalized) normal_matcher_.add(normalizer_(t.content), t, plain);
+      else raw_matcher_.add(t.content, t, plain);
     }
     largest_id_ = std::max(model_->largest_id(), named.tokens().largest_id());
     bos_ = named.named_id("bos_token", kind.bos);
