@@ -14,7 +14,7 @@ namespace {
 
 /// The vocabulary as tokenizer.json writes it: "Ġ" for a blank before a word, "Ċ" for a new line.
 std::vector<std::string> vocabulary(const std::string& folder) {
-  const llmap::json file = llmap::read_json_file(folder + "/tokenizer.json");
+  const llmap::json file = llmap::read_json_file(folder + "/tokenizer.json", llmap::large_file_bytes);
   std::vector<std::string> tokens;
   for (const auto& [token, id] : llmap::component(file, "tokenizer.json").at("model").at("vocab").members()) {
     const auto i = static_cast<std::size_t>(id.integer().value());

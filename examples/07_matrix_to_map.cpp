@@ -5,6 +5,7 @@
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/make_map.hpp"
 #include "llmap/core/write_file.hpp"
+#include "llmap/core/json_file.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include <cstdio>
 

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
+#include "llmap/core/json_file.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
@@ -10,7 +11,7 @@
 namespace {
 
 std::vector<std::vector<std::int32_t>> read_sequences(const std::string& path) {
-  const llmap::json file = llmap::read_json_file(path);
+  const llmap::json file = llmap::read_json_file(path, llmap::large_file_bytes);
   const llmap::json* lists = file.find("sequences");
   if (!lists || !lists->items()) llmap::fail(path, ": expected {\"sequences\": [[ids], ...]}");
   std::vector<std::vector<std::int32_t>> sequences;

@@ -104,6 +104,16 @@ TEST(store, export_and_back) {
   dir.write("m.json", R"({"models": ["x"]})");
   EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"), "models: expected 2 names");
 }
+TEST(export, a_huge_names_file_is_refused_unread) {
+  golden::scratch dir;
+  {
+    score_store store(dir.path / "s.sqlite", three());
+    store.save(store.open_model(record("m")), first_two, two_scores);
+  }
+  write_matrix(dir.path / "m.safetensors", read_store(dir.path / "s.sqlite"));
+  std::filesystem::resize_file(dir.path / "m.json", large_file_bytes + 1);
+  EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"), "m.json: expected at most 1073741824 bytes, got 1073741825");
+}
 TEST(fingerprint, pieces_do_not_run_into_one_another) {
   EXPECT_NE(fingerprint().add("ab").add("c").hex(), fingerprint().add("a").add("bc").hex());
   EXPECT_EQ(fingerprint().add("ab").hex().size(), 32u);

@@ -49,6 +49,13 @@ TEST(text_set, every_fault_is_named_with_its_line) {
   EXPECT_MESSAGE(read("\n\n"), "t.jsonl: expected texts, got an empty file");
 }
 
+TEST(text_set, huge_files_are_refused_unread) {
+  const temporary_folder folder;
+  const auto path = folder.write("t.jsonl", "");
+  std::filesystem::resize_file(path, std::uintmax_t{8} << 30);
+  EXPECT_MESSAGE(load_text_set(path), "t.jsonl: expected at most 4294967296 bytes, got 8589934592");
+}
+
 TEST(text_set, files_that_are_none_are_named) {
   const temporary_folder folder;
   EXPECT_MESSAGE(load_text_set(folder.path() / "no.jsonl"), "no.jsonl: expected a JSONL file, got no such file");

@@ -189,6 +189,33 @@ TEST(tokenizer, folders_and_files_that_are_none) {
   EXPECT_MESSAGE(load(), "tokenizer_config.json.added_tokens_decoder.x: expected a token id as the key");
 }
 
+TEST(tokenizer, huge_files_are_refused_unread) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json", "vocab.json", "merges.txt"}) {
+    const temporary_folder folder;
+    const std::string_view file = name;
+    const bool from_vocabulary = file == "vocab.json" || file == "merges.txt";
+    folder.write(from_vocabulary ? "vocab.json" : "tokenizer.json", from_vocabulary ? "{}" : small().dump());
+    if (from_vocabulary) folder.write("merges.txt", "");
+    folder.write(name, "");
+    std::filesystem::resize_file(folder.path() / name, large_file_bytes + 1);
+    const std::string expected = std::string(name) + ": expected at most ";
+    EXPECT_MESSAGE(tokenizer::load(folder.path()), expected.c_str(), " bytes, got 1073741825");
+  }
+}
+
+// As every reader of a model folder does: transformers' files may hold NaN, and none a byte order mark.
+TEST(tokenizer, files_that_python_writes_may_hold_nan) {
+  const temporary_folder folder;
+  folder.write("tokenizer.json", small().dump());
+  for (const char* name : {"config.json", "tokenizer_config.json", "special_tokens_map.json"}) {
+    folder.write(name, R"({"best_loss": NaN, "limits": [0.0, Infinity, -Infinity]})");
+    EXPECT_EQ(tokenizer::load(folder.path()).encode("ab", false), (list{2})) << name;
+    folder.write(name, "\xef\xbb\xbf{}");
+    EXPECT_MESSAGE(tokenizer::load(folder.path()), name, ": expected JSON, got a byte order mark");
+    std::filesystem::remove(folder.path() / name);
+  }
+}
+
 TEST(tokenizer, invalid_text_is_refused) {
   EXPECT_MESSAGE(from(small()).encode("ab\xff"), "tokenizer: expected UTF-8, got an invalid sequence at byte 2");
 }

@@ -38,6 +38,22 @@ copy; sed -i 's/"type": *"BPE"/"type":"Unigram"/' m/tokenizer.json
 refused 1 "Unigram" "$llmap" tokenize m --texts t.jsonl
 copy; rm m/tokenizer.json
 refused 1 "tokenizer.json" "$llmap" tokenize m --texts t.jsonl
+# A hole of 8 GiB takes no room, and must not be read; all commands have one dialect of config.json.
+copy; truncate -s 8G m/tokenizer.json
+refused 1 "m/tokenizer.json: expected at most 1073741824 bytes, got 8589934592" "$llmap" tokenize m --texts t.jsonl
+echo >i.json; truncate -s 8G i.json
+refused 1 "i.json: expected at most 1073741824 bytes, got 8589934592" "$llmap" logprobs "$model" --ids i.json
+echo '{"sequences": [[1, 2, 3]]}' >i.json
+copy; sed -i '1s/{/{"best_loss": NaN, "limits": [0.0, Infinity, -Infinity],/' m/config.json
+check "info reads NaN in config.json" "$llmap" info m >out.txt
+check "tokenize reads NaN in config.json" "$llmap" tokenize m --texts t.jsonl >out.txt
+check "logprobs reads NaN in config.json" "$llmap" logprobs m --ids i.json >out.txt
+check "score reads NaN in config.json" "$llmap" score m --texts t.jsonl --store nan.sqlite >out.txt
+copy; { printf '\357\273\277'; cat "$model/config.json"; } >m/config.json
+refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" info m
+refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" tokenize m --texts t.jsonl
+refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" logprobs m --ids i.json
+refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" score m --texts t.jsonl --store nan.sqlite
 # Weights that are not numbers: the last 16 bytes of the file become 0xff (NaN in BF16).
 copy; truncate -s -16 m/model.safetensors; printf '\377%.0s' $(seq 16) >>m/model.safetensors
 refused 1 "expected finite weights, got NaN" "$llmap" score m --texts t.jsonl --store s.sqlite

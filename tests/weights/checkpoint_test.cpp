@@ -44,6 +44,11 @@ TEST(checkpoint, checks_the_index) {
   refused("not in shard", [](nlohmann::json& i) { i["weight_map"]["nobody"] = i["weight_map"].begin().value(); });
   refused("is not in weight_map", [](nlohmann::json& i) { i["weight_map"].erase(i["weight_map"].begin()); });
 }
+TEST(checkpoint, a_huge_index_is_refused_unread) {
+  const sharded_copy dir;
+  fs::resize_file(dir.path / "model.safetensors.index.json", large_file_bytes + 1);
+  EXPECT_MESSAGE(checkpoint{dir.path}, "model.safetensors.index.json: expected at most 1073741824 bytes, got 1073741825");
+}
 TEST(checkpoint, refuses_folders_without_weights) {
   golden::scratch dir;
   EXPECT_MESSAGE(checkpoint{dir.path}, "found neither");

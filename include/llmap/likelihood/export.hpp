@@ -2,6 +2,7 @@
 //   log_likelihood F64 [K, N] nats (NaN where missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
 //   names: {"models": [...], "texts": [...], "domains", "documents", "families"} in the .json beside it (optional)
 #pragma once
+#include "llmap/core/json_file.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
@@ -121,7 +122,7 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   }
   const std::filesystem::path names_file = names_path(path);
   json names = json::object();
-  if (std::filesystem::exists(names_file)) names = read_json_file(names_file);
+  if (std::filesystem::exists(names_file)) names = read_json_file(names_file, large_file_bytes);
   if (!names.members()) fail(names_file.string(), ": expected an object with models and texts, got ", names.kind());
   const auto list = [&](const char* key, std::int64_t count, const char* otherwise) {
     std::vector<std::string> out;

@@ -5,6 +5,7 @@
 #include "llmap/core/error.hpp"
 #include "llmap/core/json.hpp"
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -54,6 +55,8 @@ inline text_set load_text_set(const std::filesystem::path& path) {
   if (problem) fail(name, ": cannot be read: ", problem.message());
   if (status.type() == kind::directory) fail(name, ": expected a JSONL file, got a directory");
   if (status.type() != kind::regular) fail(name, ": expected a JSONL file, got something that is not a regular file");
+  constexpr std::uintmax_t most = std::uintmax_t{4} << 30; // the whole set is held in memory
+  if (const auto size = std::filesystem::file_size(path); size > most) fail(name, ": expected at most ", most, " bytes, got ", size);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) fail(name, ": cannot be opened: ", std::strerror(errno));

@@ -1,14 +1,12 @@
 // The files of a tokenizer folder, and the bytes of them that decide ids. The small ones are parsed when they are read;
 // the one that holds the vocabulary is parsed when it is asked for.
 #pragma once
+#include "llmap/core/json_file.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
 #include "llmap/text/transformers_rules.hpp"
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -45,25 +43,8 @@ inline bool is_there(const std::filesystem::path& path) {
   return true;
 }
 
-inline std::string read_regular_file(const std::filesystem::path& path) {
-  std::error_code problem;
-  const auto status = std::filesystem::status(path, problem);
-  if (problem && status.type() != std::filesystem::file_type::not_found)
-    fail(path.string(), ": cannot be read: ", problem.message());
-  if (status.type() == std::filesystem::file_type::not_found) fail(path.string(), ": no such file");
-  if (status.type() == std::filesystem::file_type::directory) fail(path.string(), ": expected a file, got a directory");
-  if (status.type() != std::filesystem::file_type::regular) fail(path.string(), ": expected a regular file");
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(path.string(), ": cannot be opened: ", std::strerror(errno));
-  std::string text(std::filesystem::file_size(path), '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (static_cast<std::size_t>(in.gcount()) != text.size()) fail(path.string(), ": could not be read to its end");
-  return text;
-}
-
-inline json parse_object(std::string_view text, const std::string& where) {
-  json value = parse_json(text, where);
+inline json parse_object(std::string_view text, const std::string& where, const json_rules& rules) {
+  json value = parse_json(text, where, rules);
   if (!value.members()) component(value, where).wrong("an object");
   return value;
 }
@@ -71,8 +52,8 @@ inline json parse_object(std::string_view text, const std::string& where) {
 /// Null if there is no such file.
 inline json read_object(const std::filesystem::path& path, std::string* text_out = nullptr) {
   if (!is_there(path)) return {};
-  std::string text = read_regular_file(path);
-  json value = parse_object(text, path.string());
+  std::string text = read_file(path);
+  json value = parse_object(text, path.string(), python_json);
   if (text_out) *text_out = std::move(text);
   return value;
 }
@@ -114,7 +95,7 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   }
-  json::object model{{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where)}, {"merges", std::move(merges)}};
+  json::object model{{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where, python_json)}, {"merges", std::move(merges)}};
   const std::string_view kind = files.kind().name;
   if (kind == "GPT2")
     return json::object{{"model", std::move(model)}, {"pre_tokenizer", json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
@@ -142,8 +123,8 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
     fail(folder.string(), ": expected tokenizer.json, or vocab.json and merges.txt, got neither");
   const char* const name = files.from_vocabulary ? "vocab.json" : "tokenizer.json";
   files.where = files.path(name);
-  files.tokenizer = detail::read_regular_file(folder / name);
-  if (files.from_vocabulary) files.merges = detail::read_regular_file(folder / "merges.txt");
+  files.tokenizer = read_file(folder / name, large_file_bytes);
+  if (files.from_vocabulary) files.merges = read_file(folder / "merges.txt", large_file_bytes);
 
   detail::append_part(files.canonical, "class", files.kind().name);
   detail::append_part(files.canonical, "tokenizer_config.json", detail::deciding_fields(files.config));
@@ -154,9 +135,9 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   return files;
 }
 
-/// tokenizer.json, or what vocab.json and merges.txt amount to.
+/// tokenizer.json, which the reference reads by the strict rules of JSON, or what vocab.json and merges.txt amount to.
 inline json parse_tokenizer(const tokenizer_files& files) {
-  return files.from_vocabulary ? detail::from_vocabulary_files(files) : detail::parse_object(files.tokenizer, files.where);
+  return files.from_vocabulary ? detail::from_vocabulary_files(files) : detail::parse_object(files.tokenizer, files.where, {});
 }
 
 } // namespace llmap

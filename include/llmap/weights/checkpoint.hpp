@@ -1,6 +1,7 @@
 // A checkpoint folder as Hugging Face writes it: model.safetensors.index.json with its shards, or model.safetensors.
 // The index decides when it exists; other *.safetensors files in the folder are never looked at.
 #pragma once
+#include "llmap/core/json_file.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include <filesystem>
 #include <map>
@@ -54,7 +55,7 @@ private:
   }
 
   void open_shards(const std::filesystem::path& folder, const std::filesystem::path& index_path) {
-    const json index = read_json_file(index_path);
+    const json index = read_json_file(index_path, large_file_bytes);
     const std::string where = index_path.string();
     const json* weight_map = index.find("weight_map");
     if (!weight_map || !weight_map->members()) fail(where, ": expected an object with weight_map");

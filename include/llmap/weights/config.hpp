@@ -1,7 +1,7 @@
 // config.json: typed fields with defaults and limits. Every message names file, field, what was expected and what
 // was found. A field may be written under several names (transformers' attribute_map): pass them joined by '|'.
 #pragma once
-#include "llmap/weights/json_file.hpp"
+#include "llmap/core/json_file.hpp"
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -17,22 +17,14 @@ public:
     if (!fields_.members()) fail(where_, ": expected a JSON object");
   }
   static config load(const std::filesystem::path& folder) {
-    constexpr std::size_t max_bytes = 64 << 20;
     const auto path = folder / "config.json";
-    return {read_json_file(path, max_bytes), path.string()};
+    return {read_json_file(path), path.string()};
   }
 
   const std::string& where() const { return where_; }
 
   /// The value of a field, or nullptr where it is missing. `null` is a value.
-  const json* find(std::string_view names) const {
-    while (true) {
-      const auto bar = names.find('|');
-      if (const json* value = fields_.find(names.substr(0, bar))) return value;
-      if (bar == std::string_view::npos) return nullptr;
-      names.remove_prefix(bar + 1);
-    }
-  }
+  const json* find(std::string_view names) const { return fields_.find(name_in_file(names)); }
   bool has(std::string_view names) const { return find(names) != nullptr; }
   bool is_null(std::string_view names) const {
     const auto* value = find(names);
@@ -84,20 +76,27 @@ public:
     const auto* value = find(names);
     if (!value || value->is_null()) return std::nullopt;
     if (!value->members()) wrong(names, *value, "an object");
-    return config(*value, where_ + ": " + first_name(names));
+    return config(*value, where_ + ": " + name_in_file(names));
   }
 
   [[noreturn]] void wrong(std::string_view names, const json& value, const std::string& expected) const {
     std::string got = canonical_text(value);
     if (got.size() > 80) got = got.substr(0, 77) + "...";
-    fail(where_, ": ", first_name(names), ": expected ", expected, ", got ", got);
+    fail(where_, ": ", name_in_file(names), ": expected ", expected, ", got ", got);
   }
 
 private:
   json fields_;
   std::string where_;
 
-  static std::string first_name(std::string_view names) { return std::string(names.substr(0, names.find('|'))); }
+  /// The first of the names that the file has, or the first of all.
+  std::string name_in_file(std::string_view names) const {
+    for (std::string_view rest = names;; rest.remove_prefix(rest.find('|') + 1)) {
+      const std::string_view name = rest.substr(0, rest.find('|'));
+      if (fields_.find(name)) return std::string(name);
+      if (name.size() == rest.size()) return std::string(names.substr(0, names.find('|')));
+    }
+  }
 };
 
 } // namespace llmap

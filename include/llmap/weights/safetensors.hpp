@@ -5,7 +5,7 @@
 // (computed without overflow), tensors that cover the rest of the file without holes or overlaps.
 // Source: huggingface/safetensors, README "Format".
 #pragma once
-#include "llmap/weights/json_file.hpp"
+#include "llmap/core/json.hpp"
 #include "llmap/weights/mapped_file.hpp"
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
