@@ -54,6 +54,8 @@ refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" info m
 refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" tokenize m --texts t.jsonl
 refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" logprobs m --ids i.json
 refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" score m --texts t.jsonl --store nan.sqlite
+copy; sed -i 's/"n_layer": 2/"n_layer": 0/' m/config.json
+refused 1 "m/config.json: n_layer: expected at least one layer, got 0" "$llmap" info m
 # Weights that are not numbers: the last 16 bytes of the file become 0xff (NaN in BF16).
 copy; truncate -s -16 m/model.safetensors; printf '\377%.0s' $(seq 16) >>m/model.safetensors
 refused 1 "expected finite weights, got NaN" "$llmap" score m --texts t.jsonl --store s.sqlite

@@ -47,6 +47,13 @@ TEST(architectures, refuse_what_they_do_not_know) {
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "num_hidden_layers": 1000000000})"), "num_hidden_layers");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "qwen2", "use_sliding_window": true, "layer_types": ["round"]})"), "layer_types");
 }
+TEST(architectures, a_model_has_layers) {
+  for (const architecture& a : architectures) {
+    const std::string type(a.model_type);
+    EXPECT_MESSAGE(plan_from(R"({"model_type": ")" + type + R"(", "num_hidden_layers": 0})"), "num_hidden_layers: expected at least one layer, got 0");
+  }
+  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt2", "n_layer": 0})"), "config.json: n_layer: expected at least one layer, got 0");
+}
 TEST(architectures, defaults_are_those_of_the_class) {
   const decoder_plan mistral = plan_from(R"({"model_type": "mistral", "num_hidden_layers": 1})");
   EXPECT_EQ(mistral.layers[0].attention.window, 4096);
@@ -56,5 +63,5 @@ TEST(architectures, defaults_are_those_of_the_class) {
   EXPECT_EQ(gemma.layers[0].attention.window, 4096);
   EXPECT_EQ(gemma.layers[1].attention.window, 0);
   EXPECT_TRUE(gemma.head.tied);
-  EXPECT_FALSE(plan_from(R"({"model_type": "llama", "num_hidden_layers": 0})").head.tied);
+  EXPECT_FALSE(plan_from(R"({"model_type": "llama", "num_hidden_layers": 1})").head.tied);
 }
