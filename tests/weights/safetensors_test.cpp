@@ -43,8 +43,9 @@ TEST(safetensors, round_trip) {
 
 TEST(safetensors, every_rule_of_the_format) {
   const hostile table[] = {
-      {"", 0, "expected a JSON object"},
-      {"[]", 0, "expected a JSON object"},
+      {"", 0, "header: not valid JSON"},
+      {"[]", 0, "header: expected a JSON object, got array"},
+      {"null", 0, "header: expected a JSON object, got null"},
       {"{\"a\":", 0, "not valid JSON"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "appears twice"},
       {R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4, "unknown type F33"},
@@ -52,7 +53,8 @@ TEST(safetensors, every_rule_of_the_format) {
       {R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4, "non-negative"},
       {R"({"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}})", 4, "non-negative"},
       {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,4]}})", 4, "overflows"},
-      {R"({"a":{"dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4]}})", 4, "too large"},
+      {R"({"a":{"dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4]}})", 4, "overflows"},
+      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}})", 0, "overflows"},
       {R"({"a":{"dtype":"F32","shape":[9223372036854775809],"data_offsets":[0,4]}})", 4, "non-negative integers, got 9223372036854775808"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4, "takes 8 bytes"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4, "truncated"},
@@ -63,7 +65,9 @@ TEST(safetensors, every_rule_of_the_format) {
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5, "cover 4 of 5"},
       {R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}})", 1, "whole number of bytes"},
       {R"({"__metadata__":{"x":1}})", 0, "__metadata__.x"},
-      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":1}})", 4, "unknown field extra"},
+      {R"({"__metadata__":[]})", 0, "__metadata__: expected an object"},
+      {R"({"__metadata__":{"x":null}})", 0, "__metadata__.x: expected a string"},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":NaN}})", 4, "not valid JSON"},
       {"{\"\xff\":{}}", 0, "expected UTF-8, got an invalid sequence at byte 2"},
   };
   golden::scratch dir;
@@ -74,7 +78,31 @@ TEST(safetensors, every_rule_of_the_format) {
   }
   std::string deep = "{\"a\":";
   for (int i = 0; i < 100000; ++i) deep += '[';
-  EXPECT_MESSAGE(safetensors_file{dir.write("deep.safetensors", file_of(deep, 0))}, "nested at most 64 deep");
+  EXPECT_MESSAGE(safetensors_file{dir.write("deep.safetensors", file_of(deep, 0))}, "nested at most 127 deep");
+}
+
+// What safetensors 0.8 reads.
+TEST(safetensors, accepts_what_the_library_accepts) {
+  golden::scratch dir;
+  const auto read = [&](const std::string& header, std::size_t data) {
+    return safetensors_file(dir.write("a.safetensors", file_of(header, data)));
+  };
+  const std::string one = R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  EXPECT_TRUE(read("  \n\t{" + one + "}  \n ", 4).find("a"));
+  EXPECT_TRUE(read(R"({"__metadata__":null,)" + one + "}", 4).find("a"));
+  EXPECT_TRUE(read(R"({"a":{"dtype":"F32","extra":{"b":[null]},"shape":[1],"data_offsets":[0,4]}})", 4).find("a"));
+  EXPECT_TRUE(read(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":)" + std::string(100, '[') + std::string(100, ']') + "}}", 4).find("a"));
+  for (const char* shape : {"[0,4611686018427387904]", "[4611686018427387904,0]", "[0,9223372036854775807,9223372036854775807]"})
+    EXPECT_EQ(read(std::string(R"({"a":{"dtype":"U8","shape":)") + shape + R"(,"data_offsets":[0,0]}})", 0).find("a")->elements(), 0) << shape;
+  const std::pair<const char*, int> types[] = {
+      {"BOOL", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8}, {"I8", 8}, {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
+      {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16}, {"I32", 32}, {"U32", 32},
+      {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64}, {"U64", 64}};
+  for (const auto& [name, bits] : types) {
+    const safetensors_file file = read(std::string(R"({"a":{"dtype":")") + name + R"(","shape":[8],"data_offsets":[0,)" + std::to_string(bits) + "]}}",
+                                       static_cast<std::size_t>(bits));
+    EXPECT_EQ(name_of(file.find("a")->type), name);
+  }
 }
 
 TEST(safetensors, every_truncation_is_refused) {

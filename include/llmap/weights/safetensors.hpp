@@ -1,6 +1,7 @@
 // The safetensors format: u64 header length (little-endian), a JSON object, the bytes of the tensors.
 //   { "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {text: text} }
-// Offsets count from the end of the header. Every rule of the format is checked before a byte of a tensor is used:
+// Offsets count from the end of the header. Blanks around the header, null as __metadata__ and other fields of a tensor
+// are accepted, as by the safetensors library. Every rule of the format is checked before a byte of a tensor is used:
 // header at most 100 MB and inside the file, known dtypes, no repeated names, sizes that match shape and dtype
 // (computed without overflow), tensors that cover the rest of the file without holes or overlaps.
 // Source: huggingface/safetensors, README "Format".
@@ -10,6 +11,7 @@
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <map>
 #include <memory>
 
@@ -65,9 +67,9 @@ private:
     if (length > bytes.size() - 8)
       fail(where, ": truncated: header of ", length, " bytes in a file of ", bytes.size(), " bytes");
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
-    if (text.empty() || text[0] != '{') fail(where, ": header: expected a JSON object");
     data_ = bytes.subspan(8 + length);
-    const json header = parse_json(text, where + ": header");
+    const json header = parse_json(text, where + ": header", {.deepest = 127}); // as deep as the library reads
+    if (!header.members()) fail(where, ": header: expected a JSON object, got ", header.kind());
     for (const auto& [name, value] : *header.members()) {
       if (name == "__metadata__") read_metadata(value);
       else tensors_[name] = read_entry(name, value);
@@ -76,6 +78,7 @@ private:
   }
 
   void read_metadata(const json& value) {
+    if (value.is_null()) return;
     if (!value.members()) fail(path().string(), ": __metadata__: expected an object");
     for (const auto& [key, text] : *value.members()) {
       if (!text.string()) fail(path().string(), ": __metadata__.", key, ": expected a string");
@@ -86,8 +89,6 @@ private:
   entry read_entry(const std::string& name, const json& value) const {
     const std::string where = path().string() + ": tensor " + name;
     if (!value.members()) fail(where, ": expected an object with dtype, shape and data_offsets");
-    for (const auto& [key, field] : *value.members())
-      if (key != "dtype" && key != "shape" && key != "data_offsets") fail(where, ": unknown field ", key);
     const json *dtype = value.find("dtype"), *shape = value.find("shape"), *offsets = value.find("data_offsets");
     if (!dtype || !dtype->string()) fail(where, ": dtype: expected a string");
     const std::string& type_name = *dtype->string();
@@ -95,19 +96,18 @@ private:
     if (!type) fail(where, ": dtype: unknown type ", type_name);
     entry result{{*type, {}}};
     if (!shape || !shape->items()) fail(where, ": shape: expected an array");
-    std::uint64_t bits = static_cast<std::uint64_t>(bits_of(*type));
-    bool empty = false;
+    const auto too_large = [&] { fail(where, ": shape: number of bytes overflows"); };
+    std::uint64_t elements = 1;
     for (const json& dimension : *shape->items()) {
       const auto whole = dimension.integer();
       if (!whole || *whole < 0) fail(where, ": shape: expected non-negative integers, got ", canonical_text(dimension));
       const auto d = static_cast<std::uint64_t>(*whole);
-      if (d > (std::uint64_t{1} << 62)) fail(where, ": shape: dimension ", d, " is too large");
-      if (d == 0) empty = true;
-      else if (bits > (std::uint64_t{1} << 63) / d) fail(where, ": shape: number of bytes overflows");
-      else bits *= d;
+      if (d != 0 && elements > std::numeric_limits<std::int64_t>::max() / d) too_large();
+      elements *= d;
       result.info.shape.push_back(*whole);
     }
-    if (empty) bits = 0;
+    if (elements > std::numeric_limits<std::int64_t>::max() / static_cast<std::uint64_t>(bits_of(*type))) too_large();
+    const std::uint64_t bits = elements * static_cast<std::uint64_t>(bits_of(*type));
     if (bits % 8 != 0) fail(where, ": shape: ", bits, " bits are not a whole number of bytes");
     const auto offset = [&](std::size_t i) {
       const auto whole = offsets && offsets->items() && offsets->items()->size() == 2 ? (*offsets->items())[i].integer() : std::nullopt;
