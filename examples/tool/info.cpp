@@ -3,11 +3,19 @@
 #include "model_files.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include "llmap/weights/tensor_table.hpp"
+#include "llmap/weights/unused_weights.hpp"
 #include <fmt/format.h>
 
 namespace {
 
 using llmap::fail;
+
+/// Names are foreign text: what could steer a terminal is shown as '?'.
+std::string shown(std::string name) {
+  for (char& c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return name;
+}
 
 template <class Source> std::uint64_t bytes_of(const Source& source) {
   std::uint64_t bytes = 0;
@@ -22,7 +30,7 @@ void show_file(const std::string& path) {
   const llmap::safetensors_file file(path);
   for (const std::string& name : file.names()) {
     const auto info = file.find(name);
-    fmt::print("{:<5} {:<20} {}\n", llmap::name_of(info->type), llmap::shape_text(info->shape), name);
+    fmt::print("{:<5} {:<20} {}\n", llmap::name_of(info->type), llmap::shape_text(info->shape), shown(name));
   }
   fmt::print("{} tensors, {} bytes\n", file.names().size(), bytes_of(file));
 }
@@ -50,6 +58,7 @@ void show_folder(const std::string& folder) {
   }
   fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(), bytes_of(weights),
              weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
+  for (const std::string& name : unused_weights(folder, weights)) fmt::print("not used       {}\n", shown(name));
   const model_tokenizer tokenizer(folder);
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
   fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),

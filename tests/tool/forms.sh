@@ -4,6 +4,12 @@ head_texts 12 t.jsonl
 check "info of a folder" "$llmap" info "$zoo/models/llama-m" >info.txt
 check "info names the type" grep -q "model type *llama" info.txt
 check "info of a file" "$llmap" info "$zoo/models/llama-m/model.safetensors" >info.txt
+mkdir two && cp -rL "$zoo/models/gpt2/." two && chmod -R u+w two
+echo '{"weight_map": {"wte.weight": "model-00001-of-00002.safetensors"}}' >two/model.safetensors.index.json
+touch two/pytorch_model.bin
+check "info of a folder with other weights too" "$llmap" info two >info.txt
+check "info names the index that is not used" grep -q "^not used *model.safetensors.index.json$" info.txt
+check "info names the format that is not used" grep -q "^not used *pytorch_model.bin$" info.txt
 check "tokenize" "$llmap" tokenize "$zoo/models/mistral" --texts t.jsonl >ids.jsonl
 check "a line a text" test "$(wc -l <ids.jsonl)" = 12
 "$llmap" tokenize "$zoo/models/mistral" --texts t.jsonl --no-special >plain.jsonl

@@ -24,8 +24,11 @@ copy; truncate -s -1 m/model.safetensors
 refused 1 "m/model.safetensors" "$llmap" info m
 copy; rm m/model.safetensors
 refused 1 "found neither" "$llmap" info m
-copy; echo '{"weight_map": {"wte.weight": "model-00001-of-00002.safetensors"}}' >m/model.safetensors.index.json
+copy; rm m/model.safetensors; echo '{"weight_map": {"wte.weight": "model-00001-of-00002.safetensors"}}' >m/model.safetensors.index.json
 refused 1 "shard model-00001-of-00002.safetensors is missing" "$llmap" info m
+copy; echo '{}' >m/adapter_config.json
+refused 1 "m/adapter_config.json: expected a model without an adapter" "$llmap" info m
+refused 1 "m/adapter_config.json: expected a model without an adapter" "$llmap" score m --texts t.jsonl --store s.sqlite
 copy; sed -i 's/"model_type": "gpt2"/"model_type": "gpt7"/' m/config.json
 refused 1 "model_type: expected one of" "$llmap" info m
 copy; sed -i 's/"n_layer": 2/"n_layer": 3/' m/config.json

@@ -1,5 +1,6 @@
 #include "llmap/weights/checkpoint.hpp"
 #include "llmap/weights/tensor_table.hpp"
+#include "llmap/weights/unused_weights.hpp"
 #include "support/golden.hpp"
 
 using namespace llmap;
@@ -38,11 +39,78 @@ TEST(checkpoint, checks_the_index) {
   const auto first = [](nlohmann::json& index) -> nlohmann::json& { return index["weight_map"].begin().value(); };
   refused("weight_map", [](nlohmann::json& i) { i.erase("weight_map"); });
   refused("is missing from the folder", [&](nlohmann::json& i) { first(i) = "model-00009-of-00009.safetensors"; });
-  refused("plain file name", [&](nlohmann::json& i) { first(i) = "../model.safetensors"; });
-  refused("plain file name", [&](nlohmann::json& i) { first(i) = ".."; });
+  for (const char* name : {"../model.safetensors", "..", "", "a/../../m.safetensors", "/m.safetensors", "a\\m.safetensors", "m.bin", "pytorch_model-00001-of-00002"})
+    refused("expected a .safetensors file inside the folder, got ", [&](nlohmann::json& i) { first(i) = name; });
+  refused("expected a .safetensors file inside the folder", [&](nlohmann::json& i) { first(i) = std::string("m\0.safetensors", 14); });
   refused("expected a file name", [&](nlohmann::json& i) { first(i) = 3; });
-  refused("not in shard", [](nlohmann::json& i) { i["weight_map"]["nobody"] = i["weight_map"].begin().value(); });
-  refused("is not in weight_map", [](nlohmann::json& i) { i["weight_map"].erase(i["weight_map"].begin()); });
+}
+// As transformers does, which reads every shard that the index names, whole.
+TEST(checkpoint, the_shards_say_what_they_hold) {
+  const std::vector<std::string> names = checkpoint(golden::folder("models") / "bloom_postln_residual").names();
+  const auto reads_all = [&](const std::function<void(nlohmann::json&)>& change) {
+    const sharded_copy dir;
+    dir.edit_index(change);
+    EXPECT_EQ(checkpoint(dir.path).names(), names);
+  };
+  reads_all([](nlohmann::json& i) { i["weight_map"]["nobody"] = i["weight_map"].begin().value(); });
+  reads_all([](nlohmann::json& i) { i["weight_map"].erase(i["weight_map"].begin()); });
+  reads_all([](nlohmann::json& i) { // every tensor said to be where it is not
+    for (auto& shard : i["weight_map"])
+      shard = shard == "model-00001-of-00002.safetensors" ? "model-00002-of-00002.safetensors" : "model-00001-of-00002.safetensors";
+  });
+}
+TEST(checkpoint, shards_may_lie_in_folders) {
+  const sharded_copy dir;
+  const std::vector<std::string> names = checkpoint(dir.path).names();
+  fs::create_directory(dir.path / "shards");
+  fs::rename(dir.path / "model-00002-of-00002.safetensors", dir.path / "shards" / "b.safetensors");
+  dir.edit_index([](nlohmann::json& i) {
+    for (auto& shard : i["weight_map"])
+      if (shard == "model-00002-of-00002.safetensors") shard = "shards/b.safetensors";
+  });
+  const checkpoint c(dir.path);
+  EXPECT_EQ(c.names(), names);
+  EXPECT_TRUE(unused_weights(dir.path, c).empty());
+}
+TEST(checkpoint, a_tensor_in_two_shards_is_refused_when_it_is_needed) {
+  const sharded_copy dir;
+  fs::copy(dir.path / "model-00002-of-00002.safetensors", dir.path / "copy.safetensors");
+  dir.edit_index([](nlohmann::json& i) { i["weight_map"]["nobody"] = "copy.safetensors"; });
+  const checkpoint c(dir.path);
+  const std::string twice = safetensors_file(dir.path / "copy.safetensors").names().at(0);
+  const std::string once = safetensors_file(dir.path / "model-00001-of-00002.safetensors").names().at(0);
+  EXPECT_GT(c.read(once).bytes.size(), 0u);
+  EXPECT_MESSAGE(c.read(twice), "tensor " + twice + ": expected in one shard, got it in ");
+  EXPECT_MESSAGE(c.find(twice), "copy.safetensors");
+}
+TEST(checkpoint, a_single_file_wins_over_an_index) {
+  const sharded_copy dir;
+  fs::copy(golden::folder("models") / "gpt2_bare" / "model.safetensors", dir.path);
+  const std::vector<std::string> single = safetensors_file(dir.path / "model.safetensors").names();
+  EXPECT_EQ(checkpoint(dir.path).names(), single);
+  EXPECT_EQ(checkpoint(dir.path).shards().size(), 1u);
+  EXPECT_EQ(unused_weights(dir.path, checkpoint(dir.path)),
+            (std::vector<std::string>{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"}));
+  fs::remove(dir.path / "model-00001-of-00002.safetensors"); // the index of an older save, whose shards are gone
+  EXPECT_EQ(checkpoint(dir.path).names(), single);
+}
+TEST(checkpoint, an_adapter_is_refused) {
+  for (const char* name : {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"}) {
+    const sharded_copy dir;
+    dir.write(name, "{}");
+    EXPECT_MESSAGE(checkpoint{dir.path}, std::string(name) + ": expected a model without an adapter");
+  }
+}
+TEST(unused_weights, lists_other_forms_and_folders_inside) {
+  const sharded_copy dir;
+  fs::create_directory(dir.path / "original");
+  for (const char* name : {"original/consolidated.00.pth", "pytorch_model.bin", "model-q4.gguf", "consolidated.safetensors",
+                           "model-00009-of-00009.safetensors", "pytorch_model.bin.index.json", "README.md", "generation_config.json"})
+    dir.write(name, "");
+  fs::create_symlink("nowhere", dir.path / "gone.safetensors");
+  EXPECT_EQ(unused_weights(dir.path, checkpoint(dir.path)),
+            (std::vector<std::string>{"consolidated.safetensors", "gone.safetensors", "model-00009-of-00009.safetensors", "model-q4.gguf",
+                                      "original/consolidated.00.pth", "pytorch_model.bin", "pytorch_model.bin.index.json"}));
 }
 TEST(checkpoint, a_huge_index_is_refused_unread) {
   const sharded_copy dir;

@@ -1,11 +1,17 @@
-// A checkpoint folder as Hugging Face writes it: model.safetensors.index.json with its shards, or model.safetensors.
-// The index decides when it exists; other *.safetensors files in the folder are never looked at.
+// A checkpoint folder as Hugging Face writes it: model.safetensors, or shards that model.safetensors.index.json names.
+// As in transformers, the single file is read where both are there: saving a model again in the other form leaves such
+// folders behind. The index says which shards there are; which tensors they hold is read from the shards themselves.
+// Other files are never looked at (weights/unused_weights.hpp lists them), but an adapter, which transformers would
+// apply to the weights, is refused.
 #pragma once
 #include "llmap/core/json_file.hpp"
 #include "llmap/weights/safetensors.hpp"
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,25 +23,29 @@ public:
     namespace fs = std::filesystem;
     if (!fs::exists(folder)) fail(folder.string(), ": no such file or directory");
     if (!fs::is_directory(folder)) fail(folder.string(), ": expected a checkpoint directory");
+    for (const char* adapter : {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"})
+      if (fs::exists(folder / adapter))
+        fail((folder / adapter).string(), ": expected a model without an adapter, which is not applied here; ",
+             "perhaps merge it into the model's weights, or move it away to score the base model");
     const fs::path index = folder / "model.safetensors.index.json", single = folder / "model.safetensors";
-    if (fs::exists(index)) open_shards(folder, index);
-    else if (fs::exists(single)) open_single(single);
+    if (fs::exists(single)) add_shard(single);
+    else if (fs::exists(index)) open_shards(folder, index);
     else fail(folder.string(), ": expected model.safetensors or model.safetensors.index.json, found neither");
   }
 
   std::vector<std::string> names() const {
     std::vector<std::string> all;
-    for (const auto& [name, shard] : shard_of_) all.push_back(name);
+    for (const auto& [name, shards] : shards_of_) all.push_back(name);
     return all;
   }
   std::optional<tensor_info> find(const std::string& name) const {
-    const auto it = shard_of_.find(name);
-    return it == shard_of_.end() ? std::nullopt : shards_[it->second]->find(name);
+    const safetensors_file* shard = shard_with(name);
+    return shard ? shard->find(name) : std::nullopt;
   }
   tensor_data read(const std::string& name) const {
-    const auto it = shard_of_.find(name);
-    if (it == shard_of_.end()) fail("tensor ", name, ": missing from the checkpoint");
-    return shards_[it->second]->read(name);
+    const safetensors_file* shard = shard_with(name);
+    if (!shard) fail("tensor ", name, ": missing from the checkpoint");
+    return shard->read(name);
   }
 
   /// The files that hold the weights, in a fixed order: what a fingerprint has to cover.
@@ -47,11 +57,11 @@ public:
 
 private:
   std::vector<std::unique_ptr<safetensors_file>> shards_;
-  std::map<std::string, std::size_t> shard_of_;
+  std::map<std::string, std::vector<const safetensors_file*>> shards_of_; // those that hold a tensor: one, or a fault
 
-  void open_single(const std::filesystem::path& path) {
+  void add_shard(const std::filesystem::path& path) {
     shards_.push_back(std::make_unique<safetensors_file>(path));
-    for (std::string& name : shards_[0]->names()) shard_of_[std::move(name)] = 0;
+    for (const std::string& name : shards_.back()->names()) shards_of_[name].push_back(shards_.back().get());
   }
 
   void open_shards(const std::filesystem::path& folder, const std::filesystem::path& index_path) {
@@ -59,26 +69,34 @@ private:
     const std::string where = index_path.string();
     const json* weight_map = index.find("weight_map");
     if (!weight_map || !weight_map->members()) fail(where, ": expected an object with weight_map");
-    std::map<std::string, std::size_t> number_of;
+    std::set<std::string> opened;
     for (const auto& [tensor, shard] : *weight_map->members()) {
       if (!shard.string()) fail(where, ": weight_map.", tensor, ": expected a file name");
       const std::string& name = *shard.string();
-      if (std::filesystem::path(name).filename() != name || name == "." || name == ".." || name.empty() ||
-          name.find('\0') != std::string::npos)
-        fail(where, ": weight_map.", tensor, ": expected a plain file name, got ", name);
-      if (!number_of.contains(name)) {
-        if (!std::filesystem::exists(folder / name))
-          fail(where, ": weight_map.", tensor, ": shard ", name, " is missing from the folder");
-        number_of[name] = shards_.size();
-        shards_.push_back(std::make_unique<safetensors_file>(folder / name));
-      }
-      const std::size_t number = number_of[name];
-      if (!shards_[number]->find(tensor)) fail(where, ": tensor ", tensor, ": not in shard ", name);
-      shard_of_[tensor] = number;
+      if (!inside_folder(name))
+        fail(where, ": weight_map.", tensor, ": expected a .safetensors file inside the folder, got ", name);
+      if (!opened.insert(name).second) continue;
+      if (!std::filesystem::exists(folder / name))
+        fail(where, ": weight_map.", tensor, ": shard ", name, " is missing from the folder");
+      add_shard(folder / name);
     }
-    for (const auto& shard : shards_)
-      for (const std::string& name : shard->names())
-        if (!shard_of_.contains(name)) fail(where, ": tensor ", name, " of shard ", shard->path().string(), " is not in weight_map");
+  }
+
+  /// Whether the name of a shard stays inside the folder on every system. A backslash is a separator on some.
+  static bool inside_folder(const std::string& name) {
+    const std::filesystem::path path(name);
+    return name.ends_with(".safetensors") && name.find_first_of(std::string_view("\\\0", 2)) == std::string::npos &&
+           !path.is_absolute() && std::find(path.begin(), path.end(), "..") == path.end();
+  }
+
+  /// nullptr where no shard holds it.
+  const safetensors_file* shard_with(const std::string& name) const {
+    const auto it = shards_of_.find(name);
+    if (it == shards_of_.end()) return nullptr;
+    if (it->second.size() > 1)
+      fail(it->second[0]->path().string(), ": tensor ", name, ": expected in one shard, got it in ",
+           it->second[1]->path().string(), " as well");
+    return it->second[0];
   }
 };
 
