@@ -79,6 +79,7 @@ TEST(pca, few_models_few_texts_and_threads) {
   EXPECT_LT((p.scores * p.loadings - q).cwiseAbs().maxCoeff(), 1e-12);
   EXPECT_EQ(pca(center(row_matrix::Constant(1, 4, -2.0)).q).scores.cols(), 0);
   EXPECT_EQ(pca(center(row_matrix::Constant(3, 4, -2.0)).q).scores.cols(), 0);
+  EXPECT_EQ(participation_ratio(pca(center(row_matrix::Constant(3, 4, -2.0)).q)), 0);
   EXPECT_EQ(classical_mds(row_matrix::Zero(1, 1)).coordinates.cols(), 0);
 
   const golden::map_case c("medium");

@@ -97,3 +97,12 @@ TEST(tsne, more_duplicates_than_the_perplexity) {
   for (Eigen::Index j = 1; j < 5; ++j) EXPECT_NEAR(a.conditional(0, j), 0.25, 1e-12);
   EXPECT_TRUE(tsne(a.joint, coordinates_2d::Zero(6, 2)).y.allFinite());
 }
+
+TEST(tsne, scores_that_do_not_vary_give_the_origin) {
+  for (const double value : {0.0, 0.1, -3.7, 1e-17}) {
+    const coordinates_2d start = tsne_start(row_matrix::Constant(5, 2, value));
+    EXPECT_TRUE((start.array() == 0).all()) << value;
+  }
+  const coordinates_2d start = tsne_start((row_matrix(2, 1) << 1e-9, -1e-9).finished());
+  EXPECT_DOUBLE_EQ(start(0, 0), 1e-4);
+}

@@ -41,8 +41,10 @@ inline centered_matrix center(const row_matrix& l, int threads = default_threads
   const Eigen::Index K = l.rows(), N = l.cols();
   centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
   advise_large_pages(out.q.data(), static_cast<std::size_t>(out.q.size()) * sizeof(double));
+  // Column means are taken about the first model: models that are all equal have exactly these means, and q = 0.
   // Sums over the models of a group while its rows are in the cache, then over the groups: one order of
   // additions.
+  const Eigen::Array<double, 1, Eigen::Dynamic> first = l.row(0).array() - row_mean(l, 0);
   constexpr Eigen::Index group = 16;
   const Eigen::Index groups = (K + group - 1) / group;
   row_matrix sums(groups, N);
@@ -51,13 +53,13 @@ inline centered_matrix center(const row_matrix& l, int threads = default_threads
     sums.row(g).setZero();
     for (Eigen::Index i = g * group; i < std::min(K, (g + 1) * group); ++i) {
       out.row_mean(i) = row_mean(l, i);
-      sums.row(g).array() += l.row(i).array() - out.row_mean(i);
+      sums.row(g).array() += (l.row(i).array() - out.row_mean(i)) - first;
     }
   });
   detail::expect_finite(out.row_mean, "center");
   out.column_mean.setZero();
   for (Eigen::Index g = 0; g < groups; ++g) out.column_mean += sums.row(g).transpose();
-  out.column_mean /= static_cast<double>(K);
+  out.column_mean = out.column_mean.array() / static_cast<double>(K) + first.transpose();
   parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t k) {
     const auto i = static_cast<Eigen::Index>(k);
     out.q.row(i) = (l.row(i).array() - out.row_mean(i)) - out.column_mean.transpose().array();

@@ -129,8 +129,9 @@ inline Eigen::Index effective_dimension(const pca_result& p, double share) {
   return p.explained_variance_ratio.size();
 }
 
-/// (sum of variances)^2 / sum of squared variances.
+/// (sum of variances)^2 / sum of squared variances; 0 where models are all equal.
 inline double participation_ratio(const pca_result& p) {
+  if (p.explained_variance.size() == 0) return 0;
   return p.explained_variance.sum() * p.explained_variance.sum() / p.explained_variance.squaredNorm();
 }
 

@@ -143,13 +143,15 @@ inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y,
   return detail::tsne_forces(joint, threads).at(y, exaggeration, with_objective);
 }
 
-/// Start from PCA scores (K, P); P may be 0, 1 or more.
+/// Start from PCA scores (K, P); P may be 0, 1 or more. Scores that do not vary beyond rounding give the origin.
 inline coordinates_2d tsne_start(const row_matrix& scores) {
   coordinates_2d y = coordinates_2d::Zero(scores.rows(), 2);
   const Eigen::Index P = std::min<Eigen::Index>(2, scores.cols());
   if (P == 0) return y;
   const Eigen::ArrayXd first = scores.col(0).array() - scores.col(0).mean();
-  y.leftCols(P) = scores.leftCols(P) * (1e-4 / std::sqrt(first.square().mean()));
+  const double deviation = std::sqrt(first.square().mean());
+  if (!(deviation > 1e-12 * scores.col(0).cwiseAbs().maxCoeff())) return y;
+  y.leftCols(P) = scores.leftCols(P) * (1e-4 / deviation);
   return y;
 }
 

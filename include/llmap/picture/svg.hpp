@@ -54,6 +54,7 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   LLMAP_EXPECTS(options.group < map.groups.size(), "map_svg: no such group");
   const std::size_t K = map.models.size();
   const coordinates_2d y = options.pca ? pca_plane(map) : map.tsne;
+  LLMAP_EXPECTS(y.allFinite(), "map_svg: finite coordinates");
   const auto labels = detail::number_labels(map.groups[options.group].labels);
   constexpr double legend_width = 150, margin = 60, font = 11, em = 0.56; // mean width of a letter, in em
   const double plot = options.width - legend_width, radius = K <= 60 ? 4 : K <= 300 ? 3 : 2;
