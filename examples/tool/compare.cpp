@@ -40,8 +40,11 @@ void run_compare(const compare_arguments& args) {
   const llmap::kl_error_table errors = llmap::kl_errors(pair, table);
   fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", args.a, args.b, kept.size(),
              all.texts.size() - kept.size(), clipped.threshold);
-  fmt::print("KL                   {:.6g} ± {:.2g} bits/byte ({:.6g} ± {:.2g} nats a text)\n", kl_bits_per_byte(table)(0, 1),
-             llmap::nats_to_bits_per_byte(errors.standard_error(0, 1), table.mean_bytes), table.nats(0, 1), errors.standard_error(0, 1));
+  const auto plus_minus = [](double error) { return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string(); };
+  const double error = errors.standard_error(0, 1);
+  fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats a text){}\n", kl_bits_per_byte(table)(0, 1),
+             plus_minus(llmap::nats_to_bits_per_byte(error, table.mean_bytes)), table.nats(0, 1), plus_minus(error),
+             std::isfinite(error) ? "" : "; two texts give no standard error");
   fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", errors.mean_difference(0, 1),
              mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b, "predicts better");
 

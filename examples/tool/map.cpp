@@ -8,9 +8,13 @@
 
 namespace {
 
+/// Two texts give distances without errors.
+bool has_errors(const llmap::map_data& map) { return map.texts >= static_cast<std::size_t>(llmap::least_texts_for_error); }
+
 std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
   const auto a = static_cast<Eigen::Index>(i), b = static_cast<Eigen::Index>(j);
-  return fmt::format("{:.4g} ± {:.2g}", map.kl_bits_per_byte(a, b), map.kl_standard_error(a, b));
+  const std::string kl = fmt::format("{:.4g}", map.kl_bits_per_byte(a, b));
+  return has_errors(map) ? kl + fmt::format(" ± {:.2g}", map.kl_standard_error(a, b)) : kl;
 }
 
 /// Names are foreign text: what could steer a terminal is shown as '?'.
@@ -49,7 +53,8 @@ void print_summary(const llmap::map_data& map) {
   }
   fmt::print("t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity,
              affinity_name(map.affinity), map.tsne_objective);
-  fmt::print("\nnearest model, KL ± standard error in bits/byte\n");
+  fmt::print("\nnearest model, KL {}in bits/byte{}\n", has_errors(map) ? "± standard error " : "",
+             has_errors(map) ? "" : " (two texts give no standard error)");
   std::size_t widest = 0;
   for (const std::string& m : map.models) widest = std::max(widest, llmap::count_characters(m));
   for (std::size_t i = 0; i < map.models.size(); ++i) {

@@ -111,4 +111,18 @@ TEST(pair, equal_models_and_single_texts) {
   EXPECT_EQ(jackknife_standard_error(d), 0);
   EXPECT_THROW(jackknife_standard_error(std::vector<double>{0.0}), error);
   EXPECT_THROW(centered_difference(l, 0, 2), contract_error);
+  EXPECT_THROW(centered_difference(l.leftCols(1), 0, 1), error);
+}
+
+TEST(pair, errors_that_cannot_be_estimated_are_nan) {
+  const std::vector<double> two{1, -1}, five{1, -1, 2, -3, 1};
+  const std::vector<std::size_t> apart{0, 1}, one_document(5, 3), all_but_one{0, 0, 1, 0, 0}, halves{0, 0, 1, 1, 1};
+  EXPECT_TRUE(std::isnan(jackknife_standard_error(two)));
+  EXPECT_TRUE(std::isnan(jackknife_standard_error(five, all_but_one))); // without document 0 one text is left
+  EXPECT_GT(jackknife_standard_error(five), 0);
+  EXPECT_GT(jackknife_standard_error(five, halves), 0);
+  EXPECT_TRUE(std::isnan(cluster_standard_error(two, apart)));
+  EXPECT_TRUE(std::isnan(cluster_standard_error(five, one_document)));
+  EXPECT_GT(cluster_standard_error(five, halves), 0);
+  EXPECT_THROW(resampled_kl(five, std::vector<std::size_t>{2}), error);
 }

@@ -115,7 +115,32 @@ TEST(tsv, reads_back_to_the_same_bits) {
   std::size_t rows = 0;
   for (; std::getline(table, line); ++rows) EXPECT_EQ(std::count(line.begin(), line.end(), '\t'), columns);
   EXPECT_EQ(rows, hostile_names.size());
-  EXPECT_NE(coordinates_tsv(make_map(small_scores({"one"}))).find("NaN\tNaN\n"), std::string::npos);
+  EXPECT_NE(coordinates_tsv(make_map(small_scores({"one"}))).find("\t\t\t\n"), std::string::npos);
+}
+
+TEST(tsv, what_is_not_there_is_blank) {
+  const map_data two = make_map(small_scores({"a", "b"}, 2));
+  for (const std::string& text : {coordinates_tsv(two), square_tsv(two.models, two.kl_standard_error), coordinates_tsv(make_map(small_scores({"one"})))})
+    EXPECT_EQ(text.find("NaN") + text.find("nan"), 2 * std::string::npos) << text;
+  std::istringstream in(coordinates_tsv(two));
+  std::string line;
+  std::getline(in, line), std::getline(in, line);
+  EXPECT_EQ(line.back(), '\t'); // the last column is the error
+  EXPECT_EQ(square_tsv(two.models, two.kl_standard_error), "model\ta\tb\na\t0\t\nb\t\t0\n");
+}
+
+TEST(svg, copies_of_one_model_are_drawn_in_one_place) {
+  score_matrix m = small_scores({"a", "b", "c", "d", "e"});
+  for (Eigen::Index i = 1; i < 5; ++i) m.log_likelihood.row(i) = m.log_likelihood.row(0);
+  map_data map = make_map(m);
+  const std::string svg = map_svg(map);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  std::size_t circles = 0;
+  const std::string first = svg.substr(svg.find("<circle"), svg.find(" r=", svg.find("<circle")) - svg.find("<circle"));
+  for (std::size_t at = svg.find(first); at != std::string::npos; at = svg.find(first, at + 1)) ++circles;
+  EXPECT_EQ(circles, 5u);
+  map.tsne(2, 1) = NAN;
+  EXPECT_THROW(map_svg(map), contract_error);
 }
 
 TEST(write_file, whole_or_not_at_all) {

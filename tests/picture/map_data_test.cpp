@@ -1,4 +1,5 @@
 #include "picture/small_map.hpp"
+#include "support/message_of.hpp"
 #include <gtest/gtest.h>
 
 using namespace llmap;
@@ -57,10 +58,23 @@ TEST(map_data, few_models_and_bad_perplexity) {
     EXPECT_EQ(map.order.size(), K);
     EXPECT_TRUE(map.tsne.allFinite());
   }
-  EXPECT_EQ(make_map(small_scores({"a", "b", "c"}, 1)).pca_scores.cols(), 0); // one text: all are equal
+  EXPECT_MESSAGE(make_map(small_scores({"a", "b", "c"}, 1)), "map: expected at least 2 texts, got 1");
   map_options options;
   options.perplexity = 30;
   EXPECT_THROW(make_map(small_scores({"a", "b", "c"}), options), error);
+}
+
+// Without care the first component is rounding, of which the deviation is 0 or next to it.
+TEST(map_data, copies_of_one_model_lie_in_one_place) {
+  for (const std::size_t K : {2u, 3u, 5u, 9u})
+    for (const Eigen::Index N : {2, 3, 50}) {
+      score_matrix m = small_scores(std::vector<std::string>(K, "m"), N);
+      for (Eigen::Index i = 1; i < static_cast<Eigen::Index>(K); ++i) m.log_likelihood.row(i) = m.log_likelihood.row(0);
+      const map_data map = make_map(m);
+      EXPECT_EQ(map.pca_scores.cols(), 0);
+      EXPECT_TRUE((map.tsne.array() == 0).all()) << K << " copies, " << N << " texts";
+      EXPECT_TRUE((map.kl_bits_per_byte.array() == 0).all());
+    }
 }
 
 TEST(map_data, same_bits_for_any_thread_count) {

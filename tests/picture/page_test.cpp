@@ -82,6 +82,26 @@ TEST(page, zero_and_missing_have_codes_of_their_own) {
   EXPECT_EQ(bytes, (std::vector<std::uint8_t>{0, 0, 255, 255, 1, 0}));
 }
 
+TEST(page, two_texts_give_no_error) {
+  const map_data map = make_map(small_scores({"a", "b", "c"}, 2));
+  const std::string page = map_html(map);
+  const auto data = embedded(page);
+  EXPECT_EQ(from_base64(data["error"]["codes"]), std::vector<std::uint8_t>(6, 255)); // not a number, thrice
+  EXPECT_EQ(data["error"]["unit"].get<double>(), 0); // and nothing was rounded
+  EXPECT_GT(data["kl"]["unit"].get<double>(), 0);
+  const auto json = nlohmann::json::parse(map_json(map));
+  EXPECT_TRUE(json["kl_standard_error"][0][1].is_null());
+  EXPECT_TRUE(json["kl_bits_per_byte"][0][1].is_number());
+  EXPECT_EQ(json["kl_standard_error"][1][1].get<double>(), 0);
+}
+
+TEST(page, one_distance_is_embedded_without_rounding) {
+  const map_data map = make_map(small_scores({"a", "b"}));
+  const auto data = embedded(map_html(map));
+  EXPECT_EQ(data["kl"]["unit"].get<double>(), 0);
+  EXPECT_DOUBLE_EQ(std::exp(data["kl"]["low"].get<double>()), map.kl_bits_per_byte(0, 1));
+}
+
 TEST(page, a_thousand_models_fit) {
   map_data map;
   const Eigen::Index K = 1000;

@@ -38,6 +38,19 @@ check "the page names the models" grep -q "gpt2-int4" b.html
 for key in models threshold kl_bits_per_byte kl_standard_error pca scores explained_variance_ratio tsne tree; do
   check "map.json has $key" grep -q "\"$key\"" a.json
 done
+head_texts 2 two.jsonl
+check "score two texts" "$llmap" score folder --texts two.jsonl --store two.sqlite --on-overlong truncate >score.txt
+check "a map of two texts" bash -c '"$0" map two.sqlite --json two.json --tsv two.tsv --svg two.svg --html two.html >two.txt' "$llmap"
+check "has no errors on the terminal" bash -c 'grep -q "two texts give no standard error" two.txt && ! grep -q "±" two.txt'
+check "nor in the JSON" bash -c 'grep -A1 kl_standard_error two.json | grep -q "\[0.0, null, null\]"'
+check "nor in the table" bash -c '! grep -qi nan two.tsv && test "$(grep -c "	$" two.tsv)" = 3'
+check "compare two texts" "$llmap" compare two.sqlite gpt2 opt >c.txt
+check "has no error of KL" bash -c 'grep "^KL" c.txt | grep -q "two texts give no standard error" && ! grep "^KL" c.txt | grep -q "±"'
+head_texts 1 one.jsonl
+check "score one text" "$llmap" score folder --texts one.jsonl --store one.sqlite --on-overlong truncate >score.txt
+refused 1 "map: expected at least 2 texts, got 1" "$llmap" map one.sqlite --json one.json
+check "no map of it" test ! -e one.json
+refused 1 "expected at least 2 texts that both have scored, got 1" "$llmap" compare one.sqlite gpt2 opt
 rm m.json
 check "names are optional" "$llmap" map --matrix m.safetensors --html b.html --json b.json
 check "compare" "$llmap" compare s.sqlite gpt2 gpt2-int4 >c.txt

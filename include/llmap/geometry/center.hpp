@@ -38,6 +38,7 @@ inline void expect_finite(const Eigen::VectorXd& row_means, const char* step) {
 
 inline centered_matrix center(const row_matrix& l, int threads = default_threads()) {
   LLMAP_EXPECTS(l.size() > 0, "center: empty matrix");
+  expect_texts("center", l.cols());
   const Eigen::Index K = l.rows(), N = l.cols();
   centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
   advise_large_pages(out.q.data(), static_cast<std::size_t>(out.q.size()) * sizeof(double));

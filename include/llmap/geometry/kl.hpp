@@ -1,6 +1,7 @@
 // KL between models, and its errors.  d_s = (l[i,s] - l[j,s]) - mean over texts of the same, N texts:
 //   V = mean d^2 (divisor N);  KL = V / 2, nats a text;  bits per byte = KL / (mean bytes x ln 2)
 //   SE(V) = sqrt((mean d^4 - V^2) / N);  SE(KL) = SE(V) / 2;  SE(mean difference) = sqrt(V / N)
+// Fewer than 2 texts are refused. Two give no SE(KL), because then d^2 is V for both: it is NaN.
 // KL = |q_i - q_j|^2 / (2N): the variance estimate of Oyama et al., arXiv 2502.16173; symmetric, half the
 // Jeffreys divergence. It does not see a constant shift between two models: `mean_difference` stands beside
 // its errors.
@@ -16,6 +17,7 @@
 #include "llmap/geometry/detail/pair_sums.hpp"
 #include "llmap/geometry/select_texts.hpp"
 #include <algorithm>
+#include <limits>
 #include <numbers>
 
 namespace llmap {
@@ -31,7 +33,7 @@ struct kl_table {
 };
 
 struct kl_error_table {
-  row_matrix standard_error;  // (K, K) of KL, nats a text, texts taken as independent
+  row_matrix standard_error;  // (K, K) of KL, nats a text, texts taken as independent; NaN for two texts
   row_matrix fourth_moment;   // (K, K) mean d^4, nats^4
   row_matrix mean_difference; // (K, K) mean over texts of l_i - l_j, nats
 };
@@ -53,6 +55,12 @@ inline row_matrix squared_distance(const kl_table& t) { return 2.0 * static_cast
 struct difference_moments {
   double mean, variance, fourth, spread; // spread = mean (d^2 - V)^2 = fourth - V^2 without cancellation
 };
+
+/// Standard error of KL from the spread mean (d^2 - V)^2 over n texts; NaN where none can be estimated.
+inline double kl_standard_error(double spread, std::size_t n) {
+  if (n < static_cast<std::size_t>(least_texts_for_error)) return std::numeric_limits<double>::quiet_NaN();
+  return std::sqrt(spread / static_cast<double>(n)) / 2;
+}
 
 namespace detail {
 
@@ -147,6 +155,7 @@ inline kl_table kl(const row_matrix& clipped, const std::vector<std::int64_t>& b
                    const kl_options& options = {}) {
   LLMAP_EXPECTS(clipped.size() > 0, "kl: empty matrix");
   LLMAP_EXPECTS(static_cast<Eigen::Index>(bytes.size()) == clipped.cols(), "kl: bytes must have N entries");
+  expect_texts("kl", clipped.cols());
   const Eigen::Index K = clipped.rows(), N = clipped.cols();
   const auto texts = static_cast<std::size_t>(N);
   const auto centring = detail::centre_for_distances(clipped, "kl", options.threads);
@@ -191,7 +200,7 @@ inline kl_error_table kl_errors(const row_matrix& clipped, const kl_table& t,
     const bool near = !(n * v > detail::least_share_of_squares * (centring.squares(i) + centring.squares(j)));
     if (near || !(m.spread > m.fourth / 16))
       m = moments_of_difference(clipped.data() + i * N, clipped.data() + j * N, t.texts, shift);
-    out.standard_error(i, j) = out.standard_error(j, i) = std::sqrt(m.spread / n) / 2;
+    out.standard_error(i, j) = out.standard_error(j, i) = kl_standard_error(m.spread, t.texts);
     out.fourth_moment(i, j) = out.fourth_moment(j, i) = m.fourth;
     out.mean_difference(i, j) = m.mean;
     out.mean_difference(j, i) = -m.mean;

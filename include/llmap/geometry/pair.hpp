@@ -5,7 +5,7 @@
 //   jackknife                delete one text or document: sqrt((G-1)/G sum_g (KL_(g) - mean)^2)
 //   cluster_standard_error   sqrt(sum_g (sum_{s in g} (d_s^2 - V))^2) / (2N); SE(KL) when each text is alone
 //   bootstrap                KL on drawn texts (their mean removed again, the clip kept)
-// Errors and KL values are in nats a text; use nats_to_bits_per_byte.
+// Errors and KL values are in nats a text; use nats_to_bits_per_byte. An error that cannot be estimated is NaN, never 0.
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
@@ -19,6 +19,7 @@ using difference = std::vector<double>; // (N) nats, mean 0
 inline difference centered_difference(const row_matrix& clipped, Eigen::Index i, Eigen::Index j) {
   LLMAP_EXPECTS(i >= 0 && i < clipped.rows() && j >= 0 && j < clipped.rows(),
                 "centered_difference: no such model");
+  expect_texts("centered_difference", clipped.cols());
   const auto n = static_cast<std::size_t>(clipped.cols());
   const double *a = clipped.data() + i * clipped.cols(), *b = clipped.data() + j * clipped.cols();
   const double shift = row_mean(clipped, i) - row_mean(clipped, j);
@@ -93,7 +94,7 @@ inline domain_split_result domain_split(std::span<const double> d, std::span<con
 }
 
 /// Delete-one-cluster jackknife error of KL; `cluster` (N) numbers 0..G-1, empty: every text is its own
-/// cluster. Needs two clusters.
+/// cluster. Needs two clusters. NaN where a deletion leaves fewer texts than a distance needs.
 inline double jackknife_standard_error(std::span<const double> d, std::span<const std::size_t> cluster = {}) {
   LLMAP_EXPECTS(cluster.empty() || cluster.size() == d.size(), "jackknife: one cluster a text");
   struct part {
@@ -107,6 +108,8 @@ inline double jackknife_standard_error(std::span<const double> d, std::span<cons
   }
   std::erase_if(parts, [](const part& p) { return p.n == 0; });
   if (parts.size() < 2) fail("jackknife: needs at least 2 clusters of texts, got ", parts.size());
+  for (const part& p : parts)
+    if (static_cast<double>(d.size()) - p.n < static_cast<double>(least_texts)) return std::numeric_limits<double>::quiet_NaN();
   const double n = static_cast<double>(d.size()), squares = sum_of_squares(d),
                G = static_cast<double>(parts.size());
   std::vector<double> without;
@@ -120,10 +123,13 @@ inline double jackknife_standard_error(std::span<const double> d, std::span<cons
   return std::sqrt((G - 1) / G * sum);
 }
 
-/// Closed form of the error of KL when texts of one cluster (document) go together.
+/// Closed form of the error of KL when texts of one cluster (document) go together. NaN for one cluster, whose sum is 0
+/// whatever the models are, and for two texts.
 inline double cluster_standard_error(std::span<const double> d, std::span<const std::size_t> cluster) {
   LLMAP_EXPECTS(cluster.size() == d.size() && !d.empty(), "cluster_standard_error: one cluster a text");
   const double n = static_cast<double>(d.size()), v = sum_of_squares(d) / n;
+  const bool single = std::all_of(cluster.begin(), cluster.end(), [&](std::size_t g) { return g == cluster[0]; });
+  if (single || d.size() < static_cast<std::size_t>(least_texts_for_error)) return std::numeric_limits<double>::quiet_NaN();
   std::vector<double> sums;
   for (std::size_t s = 0; s < d.size(); ++s) {
     if (cluster[s] >= sums.size()) sums.resize(cluster[s] + 1, 0.0);
@@ -134,7 +140,7 @@ inline double cluster_standard_error(std::span<const double> d, std::span<const 
 
 /// KL over the drawn texts (with repeats), nats.
 inline double resampled_kl(std::span<const double> d, std::span<const std::size_t> drawn) {
-  LLMAP_EXPECTS(!drawn.empty(), "resampled_kl: nothing drawn");
+  expect_texts("resampled_kl", static_cast<Eigen::Index>(drawn.size()));
   const double n = static_cast<double>(drawn.size());
   const double mean = detail::ordered_sum(drawn.size(), [&](std::size_t k) { return d[drawn[k]]; }) / n;
   return detail::ordered_sum(drawn.size(),

@@ -1,4 +1,5 @@
 // KL of a matrix with holes, each pair over the texts that both models have (usable() in both).
+// A pair that shares fewer than 2 texts has no distance, one that shares 2 has no error: they are NaN.
 // Means, variances (divisor n of that pair) and bytes are those of exactly these texts, so two entries of the
 // table may rest on different texts: it need not be Euclidean, and MDS of it may have negative eigenvalues.
 // For the map prefer complete_texts(); this one is for tables in which no text is shared by all.
@@ -8,7 +9,7 @@
 namespace llmap {
 
 struct pairwise_kl_table {
-  row_matrix nats, bits_per_byte, standard_error, mean_difference; // (K, K); NaN where a pair shares no text
+  row_matrix nats, bits_per_byte, standard_error, mean_difference; // (K, K)
   Eigen::MatrixXi texts; // (K, K) texts of each pair; diagonal: of the model itself
 };
 
@@ -33,7 +34,7 @@ inline pairwise_kl_table pairwise_kl(const score_matrix& m, const kl_options& op
       out.texts(i, j) = out.texts(j, i) = static_cast<int>(a.size());
       if (i == j) continue;
       const auto both = [&](row_matrix& table, double v) { table(i, j) = table(j, i) = v; };
-      if (a.empty()) {
+      if (a.size() < static_cast<std::size_t>(least_texts)) {
         for (row_matrix* t : {&out.nats, &out.bits_per_byte, &out.standard_error, &out.mean_difference})
           both(*t, std::nan(""));
         continue;
@@ -43,7 +44,7 @@ inline pairwise_kl_table pairwise_kl(const score_matrix& m, const kl_options& op
       const auto d = moments_of_difference(a.data(), b.data(), a.size(), guess);
       both(out.nats, d.variance / 2);
       both(out.bits_per_byte, nats_to_bits_per_byte(d.variance / 2, mean_bytes(bytes)));
-      both(out.standard_error, std::sqrt(d.spread / n) / 2);
+      both(out.standard_error, kl_standard_error(d.spread, a.size()));
       out.mean_difference(i, j) = d.mean;
       out.mean_difference(j, i) = -d.mean;
     }

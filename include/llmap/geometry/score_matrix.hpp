@@ -48,6 +48,17 @@ inline void check(const score_matrix& m) {
     if (m.bytes[s] <= 0) fail("score matrix: text ", m.texts[s], " has ", m.bytes[s], " bytes, expected > 0");
 }
 
+/// A distance is a spread over texts: one text, or none, says nothing of it.
+inline constexpr Eigen::Index least_texts = 2;
+/// The standard error of a KL is a spread over texts of squared deviations from the mean. Of two texts both deviate
+/// alike, so that the spread is 0 whatever the models are: no error can be estimated.
+inline constexpr Eigen::Index least_texts_for_error = 3;
+
+/// Throws llmap::error where there are fewer texts than a distance needs.
+inline void expect_texts(const char* step, Eigen::Index texts) {
+  if (texts < least_texts) fail(step, ": expected at least ", least_texts, " texts, got ", texts);
+}
+
 /// Whether entry (i, s) may be used: finite and not flagged.
 inline bool usable(const score_matrix& m, Eigen::Index i, Eigen::Index s) {
   return std::isfinite(m.log_likelihood(i, s)) && (m.flags.size() == 0 || m.flags(i, s) == 0);

@@ -17,7 +17,7 @@ struct text_selection {
   std::vector<excluded_text> excluded;
 };
 
-/// Throws when no text is left, naming the model with the most unusable entries.
+/// Throws when fewer texts are left than a distance needs, naming the model with the most unusable entries.
 inline text_selection complete_texts(const score_matrix& m) {
   check(m);
   const Eigen::Index K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
@@ -35,11 +35,12 @@ inline text_selection complete_texts(const score_matrix& m) {
   for (std::size_t s = 0; s < of_text.size(); ++s)
     if (of_text[s].models == 0) out.kept.push_back(s);
     else out.excluded.push_back({s, m.texts[s], of_text[s].models, m.models[static_cast<std::size_t>(of_text[s].first)]});
-  if (out.kept.empty()) {
+  if (out.excluded.empty()) expect_texts("map", N);
+  if (out.kept.size() < static_cast<std::size_t>(least_texts)) {
     std::size_t worst = 0;
     for (std::size_t i = 1; i < lacking.size(); ++i)
       if (lacking[i] > lacking[worst]) worst = i;
-    fail("map: no text is usable for every model; ", m.models[worst], " lacks ", lacking[worst], " of ", N,
+    fail("map: expected at least ", least_texts, " texts that are usable for every model, got ", out.kept.size(), "; ", m.models[worst], " lacks ", lacking[worst], " of ", N,
          "; perhaps leave it out or score it again");
   }
   return out;

@@ -59,7 +59,7 @@ inline void write_packed_triangle(json_writer& json, const row_matrix& m) {
     }
   json.object([&] {
     json.field("low", low);
-    json.field("unit", unit);
+    json.field("unit", high > low ? unit : 0);
     json.field("codes", base64(bytes));
   });
 }

@@ -23,7 +23,7 @@ struct map_data {
   std::size_t clipped_entries = 0;
   Eigen::VectorXd bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
   row_matrix kl_bits_per_byte;              // (K, K)
-  row_matrix kl_standard_error;             // (K, K) bits per byte
+  row_matrix kl_standard_error;             // (K, K) bits per byte; NaN where two texts give none
   row_matrix pca_scores;                    // (K, P) nats, P <= 10
   Eigen::VectorXd explained_variance_ratio; // (P)
   coordinates_2d tsne;                      // (K, 2)

@@ -1,5 +1,5 @@
 // The map as tab-separated tables. Tabs, line ends and other control characters in names become spaces;
-// numbers read back to the same bits; what is not finite is written NaN.
+// numbers read back to the same bits; what is not there (the error of two texts, the nearest of one model) is blank.
 #pragma once
 #include "llmap/picture/map_data.hpp"
 #include <charconv>
@@ -14,7 +14,7 @@ inline std::string tsv_field(const std::string& text) {
   return out;
 }
 inline std::string tsv_number(double v) {
-  if (!std::isfinite(v)) return "NaN";
+  if (!std::isfinite(v)) return "";
   char text[40];
   return {text, std::to_chars(text, text + sizeof text, v).ptr};
 }
@@ -35,7 +35,7 @@ inline std::string coordinates_tsv(const map_data& map) {
       out += '\t' + detail::tsv_number(v);
     const auto near = nearest_models(map, i);
     if (near.empty()) {
-      out += "\t\tNaN\tNaN\n";
+      out += "\t\t\t\n";
       continue;
     }
     const auto n = static_cast<Eigen::Index>(near[0]);

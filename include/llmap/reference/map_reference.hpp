@@ -51,7 +51,7 @@ inline double kl_nats(const rows& q, std::size_t i, std::size_t j) {
   return sum / static_cast<double>(q[i].size());
 }
 
-/// SD (divisor N) over texts of (q_i - q_j)^2 / 2, over sqrt(N).
+/// SD (divisor N) over texts of (q_i - q_j)^2 / 2, over sqrt(N). Always 0 for two texts, which give no error.
 inline double kl_standard_error(const rows& q, std::size_t i, std::size_t j) {
   const double kl = kl_nats(q, i, j), n = static_cast<double>(q[i].size());
   double sum = 0;
