@@ -7,6 +7,13 @@
 #include <string>
 #include <vector>
 
+/// Names are foreign text: what could steer a terminal is shown as '?'.
+inline std::string shown(std::string name) {
+  for (char& c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return name;
+}
+
 struct info_arguments {
   std::string path;
 };

@@ -10,13 +10,6 @@ namespace {
 
 using llmap::fail;
 
-/// Names are foreign text: what could steer a terminal is shown as '?'.
-std::string shown(std::string name) {
-  for (char& c : name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return name;
-}
-
 template <class Source> std::uint64_t bytes_of(const Source& source) {
   std::uint64_t bytes = 0;
   for (const std::string& name : source.names()) {

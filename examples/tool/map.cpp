@@ -17,13 +17,6 @@ std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
   return has_errors(map) ? kl + fmt::format(" ± {:.2g}", map.kl_standard_error(a, b)) : kl;
 }
 
-/// Names are foreign text: what could steer a terminal is shown as '?'.
-std::string shown(std::string name) {
-  for (char& c : name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return name;
-}
-
 void print_chain(const llmap::map_data& map, const llmap::checkpoint_chain& chain) {
   const auto list = [&](const std::vector<llmap::checkpoint>& run) {
     std::string out;

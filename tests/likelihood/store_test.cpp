@@ -47,6 +47,8 @@ TEST(store, refuses_what_is_not_one) {
   golden::scratch dir;
   EXPECT_MESSAGE(score_store(dir.write("text", std::string(5000, 'x')), three()), "not a database");
   EXPECT_MESSAGE(score_store(dir.path / "none" / "s.sqlite", three()), "cannot open");
+  for (const char* kept_nowhere : {"", ":memory:"})
+    EXPECT_MESSAGE(score_store(kept_nowhere, three()), std::string("\"") + kept_nowhere + "\": expected the name of a file, got a database in memory");
   {
     sqlite_database other(dir.path / "other.sqlite", sqlite_database::access::write);
     other.execute("CREATE TABLE x (y)");

@@ -92,6 +92,7 @@ check "a first score works" score "$model" --texts t.jsonl >out.txt
 head_texts 5 other.jsonl
 refused 1 "another text set" "$llmap" score "$model" --texts other.jsonl --store s.sqlite
 refused 1 "already there with other weights" "$llmap" score "$model" --texts t.jsonl --store s.sqlite --precision f64
+refused 1 '":memory:": expected the name of a file' "$llmap" score "$model" --texts t.jsonl --store :memory:
 echo "not a store, but long enough to be looked at as one ................................" >junk.sqlite
 refused 1 "junk.sqlite" "$llmap" score "$model" --texts t.jsonl --store junk.sqlite
 refused 1 "junk.sqlite" "$llmap" map junk.sqlite --html h.html --json j.json

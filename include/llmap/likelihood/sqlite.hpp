@@ -70,6 +70,8 @@ public:
     if (result != SQLITE_OK) fail(where_, ": cannot open: ", raw ? sqlite3_errmsg(raw) : "out of memory");
     sqlite3_busy_timeout(raw, 60'000);
     if (mode == access::read) return;
+    const char* file = sqlite3_db_filename(raw, "main");
+    if (!file || !*file) fail("\"", where_, "\": expected the name of a file, got a database in memory");
     // A build of SQLite may have other defaults. The rollback journal keeps the database one file. EXTRA also syncs the
     // folder after the journal is deleted; without that, a power cut can undo a transaction that was committed.
     set("journal_mode", "DELETE", "delete");
