@@ -1,7 +1,7 @@
 // The fused head on real vocabularies (rows M, width E, vocabulary V): SmolLM2-135M, GPT-2, Llama-3.2-1B, Pythia-1.4B; and
 // the product alone, for the price of the log-sum-exp.
-#include "llmap/likelihood/linear_cross_entropy.hpp"
-#include "llmap/forward/linear.hpp"
+#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
+#include "llmap/forward/cpu/linear.hpp"
 #include "probe.hpp"
 #include "random_matrix.hpp"
 
@@ -11,14 +11,19 @@ template <class Stored, bool fused> void run(benchmark::State& state) {
   const auto x = bench::random_rows(M * E);
   std::vector<std::int32_t> targets(M, 7);
   std::vector<double> out(M);
-  llmap::head_workspace<float> work;
+  llmap::cpu_head_room<float> room;
+  llmap::cpu_scratch<float> scratch;
   llmap::aligned_buffer<float> logits(fused ? 0 : M * V);
   const llmap::cpu_executor exec;
   bench::measured run(state, 2.0 * static_cast<double>(M) * static_cast<double>(E) * static_cast<double>(V));
   for (auto _ : state)
     run([&] {
-      if constexpr (fused) llmap::linear_cross_entropy<float>(exec, {x.data(), M, E}, w, targets, {}, out, work);
-      else llmap::linear<float>(exec, {x.data(), M, E}, w, {logits.data(), M, V});
+      if constexpr (fused) {
+        room.rows.fill(exec, {x.data(), M, E}, scratch.threads);
+        llmap::linear_cross_entropy(exec, room.rows, w, targets, {}, out, room, scratch);
+      } else {
+        llmap::linear(exec, {x.data(), M, E}, w, {logits.data(), M, V}, llmap::store_mode::overwrite, scratch);
+      }
     });
 }
 template <class Stored> void head(benchmark::State& state) { run<Stored, true>(state); }

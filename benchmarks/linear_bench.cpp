@@ -1,5 +1,5 @@
 // linear on layer shapes of real models (rows M, columns K, outputs N): SmolLM2-135M, GPT-2, Llama-3.2-1B, Pythia-1.4B.
-#include "llmap/forward/linear.hpp"
+#include "llmap/forward/cpu/linear.hpp"
 #include "probe.hpp"
 #include "random_matrix.hpp"
 
@@ -9,8 +9,9 @@ template <class Stored> void linear(benchmark::State& state) {
   const auto x = bench::random_rows(M * K);
   llmap::aligned_buffer<float> y(M * N);
   const llmap::cpu_executor exec;
+  llmap::cpu_scratch<float> scratch;
   bench::measured run(state, 2.0 * static_cast<double>(M) * static_cast<double>(K) * static_cast<double>(N));
-  for (auto _ : state) run([&] { llmap::linear<float>(exec, {x.data(), M, K}, w, {y.data(), M, N}); });
+  for (auto _ : state) run([&] { llmap::linear(exec, {x.data(), M, K}, w, {y.data(), M, N}, llmap::store_mode::overwrite, scratch); });
 }
 static void shapes(benchmark::internal::Benchmark* b) {
   for (int M : {64, 256, 512, 4096})

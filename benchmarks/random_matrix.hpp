@@ -1,7 +1,7 @@
 // Random weights and activations of a given shape.
 #pragma once
 #include "llmap/core/random.hpp"
-#include "llmap/forward/packed_matrix.hpp"
+#include "llmap/forward/cpu/packed_matrix.hpp"
 #include <vector>
 
 namespace bench {
@@ -9,11 +9,7 @@ namespace bench {
 template <class Stored> llmap::packed_matrix<float> random_matrix(std::size_t rows, std::size_t cols) {
   std::vector<Stored> w(rows * cols);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<Stored>(static_cast<float>(llmap::counter_random{1}.uniform(0, i) - 0.5));
-  llmap::memory_tensors source;
-  const auto r = static_cast<std::int64_t>(rows), c = static_cast<std::int64_t>(cols);
-  source.add<Stored>("w", {r, c}, w);
-  return llmap::pack_matrix<float>(source, {c, {{"w", "", r, r, 0, r, r, false}}}, [](const std::string& n) { return n; },
-                                   llmap::default_threads());
+  return llmap::pack<float>(llmap::cpu_executor{}, llmap::matrix_view<const Stored>(w.data(), rows, cols));
 }
 inline llmap::aligned_buffer<float> random_rows(std::size_t size) {
   llmap::aligned_buffer<float> x(size);

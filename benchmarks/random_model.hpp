@@ -1,7 +1,8 @@
 // Models of real shapes with random weights, made when they are read.
 #pragma once
 #include "llmap/core/random.hpp"
-#include "llmap/forward/transformer.hpp"
+#include "llmap/architectures/visit_tensors.hpp"
+#include "llmap/weights/tensor_source.hpp"
 #include <cmath>
 #include <map>
 

@@ -3,6 +3,9 @@
 // machine has bf16 products, these too, with their error against float64.
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/llama.hpp"
+#include "llmap/architectures/plan_costs.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "probe.hpp"
 #include "random_model.hpp"
@@ -23,27 +26,19 @@ texts ragged() {
   return all;
 }
 
-/// 2 operations a weight of the linears and the head, and the causal half of attention in every layer.
 double operations(const llmap::decoder_plan& plan, const texts& all) {
-  double weights = static_cast<double>(plan.vocab) * static_cast<double>(plan.embedding.width), sum = 0;
-  for (const llmap::layer_plan& l : plan.layers)
-    for (const llmap::linear_plan* w : {&l.attention.qkv, &l.attention.out, &l.mlp.in, &l.mlp.out})
-      weights += static_cast<double>(w->rows()) * static_cast<double>(w->cols);
-  for (const auto& text : all) {
-    const double T = static_cast<double>(text.size());
-    sum += 2 * weights * T;
-    for (const llmap::layer_plan& l : plan.layers) sum += 2 * static_cast<double>(l.attention.heads * l.attention.head_dim) * T * (T + 1);
-  }
+  double sum = 0;
+  for (const auto& text : all) sum += llmap::operations_of(plan, static_cast<double>(text.size()));
   return sum;
 }
 
-template <class T> double seconds_of(const llmap::decoder<T>& model, const texts& all) {
+template <class T> double seconds_of(const llmap::decoder<llmap::cpu_executor, T>& model, const texts& all) {
   const auto start = std::chrono::steady_clock::now();
-  llmap::score_texts<T>({}, model, all, {}, [](std::size_t, std::span<const llmap::text_score> scores) { benchmark::DoNotOptimize(scores.data()); });
+  llmap::score_texts(llmap::cpu_executor{}, model, all, {}, [](std::size_t, std::span<const llmap::text_score> scores) { benchmark::DoNotOptimize(scores.data()); });
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-template <class Probe> void report(const char* what, const llmap::decoder<float>& model, const texts& all, const Probe& probe) {
+template <class Probe> void report(const char* what, const llmap::decoder<llmap::cpu_executor, float>& model, const texts& all, const Probe& probe) {
   std::size_t tokens = 0;
   for (const auto& text : all) tokens += text.size();
   const double work = operations(model.plan, all);
@@ -63,20 +58,20 @@ template <class Probe> void report(const char* what, const llmap::decoder<float>
 void shape(const char* name, const llmap::decoder_plan& plan) {
   const auto probe = [] { return bench::measure_peak<float>(llmap::default_threads()); };
   const bench::random_weights weights(plan);
-  const auto model = llmap::load_decoder<float>({}, plan, weights, "random");
+  const auto model = llmap::load_decoder<float>(llmap::cpu_executor{}, plan, weights, "random");
   for (std::size_t T : {128, 512, 1024})
     report((std::string(name) + ", T = " + std::to_string(T)).c_str(), model, {random_ids(T, 3)}, probe);
   report((std::string(name) + ", ragged 60-400").c_str(), model, ragged(), probe);
   if (!llmap::simd::has_bf16_products()) return;
 
-  const auto narrow = llmap::load_decoder<float>({}, plan, weights, "random", {.math = llmap::arithmetic::bf16});
+  const auto narrow = llmap::load_decoder<float>(llmap::cpu_executor{}, plan, weights, "random", {.math = llmap::arithmetic::bf16});
   report((std::string(name) + ", T = 512, bf16").c_str(), narrow, {random_ids(512, 3)}, [] { return bench::measure_bf16_peak(llmap::default_threads()); });
   llmap::ragged_batch batch;
   batch.add(random_ids(128, 3));
-  const auto exact = llmap::load_decoder<double>({}, plan, weights, "random");
-  llmap::score_workspace<double> wide;
-  llmap::score_workspace<float> work;
-  const auto want = llmap::token_log_probabilities<double>({}, exact, batch, wide);
+  const auto exact = llmap::load_decoder<double>(llmap::cpu_executor{}, plan, weights, "random");
+  llmap::score_workspace<llmap::cpu_executor, double> wide;
+  llmap::score_workspace<llmap::cpu_executor, float> work;
+  const auto want = llmap::token_log_probabilities(llmap::cpu_executor{}, exact, batch, wide);
   const auto errors = [&](const char* what, const std::vector<double>& got) {
     double sum = 0, most = 0, bias = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
@@ -86,8 +81,8 @@ void shape(const char* name, const llmap::decoder_plan& plan) {
     const double n = static_cast<double>(got.size());
     std::printf("  %s against float64, a token: root mean square %.1e nats, mean %+.1e, largest %.1e\n", what, std::sqrt(sum / n), bias / n, most);
   };
-  errors("float32", llmap::token_log_probabilities<float>({}, model, batch, work));
-  errors("bf16 products", llmap::token_log_probabilities<float>({}, narrow, batch, work));
+  errors("float32", llmap::token_log_probabilities(llmap::cpu_executor{}, model, batch, work));
+  errors("bf16 products", llmap::token_log_probabilities(llmap::cpu_executor{}, narrow, batch, work));
 }
 
 } // namespace

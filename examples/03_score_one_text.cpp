@@ -3,6 +3,8 @@
 // Bits per byte, -log2 p / bytes, compares models with different vocabularies.
 // Usage: 03_score_one_text [FOLDER [TEXT]]
 #include "llmap/architectures/all.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/text/text_set.hpp"
 #include "llmap/text/tokenizer.hpp"
@@ -26,15 +28,15 @@ std::vector<std::string> vocabulary(const std::string& folder) {
 
 void run(const std::string& folder, const std::string& text) {
   const llmap::cpu_executor exec;
-  // 1. Model and tokenizer; a decoder<double> would compute in double precision
+  // 1. Model and tokenizer; load_decoder<double> would compute in double precision
   const llmap::checkpoint weights(folder);
   const auto model = llmap::load_decoder<float>(exec, plan_of(llmap::config::load(folder)), weights, folder);
   const llmap::tokenizer tokenizer = llmap::tokenizer::load(folder);
   // 2. Text to ids, ids to one log-probability for every id but the first
   llmap::ragged_batch batch;
   batch.add(tokenizer.encode(text));
-  llmap::score_workspace<float> work;
-  const std::vector<double> nats = llmap::token_log_probabilities<float>(exec, model, batch, work);
+  llmap::score_workspace<llmap::cpu_executor, float> work;
+  const std::vector<double> nats = llmap::token_log_probabilities(exec, model, batch, work);
   // 3. The sum, and the worst
   double total = 0;
   for (double x : nats) total += x;

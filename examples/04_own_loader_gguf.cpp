@@ -5,6 +5,8 @@
 // Usage: 04_own_loader_gguf MODEL.gguf TEXTS.jsonl [--ids ID...]
 #include "gguf/gguf_llama.hpp"
 #include "gguf/gguf_tokenizer.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/text/text_set.hpp"
 #include <cstdio>
@@ -28,7 +30,7 @@ void run(const std::string& model_path, const llmap::text_set& texts) {
   const llmap::cpu_executor exec;
   // 1. The file, and what it says about the model
   const gguf::file file(model_path);
-  const llmap::decoder_plan plan = llmap::llama_plan(gguf::llama_config(file));
+  const llmap::decoder_plan plan = gguf::llama_plan_of(file);
   const llmap::tokenizer tokenizer = gguf::tokenizer_of(file);
   std::vector<std::vector<std::int32_t>> ids;
   for (const llmap::text_item& text : texts.items) {
@@ -40,7 +42,7 @@ void run(const std::string& model_path, const llmap::text_set& texts) {
   // 2. Weights
   const auto model = llmap::load_decoder<float>(exec, plan, gguf::llama_tensors(file, plan), model_path);
   // 3. Scores, printed as they come
-  llmap::score_texts<float>(exec, model, ids, {}, [&](std::size_t first, std::span<const llmap::text_score> scores) {
+  llmap::score_texts(exec, model, ids, {}, [&](std::size_t first, std::span<const llmap::text_score> scores) {
     for (std::size_t i = 0; i < scores.size(); ++i)
       std::printf("%s\t%zu\t%.6f\n", texts.items[first + i].id.c_str(), ids[first + i].size(), scores[i].log_likelihood);
     std::fflush(stdout);

@@ -4,6 +4,8 @@
 // Usage: 05_own_text_source
 #include "llmap/architectures/all.hpp"
 #include "llmap/core/random.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/text/chunk.hpp"
 #include "llmap/text/text_set.hpp"
@@ -40,7 +42,7 @@ void score(const std::string& name, const llmap::text_set& texts) {
   std::vector<std::vector<std::int32_t>> ids;
   for (const llmap::text_item& text : texts.items) ids.push_back(tokenizer.encode(text.text));
   std::printf("%s\n", name.c_str());
-  llmap::score_texts<float>(exec, model, ids, {}, [&](std::size_t first, std::span<const llmap::text_score> scores) {
+  llmap::score_texts(exec, model, ids, {}, [&](std::size_t first, std::span<const llmap::text_score> scores) {
     for (std::size_t i = 0; i < scores.size(); ++i) {
       const llmap::text_item& text = texts.items[first + i];
       const double bits = -scores[i].log_likelihood / std::numbers::ln2;

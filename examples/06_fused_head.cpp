@@ -3,7 +3,7 @@
 // Random hidden states, once through linear_cross_entropy, once through plain loops in double.
 // Usage: 06_fused_head
 #include "llmap/core/random.hpp"
-#include "llmap/likelihood/linear_cross_entropy.hpp"
+#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include <cstdio>
 #include <vector>
 
@@ -43,22 +43,17 @@ int main() {
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(random.normal(1, i) / 4);
   for (std::size_t i = 0; i < M; ++i) targets[i] = static_cast<std::int32_t>(random.below(2, i, V));
 
-  // 2. The vocabulary as any tensor source gives it, packed for the matrix product
+  // 2. The vocabulary, packed for the matrix product
   const llmap::cpu_executor exec;
-  llmap::memory_tensors source;
-  source.add<float>("head.weight", {V, E}, w);
-  const llmap::linear_plan plan{E, {{"head.weight", "", V, V, 0, V, V, false}}};
-  const auto same_name = [](const std::string& name) { return name; };
-  const llmap::packed_matrix<float> packed = llmap::pack_matrix<float>(source, plan, same_name, exec.threads);
+  const auto packed = llmap::pack<float>(exec, llmap::matrix_view<const float>(w.data(), V, E));
 
   // 3. Both ways, and two halves of the rows apart: the same bits, whatever the batch
   std::vector<double> fused(M), halves(M);
-  llmap::head_workspace<float> work;
   const llmap::matrix_view<const float> rows(x.data(), M, E);
-  llmap::linear_cross_entropy<float>(exec, rows, packed, targets, {}, fused, work);
+  llmap::linear_cross_entropy(exec, rows, packed, targets, {}, fused);
   for (std::size_t first : {std::size_t{0}, M / 2})
-    llmap::linear_cross_entropy<float>(exec, rows.row_range(first, M / 2), packed, std::span(targets).subspan(first, M / 2), {},
-                                       std::span(halves).subspan(first, M / 2), work);
+    llmap::linear_cross_entropy(exec, rows.row_range(first, M / 2), packed, std::span(targets).subspan(first, M / 2), {},
+                                       std::span(halves).subspan(first, M / 2));
   const std::vector<double> expected = plain(x, w, targets);
   std::printf("%zu rows, width %zu, vocabulary %zu\n", M, E, V);
   std::printf("log p of the first three targets: %.3f %.3f %.3f\n", fused[0], fused[1], fused[2]);

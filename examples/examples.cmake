@@ -9,7 +9,7 @@ function(llmap_example name)
   add_executable(example_${name} ${name}.cpp)
   set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
   target_link_libraries(example_${name} PRIVATE ${ARGN})
-  target_compile_options(example_${name} PRIVATE -Wall -Wextra -Wno-psabi)
+  target_compile_options(example_${name} PRIVATE -Wall -Wextra)
   target_compile_definitions(example_${name} PRIVATE LLMAP_ZOO="${CMAKE_CURRENT_SOURCE_DIR}/zoo")
   if(LLMAP_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/output/${name}.txt)
     add_test(NAME example_${name} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}

@@ -4,8 +4,8 @@
 // log-sum-exp is made. The last line has none of it apart: it is the library's fused head.
 #include "ladder.hpp"
 #include "llmap/core/vector_math.hpp"
-#include "llmap/forward/linear.hpp"
-#include "llmap/likelihood/linear_cross_entropy.hpp"
+#include "llmap/forward/cpu/linear.hpp"
+#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 
 namespace {
 
@@ -87,7 +87,7 @@ void online(problem& p, const std::vector<llmap::packed_matrix<float>>& w) {
   llmap::parallel_for(p.threads, blocks * chunks, [&](std::size_t task) {
     alignas(64) static thread_local float logits[rows * chunk];
     const std::size_t first = task % blocks * rows, m = std::min(rows, p.M - first), c = task / blocks;
-    llmap::linear<float>({1}, {&p.x[first * p.E], m, p.E}, w[c], {logits, m, chunk});
+    llmap::linear(llmap::cpu_executor{1}, {&p.x[first * p.E], m, p.E}, w[c], {logits, m, chunk});
     for (std::size_t r = first; r < first + m; ++r) {
       const float* z = logits + (r - first) * chunk;
       llmap::simd::run(vector_row{z, chunk, &partial[c * p.M + r]});
@@ -108,8 +108,9 @@ bool climb(std::size_t M, std::size_t E, std::size_t V) {
   for (std::size_t v = 0; v < V; v += chunk)
     chunks.push_back(ladder::pack(std::span(p.w).subspan(v * E, chunk * E), std::span(p.no_bias).first(chunk), chunk, E));
   llmap::aligned_buffer<float> logits(M * V);
-  llmap::head_workspace<float> work;
-  const auto store_logits = [&] { llmap::linear<float>({p.threads}, {p.x.data(), M, E}, whole, {logits.data(), M, V}); };
+  llmap::cpu_head_room<float> room;
+  llmap::cpu_scratch<float> scratch;
+  const auto store_logits = [&] { llmap::linear(llmap::cpu_executor{p.threads}, {p.x.data(), M, E}, whole, {logits.data(), M, V}); };
 
   char title[96];
   std::snprintf(title, sizeof title, "head %zu x %zu x %zu (M x E x V); all logits are %.0f MB", M, E, V,
@@ -123,7 +124,9 @@ bool climb(std::size_t M, std::size_t E, std::size_t V) {
   step("2 logits stored, exponentials in vectors", [&] { store_logits(), vector_rows(p, logits.data()); });
   step("3 logits in the cache, online log-sum-exp", [&] { online(p, chunks); });
   step("llmap::linear_cross_entropy", [&] {
-    llmap::linear_cross_entropy<float>({p.threads}, {p.x.data(), M, E}, whole, p.targets, {}, p.result, work);
+    const llmap::cpu_executor exec{p.threads};
+    room.rows.fill(exec, {p.x.data(), M, E}, scratch.threads);
+    llmap::linear_cross_entropy(exec, room.rows, whole, p.targets, {}, p.result, room, scratch);
   });
   print.rung("(the product alone)", p.threads, store_logits, [] { return 0.0; });
   return !print.failed();

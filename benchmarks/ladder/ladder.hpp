@@ -2,7 +2,7 @@
 #pragma once
 #include "../probe.hpp"
 #include "llmap/core/random.hpp"
-#include "llmap/forward/packed_matrix.hpp"
+#include "llmap/forward/cpu/packed_matrix.hpp"
 #include <cstdio>
 #include <vector>
 
@@ -17,11 +17,7 @@ inline std::vector<float> random_values(std::uint64_t seed, std::size_t size) {
 
 /// W (rows, cols) and b (rows) in the library's own layout.
 inline llmap::packed_matrix<float> pack(std::span<const float> w, std::span<const float> b, std::size_t rows, std::size_t cols) {
-  const auto r = static_cast<std::int64_t>(rows), c = static_cast<std::int64_t>(cols);
-  llmap::memory_tensors source;
-  source.add<float>("w", {r, c}, w);
-  source.add<float>("b", {r}, b);
-  return llmap::pack_matrix<float>(source, {c, {{"w", "b", r, r, 0, r, r, false}}}, [](const std::string& name) { return name; },
+  return llmap::pack<float>(llmap::cpu_executor{}, llmap::matrix_view<const float>(w.data(), rows, cols), b); },
                                    llmap::default_threads());
 }
 

@@ -3,7 +3,7 @@
 // Steps 1 to 6 run on one thread and are measured against the probe of one thread. What a step needs of W in another
 // order is laid out before the clock starts, as it is when a model is loaded.
 #include "ladder.hpp"
-#include "llmap/forward/linear.hpp"
+#include "llmap/forward/cpu/linear.hpp"
 
 namespace {
 
@@ -171,7 +171,7 @@ void in_blocks(problem& p, bool bias_in_registers, int threads) {
 
 // 8. llmap::linear: X too is packed, in strips as high as a tile, so that whatever its row length a tile reads two streams and
 //    no two rows fall on the same lines of the cache; while a panel is used, the next one is fetched. See
-//    forward/packed_rows.hpp and forward/packed_product.hpp.
+//    forward/cpu/packed_rows.hpp and forward/cpu/packed_product.hpp.
 bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
   problem p(M, K, N);
   char title[64];
@@ -192,7 +192,7 @@ bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
   std::snprintf(idea, sizeof idea, "7 blocks on %d threads as they become free", threads);
   step(idea, threads, [&] { in_blocks(p, true, threads); });
   const auto w = ladder::pack(p.w, p.b, N, K);
-  step("8 X packed in strips, the next panel fetched ahead: llmap::linear", threads, [&] { llmap::linear<float>({threads}, {p.x.data(), M, K}, w, {p.y.data(), M, N}); });
+  step("8 X packed in strips, the next panel fetched ahead: llmap::linear", threads, [&] { llmap::linear(llmap::cpu_executor{threads}, {p.x.data(), M, K}, w, {p.y.data(), M, N}); });
   return !print.failed();
 }
 

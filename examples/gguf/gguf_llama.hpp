@@ -1,4 +1,4 @@
-// A llama model in a GGUF file as llmap wants it: a config with the field names of Hugging Face, and a tensor source
+// A llama model in a GGUF file as llmap wants it: a plan made of llama_options, and a tensor source
 // with the tensor names of Hugging Face. Both refuse by name what they do not understand: another architecture, a
 // metadata entry "llama.*" that would change the computation, a tensor without a counterpart.
 //
@@ -11,8 +11,8 @@
 
 namespace gguf {
 
-/// The config that llmap::llama_plan reads.
-inline llmap::config llama_config(const file& f) {
+/// The plan of the file's llama.
+inline llmap::decoder_plan llama_plan_of(const file& f) {
   if (const std::string name = f.text_of("general.architecture", "(none)"); name != "llama")
     f.refuse("general.architecture", "expected llama, got ", name);
   static constexpr std::string_view known[] = {
@@ -48,16 +48,13 @@ inline llmap::config llama_config(const file& f) {
   const std::int64_t vocab = embedding->second.shape.front();
   if (const auto n = f.integer("llama.vocab_size", 1, INT32_MAX); n && *n != vocab)
     f.refuse("llama.vocab_size", "expected the rows of token_embd.weight, ", vocab, ", got ", *n);
-  using llmap::json;
-  return {json::object{
-           {"model_type", "llama"}, {"vocab_size", vocab}, {"hidden_size", width}, {"head_dim", head},
-           {"num_attention_heads", heads}, {"num_key_value_heads", kv_heads},
-           {"intermediate_size", integer("feed_forward_length", 1 << 24)},
-           {"num_hidden_layers", integer("block_count", 4096)},
-           {"max_position_embeddings", integer("context_length", std::int64_t{1} << 32)},
-           {"rms_norm_eps", real("attention.layer_norm_rms_epsilon", 1e-5)}, {"rope_theta", real("rope.freq_base", 10000)},
-           {"tie_word_embeddings", !f.tensors().contains("output.weight")}},
-          f.where()};
+  llmap::llama_options o;
+  o.vocab = vocab, o.width = width, o.inner = integer("feed_forward_length", 1 << 24), o.layers = integer("block_count", 4096);
+  o.heads = heads, o.kv_heads = kv_heads, o.head_dim = head, o.positions = integer("context_length", std::int64_t{1} << 32);
+  o.epsilon = real("attention.layer_norm_rms_epsilon", 1e-5);
+  o.rope = llmap::rope_plan{.dims = head, .theta = real("rope.freq_base", 10000)};
+  o.tied = !f.tensors().contains("output.weight");
+  return llmap::llama_plan(o);
 }
 
 /// The name of a tensor in a llama of Hugging Face, or nothing.
@@ -100,7 +97,7 @@ public:
       if (!known) f.refuse("tensor " + name, "not understood; the model may compute something else with it");
       stored_name_[*known] = name;
     }
-    if (!plan.layers.empty()) attention_ = plan.layers[0].attention;
+    attention_ = std::get<llmap::attention_plan>(plan.layers.at(0).branches.at(0).mixer);
   }
 
   std::vector<std::string> names() const {

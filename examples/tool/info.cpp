@@ -2,7 +2,9 @@
 #include "commands.hpp"
 #include "model_files.hpp"
 #include "llmap/weights/checkpoint.hpp"
-#include "llmap/weights/tensor_table.hpp"
+#include "llmap/architectures/check_plan.hpp"
+#include "llmap/architectures/visit_tensors.hpp"
+#include "llmap/weights/mxfp4.hpp"
 #include "llmap/weights/unused_weights.hpp"
 #include <fmt/format.h>
 
@@ -32,23 +34,19 @@ void show_folder(const std::string& folder) {
   const llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
-  if (!has_prefix(weights, plan.prefix))
-    for (llmap::tensor_spec& t : table)
-      if (t.name.starts_with(plan.prefix)) t.name.erase(0, plan.prefix.size());
-  check_tensors(weights, table, folder);
+  check_plan(plan, folder);
+  const llmap::mxfp4_tensors tensors(weights);
+  const llmap::tensor_naming names(tensors, plan.prefix);
+  for (llmap::tensor_spec& t : table) t.name = names(t.name);
+  check_tensors(tensors, table, folder);
   fmt::print("model type     {}\n", plan.model_type);
   fmt::print("layers         {}, width {}, vocabulary {}\n", plan.layers.size(), plan.width, plan.vocab);
-  if (!plan.layers.empty()) {
-    const llmap::attention_plan& a = plan.layers[0].attention;
-    fmt::print("heads          {} of width {}, {} for keys and values\n", a.heads, a.head_dim, a.kv_heads);
-  }
+  for (const llmap::branch_plan& branch : plan.layers[0].branches)
+    if (const auto* a = std::get_if<llmap::attention_plan>(&branch.mixer))
+      fmt::print("heads          {} of width {}, {} for keys and values\n", a->heads, a->head_dim, a->kv_heads);
   if (plan.trained_tokens) fmt::print("positions      {}\n", plan.trained_tokens);
   std::int64_t parameters = 0;
-  for (const llmap::tensor_spec& t : table) {
-    std::int64_t n = 1;
-    for (std::int64_t d : t.shape) n *= d;
-    parameters += n;
-  }
+  for (const llmap::tensor_spec& t : table) parameters += t.elements();
   fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(), bytes_of(weights),
              weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
   for (const std::string& name : unused_weights(folder, weights)) fmt::print("not used       {}\n", shown(name));

@@ -39,9 +39,9 @@ template <class T> void run(const logprobs_arguments& a) {
     if (plan.max_tokens && sequences[i].size() > static_cast<std::size_t>(plan.max_tokens))
       llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, a.folder, {.math = arithmetic_of(a.precision)});
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), a.folder, {.math = arithmetic_of(a.precision)});
   std::vector<std::vector<double>> logprobs(sequences.size());
-  llmap::for_batches<T>(exec, model, sequences, {}, [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
+  llmap::for_batches(exec, model, sequences, {}, [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
     for (std::size_t t = 0; t < batch.texts(); ++t) {
       const std::span<const double> own = nats.first(llmap::tokens_scored(batch.length(t)));
       logprobs[first + t].assign(own.begin(), own.end());

@@ -103,7 +103,7 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
     ids.push_back(std::move(e.ids));
     truncated.push_back(e.truncated);
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), weights, folder.string(), {.math = arithmetic_of(settings.precision)});
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), folder.string(), {.math = arithmetic_of(settings.precision)});
 
   // Scores are saved four times a second and at the end: what is saved is never computed again.
   const auto start = clock_type::now();
@@ -119,7 +119,7 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
     scores.clear();
     saved_at = clock_type::now();
   };
-  llmap::score_texts<T>(exec, model, ids, {settings.batch_rows}, [&](std::size_t first, std::span<const llmap::text_score> batch) {
+  llmap::score_texts(exec, model, ids, {settings.batch_rows}, [&](std::size_t first, std::span<const llmap::text_score> batch) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       llmap::text_score score = batch[i];
       if (truncated[first + i]) score.flags |= llmap::flag_truncated;

@@ -1,8 +1,12 @@
 // Every golden checkpoint: log-probabilities per token in float64 within 1e-9 and in float32 within 4 times the
 // float32 error recorded with it; the first layer that disagrees is named by the trace.
+// A sequence of one or two predictions records an error of one or two draws: there the 17-token sequence of the case counts.
 #include "llmap/architectures/all.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/mxfp4.hpp"
 #include "support/golden.hpp"
 
 using namespace llmap;
@@ -13,15 +17,18 @@ protected:
   std::filesystem::path folder = golden::folder("models") / GetParam();
   nlohmann::json expected = golden::read(folder / "expected.json");
   checkpoint weights{folder};
+  const cpu_executor exec{2};
 
-  template <class T> decoder<T> load() const { return load_decoder<T>({2}, plan_of(config::load(folder)), weights, folder.string()); }
+  template <class T> decoder<cpu_executor, T> load() const {
+    return load_decoder<T>(exec, plan_of(config::load(folder)), mxfp4_tensors(weights), folder.string());
+  }
   template <class T, class Bound> void compare(const Bound& bound) const {
-    const decoder<T> model = load<T>();
-    score_workspace<T> work;
+    const auto model = load<T>();
+    score_workspace<cpu_executor, T> work;
     for (const auto& s : expected["sequences"]) {
       ragged_batch batch;
       batch.add(s["ids"].get<std::vector<std::int32_t>>());
-      const auto got = token_log_probabilities<T>({2}, model, batch, work);
+      const auto got = token_log_probabilities(exec, model, batch, work);
       const auto want = s["logprob"].get<std::vector<double>>();
       ASSERT_EQ(got.size(), want.size());
       for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound(s)) << "token " << i << " of " << batch.rows();
@@ -33,23 +40,33 @@ protected:
 TEST_P(golden_model, float64) { compare<double>([](const nlohmann::json&) { return 1e-9; }); }
 TEST_P(golden_model, float32) { // without fused multiply-add every term rounds twice: twice the bound there
   const double looser = simd::active_isa() == simd::isa::baseline ? 2 : 1;
-  compare<float>([&](const nlohmann::json& s) { return looser * (4 * s["fp32_max_abs_error"].get<double>() + 2e-6); });
+  double recorded = 0;
+  for (const auto& s : expected["sequences"])
+    if (s["ids"].size() == 17) recorded = s["fp32_max_abs_error"].get<double>();
+  ASSERT_GT(recorded, 0);
+  compare<float>([&](const nlohmann::json& s) {
+    const double own = s["fp32_max_abs_error"].get<double>();
+    return looser * (4 * (s["ids"].size() < 4 ? std::max(own, recorded) : own) + 2e-6);
+  });
 }
 TEST_P(golden_model, trace) {
   const nlohmann::json trace = golden::read(folder / "trace.json");
-  const decoder<double> model = load<double>();
+  const auto model = load<double>();
   ragged_batch batch;
   for (const auto& s : expected["sequences"])
     if (s["ids"].size() == 17) batch.add(s["ids"].get<std::vector<std::int32_t>>());
   ASSERT_EQ(batch.rows(), 17u);
   std::size_t layer = 0;
-  forward_workspace<double> work;
-  forward<double>({1}, model, batch, work, [&](const std::string& name, matrix_view<const double> x) {
+  forward_workspace<cpu_executor, double> work;
+  forward(exec, model, batch, work, [&](const std::string& name, matrix_view<const double> x) {
+    // rwkv's first norm belongs to its first layer there, and a layer's output is taken before it is scaled.
+    if (name == "input" && model.plan.model_type == "rwkv") return;
+    const double scale = name == "layer" ? model.plan.layers[layer].scale : 1;
     const auto& want = name == "layer" ? trace["layers"][layer++] : trace[name];
     double mean = 0, square = 0;
     const double n = static_cast<double>(x.rows * x.cols);
     for (std::size_t r = 0; r < x.rows; ++r)
-      for (std::size_t k = 0; k < x.cols; ++k) mean += x(r, k) / n, square += x(r, k) * x(r, k) / n;
+      for (std::size_t k = 0; k < x.cols; ++k) mean += x(r, k) / scale / n, square += x(r, k) * x(r, k) / (scale * scale * n);
     EXPECT_NEAR(mean, want["mean"].get<double>(), 1e-9) << name << " " << layer;
     EXPECT_NEAR(std::sqrt(square), want["rms"].get<double>(), 1e-9) << name << " " << layer;
   });

@@ -1,4 +1,4 @@
-#include "llmap/forward/linear.hpp"
+#include "llmap/forward/cpu/linear.hpp"
 #include "llmap/reference/forward_reference.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
@@ -26,7 +26,8 @@ template <class T> std::vector<double> widen(const std::vector<T>& v) {
   }
   return out;
 }
-std::string same(const std::string& name) { return name; }
+/// Rounded to T, which F64 weights are where T is float.
+template <class T> std::vector<double> rounded_to(const std::vector<double>& v) { return widen(cast<T>(v)); }
 
 template <class T, class Stored> void against_reference(std::size_t M, std::size_t K, std::size_t N) {
   const auto w = cast<Stored>(golden::normals(N * K, 1)), b = cast<Stored>(golden::normals(N, 2));
@@ -35,16 +36,21 @@ template <class T, class Stored> void against_reference(std::size_t M, std::size
   const auto n = static_cast<std::int64_t>(N), k = static_cast<std::int64_t>(K);
   source.add<Stored>("w", {n, k}, w);
   source.add<Stored>("b", {n}, b);
-  const auto packed = pack_matrix<T>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2);
+  const auto packed = pack<T>(cpu_executor{2}, source, linear_plan{k, {{"w", "b", n, n, 0, n, n, false}}});
   std::vector<T> y(M * N, T(1));
-  linear<T>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
-  const auto expected = reference::linear(widen(x), widen(w), widen(b), M, K, N);
-  double bound = 0; // K eps sum |x w|, the contract; here with the largest row and column
-  for (double v : widen(w)) bound = std::max(bound, std::abs(v));
-  bound *= 6 * static_cast<double>(K + 1) * std::sqrt(static_cast<double>(K + 1)) * std::numeric_limits<T>::epsilon();
-  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound) << M << "x" << K << "x" << N << " at " << i;
-  linear<T>({1}, {x.data(), M, K}, packed, {y.data(), M, N}, store_mode::add);
-  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], 2 * expected[i], 2 * bound);
+  linear(cpu_executor{2}, {x.data(), M, K}, packed, {y.data(), M, N});
+  const auto wide_w = widen(w);
+  const auto expected = reference::linear(widen(x), rounded_to<T>(wide_w), rounded_to<T>(widen(b)), M, K, N);
+  // The documented bound with its sum of |x w|, and one rounding for the bias.
+  const auto bound = [&](std::size_t i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < K; ++k) sum += std::abs(static_cast<double>(x[i / N * K + k]) * wide_w[i % N * K + k]);
+    const double eps = std::numeric_limits<T>::epsilon();
+    return (128 + static_cast<double>(K) / 128) * eps * sum + eps * (std::abs(expected[i]) + std::abs(widen(b)[i % N]));
+  };
+  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound(i)) << M << "x" << K << "x" << N << " at " << i;
+  linear(cpu_executor{1}, {x.data(), M, K}, packed, {y.data(), M, N}, store_mode::add);
+  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], 2 * expected[i], 3 * bound(i));
   std::vector<T> row(K);
   packed.read_row(N / 2, row.data());
   for (std::size_t c = 0; c < K; ++c) ASSERT_EQ(row[c], static_cast<T>(widen(w)[N / 2 * K + c]));
@@ -75,9 +81,9 @@ TEST(linear, deep_products_have_the_error_of_short_chains) {
   const std::size_t M = 13, K = 8192, N = 33;
   memory_tensors source;
   source.add<float>("w", {33, 8192}, std::vector<float>(N * K, 0.1f));
-  const auto packed = pack_matrix<float>(source, {8192, {{"w", "", 33, 33, 0, 33, 33, false}}}, same, 2);
+  const auto packed = pack<float>(cpu_executor{2}, source, linear_plan{8192, {{"w", "", 33, 33, 0, 33, 33, false}}});
   std::vector<float> x(M * K, 1.0f), y(M * N);
-  linear<float>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
+  linear(cpu_executor{2}, {x.data(), M, K}, packed, {y.data(), M, N});
   const double exact = static_cast<double>(K) * static_cast<double>(0.1f);
   const double bound = static_cast<double>(128 + K / 128) * std::numeric_limits<float>::epsilon() * exact;
   for (float v : y) ASSERT_NEAR(v, exact, bound);
@@ -85,11 +91,11 @@ TEST(linear, deep_products_have_the_error_of_short_chains) {
 TEST(linear, no_rows_and_no_depth) {
   memory_tensors source;
   source.add<float>("w", {3, 0}, {});
-  const auto packed = pack_matrix<float>(source, {0, {{"w", "", 3, 3, 0, 3, 3, false}}}, same, 1);
+  const auto packed = pack<float>(cpu_executor{1}, source, linear_plan{0, {{"w", "", 3, 3, 0, 3, 3, false}}});
   std::vector<float> y(6, 1.f);
-  linear<float>({1}, {y.data(), 2, 0}, packed, {y.data(), 2, 3});
+  linear(cpu_executor{1}, {y.data(), 2, 0}, packed, {y.data(), 2, 3});
   EXPECT_EQ(y, std::vector<float>(6, 0.f));
-  linear<float>({1}, {y.data(), 0, 0}, packed, {y.data(), 0, 3});
+  linear(cpu_executor{1}, {y.data(), 0, 0}, packed, {y.data(), 0, 3});
 }
 TEST(linear, bits_do_not_depend_on_rows_or_threads) {
   const std::size_t M = 700, K = 700, N = 90;
@@ -97,14 +103,14 @@ TEST(linear, bits_do_not_depend_on_rows_or_threads) {
   const auto x = cast<float>(golden::normals(M * K, 3));
   memory_tensors source;
   source.add<bf16>("w", {90, 700}, w);
-  const auto packed = pack_matrix<float>(source, {700, {{"w", "", 90, 90, 0, 90, 90, false}}}, same, 3);
+  const auto packed = pack<float>(cpu_executor{3}, source, linear_plan{700, {{"w", "", 90, 90, 0, 90, 90, false}}});
   std::vector<float> whole(M * N), part(M * N);
-  linear<float>({1}, {x.data(), M, K}, packed, {whole.data(), M, N});
+  linear(cpu_executor{1}, {x.data(), M, K}, packed, {whole.data(), M, N});
   for (int threads : {1, 2, 3})
     for (std::size_t step : {1, 2, 5, 6, 11, 150, 700}) { // of 150 rows two threads take a block each; 700 are packed a few blocks at a time
       for (std::size_t r = 0; r < M; r += step) {
         const std::size_t m = std::min(step, M - r);
-        linear<float>({threads}, {x.data() + r * K, m, K}, packed, {part.data() + r * N, m, N});
+        linear(cpu_executor{threads}, {x.data() + r * K, m, K}, packed, {part.data() + r * N, m, N});
       }
       ASSERT_EQ(whole, part) << threads << " threads, " << step << " rows";
     }
@@ -121,14 +127,14 @@ template <class Stored> void bf16_products_are_those_of_rounded_factors() {
       source.add<Stored>("w", {n, k}, w);
       source.add<float>("b", {n}, b);
       arena room;
-      const auto packed = in_bf16(pack_matrix<float>(source, {k, {{"w", "b", n, n, 0, n, n, false}}}, same, 2), 2, room);
+      const auto packed = in_bf16(pack<float>(cpu_executor{2}, source, linear_plan{k, {{"w", "b", n, n, 0, n, n, false}}}), 2, room);
       std::vector<float> y(M * N), alone(N);
-      linear<float>({2}, {x.data(), M, K}, packed, {y.data(), M, N});
+      linear(cpu_executor{2}, {x.data(), M, K}, packed, {y.data(), M, N});
       const auto rounded = [](const auto& v) { return widen(cast<bf16>(widen(v))); };
       const auto expected = reference::linear(rounded(x), rounded(w), widen(b), M, K, N);
       const double bound = 20 * std::sqrt(static_cast<double>(K)) * static_cast<double>(K + 1) * std::numeric_limits<float>::epsilon();
       for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound) << M << " rows of " << K << " at " << i;
-      linear<float>({1}, {x.data() + (M - 1) * K, 1, K}, packed, {alone.data(), 1, N});
+      linear(cpu_executor{1}, {x.data() + (M - 1) * K, 1, K}, packed, {alone.data(), 1, N});
       ASSERT_TRUE(std::equal(alone.begin(), alone.end(), y.end() - static_cast<std::ptrdiff_t>(N))) << "bits do not depend on rows";
       std::vector<float> row(K);
       packed.read_row(N - 1, row.data());
@@ -148,10 +154,10 @@ TEST(linear, bf16_products_keep_nan) {
     memory_tensors source;
     source.add<float>("w", {2, static_cast<std::int64_t>(K)}, std::vector<float>(2 * K, 1.f));
     arena room;
-    const auto packed = in_bf16(pack_matrix<float>(source, {static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}, same, 1), 1, room);
+    const auto packed = in_bf16(pack<float>(cpu_executor{1}, source, linear_plan{static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}), 1, room);
     std::vector<float> x(2 * K, 1.f), y(4);
     x[1] = std::bit_cast<float>(0x7fffffff); // rounded as a number it would become -0
-    linear<float>({1}, {x.data(), 2, K}, packed, {y.data(), 2, 2});
+    linear(cpu_executor{1}, {x.data(), 2, K}, packed, {y.data(), 2, 2});
     EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1])) << K;
     EXPECT_EQ(y[2], static_cast<float>(K));
   }
@@ -166,7 +172,7 @@ TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
   source.add<float>("t", {1, 12}, w);
   linear_plan plan{1, {}};
   for (std::int64_t which : {0, 1, 2}) plan.parts.push_back({"w", "b", 4, 12, 2 * which, 2, 6, false});
-  const auto packed = pack_matrix<float>(source, plan, same, 2);
+  const auto packed = pack<float>(cpu_executor{2}, source, plan);
   const float expected[] = {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11};
   for (std::size_t r = 0; r < 12; ++r) {
     float value;
@@ -174,10 +180,44 @@ TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
     EXPECT_EQ(value, expected[r]);
     EXPECT_EQ(packed.bias[r], 100 + expected[r]);
   }
-  const auto transposed = pack_matrix<double>(source, {1, {{"t", "", 5, 12, 3, 5, 5, true}}}, same, 1);
+  const auto transposed = pack<double>(cpu_executor{1}, source, linear_plan{1, {{"t", "", 5, 12, 3, 5, 5, true}}});
   double value;
   transposed.read_row(4, &value);
   EXPECT_EQ(value, 7);
+}
+TEST(pack_matrix, slices_of_a_stack) {
+  constexpr std::int64_t E = 3, N = 5, K = 4; // stored [E, N, K] and [E, K, N]
+  const auto w = cast<bf16>(golden::normals(E * N * K, 1)), bias = cast<bf16>(golden::normals(E * N, 2));
+  memory_tensors source;
+  source.add<bf16>("w", {E, N, K}, w);
+  source.add<bf16>("t", {E, K, N}, w);
+  source.add<bf16>("b", {E, N}, bias);
+  for (std::int64_t e = 0; e < E; ++e) {
+    const auto rows = pack<float>(cpu_executor{2}, source, linear_plan{K, {{"w", "b", N, N, 0, N, N, false, E, e}}});
+    const auto odd = pack<float>(cpu_executor{2}, source, linear_plan{K, {{"t", "b", 2, N, 1, 1, 2, true, E, e}}}); // rows 1 and 3
+    std::vector<float> got(K);
+    for (std::size_t r = 0; r < N; ++r) {
+      rows.read_row(r, got.data());
+      for (std::size_t k = 0; k < K; ++k) EXPECT_EQ(got[k], static_cast<float>(w[(static_cast<std::size_t>(e) * N + r) * K + k]));
+      EXPECT_EQ(rows.bias[r], static_cast<float>(bias[static_cast<std::size_t>(e) * N + r]));
+    }
+    for (std::size_t r = 0; r < 2; ++r) {
+      odd.read_row(r, got.data());
+      for (std::size_t k = 0; k < K; ++k) EXPECT_EQ(got[k], static_cast<float>(w[(static_cast<std::size_t>(e) * K + k) * N + 1 + 2 * r]));
+      EXPECT_EQ(odd.bias[r], static_cast<float>(bias[static_cast<std::size_t>(e) * N + 1 + 2 * r]));
+    }
+  }
+}
+TEST(pack, a_plain_view_with_rows_apart) {
+  const auto w = cast<float>(golden::normals(6 * 10, 1));
+  const std::vector<float> bias{1, 2, 3, 4, 5, 6};
+  const auto packed = pack<float>(cpu_executor{1}, matrix_view<const float>(w.data() + 2, 6, 7, 10), std::span<const float>(bias));
+  std::vector<float> row(7);
+  for (std::size_t r = 0; r < 6; ++r) {
+    packed.read_row(r, row.data());
+    EXPECT_TRUE(std::equal(row.begin(), row.end(), w.begin() + static_cast<std::ptrdiff_t>(10 * r + 2)));
+    EXPECT_EQ(packed.bias[r], bias[r]);
+  }
 }
 namespace {
 
@@ -222,7 +262,7 @@ template <class T, class A, class B> void every_layout(std::size_t rows, std::si
         if (transposed) part.weight = "bt", part.transposed = true;
         plan.parts.push_back(part);
       }
-      const auto packed = pack_matrix<T>(source, plan, same, 2);
+      const auto packed = pack<T>(cpu_executor{2}, source, plan);
       std::size_t row = 0;
       std::vector<T> got(K);
       for (const matrix_part& part : plan.parts)
@@ -255,9 +295,9 @@ template <class T, class Stored> void refuses_what_is_not_finite(const std::vect
       source.add<Stored>("t", {19, 37}, w);
       source.add<float>("one", {1, 19}, std::vector<float>(K, 1.f));
       const std::string at = ": expected finite weights, got NaN or infinity at element " + std::to_string(index);
-      EXPECT_MESSAGE((pack_matrix<T>(source, {19, {{"w", "", 37, 37, 0, 37, 37, false}}}, same, 2)), "tensor w" + at);
-      EXPECT_MESSAGE((pack_matrix<T>(source, {19, {{"t", "", 37, 37, 0, 37, 37, true}}}, same, 2)), "tensor t" + at);
-      EXPECT_MESSAGE((pack_matrix<T>(source, {19, {{"one", "", 1, 1, 0, 1, 1, false}, {"w", "", 37, 37, 0, 37, 37, false}}}, same, 2)), "tensor w" + at);
+      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"w", "", 37, 37, 0, 37, 37, false}}})), "tensor w" + at);
+      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"t", "", 37, 37, 0, 37, 37, true}}})), "tensor t" + at);
+      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"one", "", 1, 1, 0, 1, 1, false}, {"w", "", 37, 37, 0, 37, 37, false}}})), "tensor w" + at);
     }
 }
 
@@ -297,7 +337,7 @@ TEST(pack_matrix, the_largest_weights_are_finite) {
   source.add<float>("f", {5, 8}, f);
   for (const std::string name : {"b", "h", "f"})
     for (bool transposed : {false, true})
-      EXPECT_EQ(pack_matrix<float>(source, {transposed ? 5 : 8, {{name, "", transposed ? 8 : 5, transposed ? 8 : 5, 0, 8, 8, transposed}}}, same, 1).panels(), 1u);
+      EXPECT_EQ(pack<float>(cpu_executor{1}, source, linear_plan{transposed ? 5 : 8, {{name, "", transposed ? 8 : 5, transposed ? 8 : 5, 0, 8, 8, transposed}}}).panels(), 1u);
 }
 
 TEST(pack_matrix, gives_pages_back_while_it_packs) {
@@ -316,7 +356,7 @@ TEST(pack_matrix, gives_pages_back_while_it_packs) {
       ASSERT_TRUE(set_back_peak_memory());
       const long before = peak_memory();
       const safetensors_file file(folder.path() / "w.safetensors");
-      const auto packed = pack_matrix<float>(file, {cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}}, same, 2);
+      const auto packed = pack<float>(cpu_executor{2}, file, linear_plan{cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}});
       least = std::min(least, peak_memory() - before);
     }
     EXPECT_LT(least, most) << "packed are 64 MiB, stored are 64 MiB";
@@ -328,7 +368,8 @@ TEST(pack_matrix, weights_must_be_finite) {
     w[23] = bad;
     memory_tensors source;
     source.add<float>("w", {20, 2}, w);
-    EXPECT_MESSAGE(pack_matrix<float>(source, {2, {{"w", "", 20, 20, 0, 20, 20, false}}}, same, 2), "tensor w: expected finite weights, got NaN or infinity at element 23");
-    EXPECT_MESSAGE(widen_tensor<double>(source.read("w"), "w"), "element 23");
+    EXPECT_MESSAGE(pack<float>(cpu_executor{2}, source, linear_plan{2, {{"w", "", 20, 20, 0, 20, 20, false}}}), "tensor w: expected finite weights, got NaN or infinity at element 23");
+    std::vector<double> wide;
+    EXPECT_MESSAGE(append_widened(source.read("w"), "w", wide), "element 23");
   }
 }

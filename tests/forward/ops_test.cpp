@@ -1,7 +1,7 @@
 // Norms, rotary positions and activations against their plain loops.
-#include "llmap/forward/mlp.hpp"
-#include "llmap/forward/norm.hpp"
-#include "llmap/forward/rope.hpp"
+#include "llmap/forward/cpu/activate.hpp"
+#include "llmap/forward/cpu/norm.hpp"
+#include "llmap/forward/cpu/rope.hpp"
 #include "llmap/reference/forward_reference.hpp"
 #include "support/golden.hpp"
 #include <functional>
@@ -28,10 +28,10 @@ template <class T> void norms() {
     x = rounded<T>(x);
     const auto w = rounded<T>(golden::normals(C, 2)), b = rounded<T>(golden::normals(C, 3));
     for (norm_kind kind : {norm_kind::rms, norm_kind::layer}) {
-      const norm_weights<T> weights{kind, 1e-5, buffer<T>(w), kind == norm_kind::layer ? buffer<T>(b) : aligned_buffer<T>{}};
+      const norm_weights<cpu_executor, T> weights{kind, 1e-5, C, buffer<T>(w), kind == norm_kind::layer ? buffer<T>(b) : aligned_buffer<T>{}};
       const auto in = buffer<T>(x);
       aligned_buffer<T> out(M * C);
-      norm<T>({2}, {in.data(), M, C}, weights, {out.data(), M, C});
+      norm(cpu_executor{2}, {in.data(), M, C}, weights, {out.data(), M, C});
       const auto expected = kind == norm_kind::rms ? reference::rms_norm(x, w, 1e-5, M, C) : reference::layer_norm(x, w, b, 1e-5, M, C);
       for (std::size_t i = 0; i < M * C; ++i) ASSERT_NEAR(out[i], expected[i], 60 * eps * (1 + std::abs(expected[i]))) << C;
     }
@@ -42,10 +42,11 @@ template <class T> void activation_is(activation act, const std::function<double
     const auto x = rounded<T>(golden::normals(2 * 2 * I, 5, 3));
     const auto in = buffer<T>(x);
     std::vector<T> plain(2 * 2 * I), gated(2 * I);
-    activate<T>({1}, act, false, {in.data(), 2, 2 * I}, {plain.data(), 2, 2 * I});
-    activate<T>({1}, act, true, {in.data(), 2, 2 * I}, {gated.data(), 2, I});
+    activate(cpu_executor{1}, act, false, {in.data(), 2, 2 * I}, matrix_view<T>{plain.data(), 2, 2 * I});
+    activate(cpu_executor{1}, act, true, {in.data(), 2, 2 * I}, matrix_view<T>{gated.data(), 2, I});
     packed_rows<T> packed; // two rows: a strip each
-    activate<T>({2}, act, true, {in.data(), 2, 2 * I}, packed);
+    cpu_scratch<T> scratch;
+    activate(cpu_executor{2}, act, true, {in.data(), 2, 2 * I}, packed, scratch);
     const double eps = 8 * std::numeric_limits<T>::epsilon();
     for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(plain[i], f(x[i]), eps * (1 + std::abs(x[i]))) << x[i];
     for (std::size_t r = 0; r < 2; ++r)
@@ -80,11 +81,11 @@ TEST(rope, rotates_like_the_reference_and_keeps_lengths) {
   ragged_batch batch;
   batch.add(std::vector<std::int32_t>(5));
   batch.add(std::vector<std::int32_t>(3));
-  rope_table<double> table;
-  table.fill({2}, plan, batch);
+  matrix_buffer<double> table;
+  fill_angles(cpu_executor{2}, plan, batch, table.reshape(batch.rows(), 6));
   const std::size_t heads = 2, D = 8; // two dims of each head are not rotated
   auto x = golden::normals(batch.rows() * heads * D, 9), expected = x;
-  rope<double>({2}, {x.data(), batch.rows(), heads * D}, heads, D, table.angles);
+  rope(cpu_executor{2}, matrix_view<double>(x.data(), batch.rows(), heads * D), {heads, D, 0, false}, table.view());
   const auto f = rope_frequencies(plan, 0);
   EXPECT_DOUBLE_EQ(f[1], std::pow(10000., -2. / 6));
   for (std::size_t r = 0; r < batch.rows(); ++r)

@@ -1,4 +1,4 @@
-#include "llmap/likelihood/linear_cross_entropy.hpp"
+#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include "llmap/reference/forward_reference.hpp"
 #include "support/golden.hpp"
 
@@ -16,15 +16,11 @@ template <class T> struct problem {
     for (double v : golden::normals(V * E, 2)) w.push_back(static_cast<T>(v));
     for (std::size_t i = 0; i < M; ++i) targets.push_back(static_cast<std::int32_t>(counter_random{3}.below(0, i, V)));
     if (M > 2) targets[0] = 0, targets[1] = static_cast<std::int32_t>(V - 1);
-    memory_tensors source;
-    const auto v = static_cast<std::int64_t>(V), e = static_cast<std::int64_t>(E);
-    source.add<T>("w", {v, e}, w);
-    packed = pack_matrix<T>(source, {e, {{"w", "", v, v, 0, v, v, false}}}, [](const std::string& n) { return n; }, 1);
+    packed = pack<T>(cpu_executor{1}, matrix_view<const T>(w.data(), V, E));
   }
   std::vector<double> run(const head_options& options, int threads = 2) const {
     std::vector<double> out(M);
-    head_workspace<T> work;
-    linear_cross_entropy<T>({threads}, {x.data(), M, E}, packed, targets, options, out, work);
+    linear_cross_entropy(cpu_executor{threads}, {x.data(), M, E}, packed, targets, options, out);
     return out;
   }
   double expected(std::size_t r, const head_options& o) const {
@@ -70,10 +66,9 @@ TEST(linear_cross_entropy, bits_do_not_depend_on_rows_or_threads) {
   const auto whole = p.run({}, 1);
   EXPECT_EQ(whole, p.run({}, 2));
   EXPECT_EQ(whole, p.run({}, 3));
-  head_workspace<float> work;
   for (std::size_t r = 0; r < p.M; ++r) {
     double one;
-    linear_cross_entropy<float>({2}, {p.x.data() + r * p.E, 1, p.E}, p.packed, std::span(p.targets).subspan(r, 1), {}, {&one, 1}, work);
+    linear_cross_entropy(cpu_executor{2}, {p.x.data() + r * p.E, 1, p.E}, p.packed, std::span(p.targets).subspan(r, 1), {}, {&one, 1});
     ASSERT_EQ(one, whole[r]);
   }
 }

@@ -1,5 +1,7 @@
 // Scores of whole models: same bits for any threads, order, batch and company; bad input refused.
 #include "llmap/architectures/all.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include "support/golden.hpp"
@@ -9,9 +11,9 @@
 using namespace llmap;
 
 namespace {
-template <class T> decoder<T> load(const std::string& name) {
+template <class T> decoder<cpu_executor, T> load(const std::string& name) {
   const auto folder = golden::folder("models") / name;
-  return load_decoder<T>({2}, plan_of(config::load(folder)), checkpoint(folder), folder.string());
+  return load_decoder<T>(cpu_executor{2}, plan_of(config::load(folder)), checkpoint(folder), folder.string());
 }
 std::vector<std::vector<std::int32_t>> texts(std::int64_t vocab) {
   std::vector<std::vector<std::int32_t>> all;
@@ -21,9 +23,9 @@ std::vector<std::vector<std::int32_t>> texts(std::int64_t vocab) {
   }
   return all;
 }
-template <class T> std::vector<double> scores(const decoder<T>& model, const std::vector<std::vector<std::int32_t>>& ids, int threads, std::size_t batch) {
+template <class T> std::vector<double> scores(const decoder<cpu_executor, T>& model, const std::vector<std::vector<std::int32_t>>& ids, int threads, std::size_t batch) {
   std::vector<double> out(ids.size());
-  score_texts<T>({threads}, model, ids, {batch}, [&](std::size_t first, std::span<const text_score> s) {
+  score_texts(cpu_executor{threads}, model, ids, {batch}, [&](std::size_t first, std::span<const text_score> s) {
     for (std::size_t i = 0; i < s.size(); ++i) out[first + i] = s[i].log_likelihood;
   });
   return out;
@@ -48,15 +50,17 @@ TEST_P(same_bits, for_any_slabs) {
   const auto model = load<float>(GetParam());
   ragged_batch batch;
   for (const auto& text : texts(model.plan.vocab)) batch.add(text);
-  score_workspace<float> work;
-  const auto expected = token_log_probabilities<float>({2}, model, batch, work);
+  score_workspace<cpu_executor, float> work;
+  const auto expected = token_log_probabilities(cpu_executor{2}, model, batch, work);
   for (std::size_t rows : {1, 48, 77, 200}) {
     work.forward.slab_rows = rows;
-    EXPECT_EQ(token_log_probabilities<float>({2}, model, batch, work), expected) << "slabs of " << rows;
+    EXPECT_EQ(token_log_probabilities(cpu_executor{2}, model, batch, work), expected) << "slabs of " << rows;
   }
 }
 INSTANTIATE_TEST_SUITE_P(families, same_bits, testing::Values("llama_dynamic", "mistral_window", "qwen2_tied", "gemma2_softcaps", "gpt2_bare",
-                                                              "gpt_neox_parallel", "opt_postnorm_proj", "bloom_bare_odd_heads"),
+                                                              "gpt_neox_parallel", "opt_postnorm_proj", "bloom_bare_odd_heads", "gemma3_text_pattern", "olmo2_mha", "phi3_longrope",
+                                                              "mixtral_top3_window", "cohere2_default_pattern", "gpt_oss_types", "deepseek_v2_groups", "mamba_variant",
+                                                              "mamba2_groups", "rwkv_rescale", "recurrent_gemma_default_pattern"),
                          [](const auto& i) { return i.param; });
 
 TEST(score, a_long_text_takes_what_is_kept_of_its_tokens_and_one_slab) {
@@ -65,19 +69,19 @@ TEST(score, a_long_text_takes_what_is_kept_of_its_tokens_and_one_slab) {
   constexpr std::size_t T = 20000;
   ragged_batch batch;
   batch.add(std::vector<std::int32_t>(T, 3));
-  score_workspace<float> work;
+  score_workspace<cpu_executor, float> work;
   work.forward.slab_rows = slab_unit;
   ASSERT_TRUE(set_back_peak_memory());
   const long before = peak_memory();
-  token_log_probabilities<float>({2}, model, batch, work);
-  const std::size_t kept = T * (batch_bytes<float>(model.plan) + 40); // 40: ids, targets, rows and results
+  token_log_probabilities(cpu_executor{2}, model, batch, work);
+  const std::size_t kept = T * (batch_bytes<float>(cpu_executor{}, model.plan) + 40); // 40: ids, targets, rows and results
   EXPECT_LT(peak_memory() - before, static_cast<long>(kept >> 10) + 4096);
-  EXPECT_GT(T * slab_bytes<float>(model.plan) >> 10, (kept >> 10) + 4096); // so the test can fail
+  EXPECT_GT(T * slab_bytes<float>(cpu_executor{}, model.plan) >> 10, (kept >> 10) + 4096); // so the test can fail
 }
 TEST(score, flags) {
   const auto model = load<double>("gpt2_bare");
   std::vector<text_score> got;
-  score_texts<double>({1}, model, std::vector<std::vector<std::int32_t>>{{}, {3}, {3, 4}}, {}, [&](std::size_t, std::span<const text_score> s) {
+  score_texts(cpu_executor{1}, model, std::vector<std::vector<std::int32_t>>{{}, {3}, {3, 4}}, {}, [&](std::size_t, std::span<const text_score> s) {
     got.insert(got.end(), s.begin(), s.end());
   });
   ASSERT_EQ(got.size(), 3u);
@@ -97,52 +101,49 @@ TEST(load_decoder, refuses_what_does_not_fit_into_memory) {
   const auto folder = golden::folder("models") / "gpt2_bare";
   const checkpoint weights(folder);
   const decoder_plan plan = plan_of(config::load(folder));
-  const auto needed = memory_needed<float>(plan, weights);
-  EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = needed - 1}), "folder: the model does not fit into memory: ");
-  EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.available = 0}), " MiB needed, 0 MiB available");
-  EXPECT_NO_THROW(load_decoder<float>({1}, plan, weights, "folder", {.available = needed}));
+  const auto needed = memory_needed<float>(cpu_executor{}, plan, weights);
+  EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.available = needed - 1}), "folder: the model does not fit into memory: ");
+  EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.available = 0}), " MiB needed, 0 MiB available");
+  EXPECT_NO_THROW(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.available = needed}));
   if (!simd::has_bf16_products()) return;
-  EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = needed}), "does not fit");
-  const auto twice = memory_needed<float>(plan, weights, arithmetic::bf16);
-  EXPECT_NO_THROW(load_decoder<float>({1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = twice}));
+  EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = needed}), "does not fit");
+  const auto twice = memory_needed<float>(cpu_executor{}, plan, weights, arithmetic::bf16);
+  EXPECT_NO_THROW(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = twice}));
 }
 TEST(load_decoder, bf16_products_are_close_or_refused) {
   const auto folder = golden::folder("models") / "gpt2_bare";
   const checkpoint weights(folder);
   const decoder_plan plan = plan_of(config::load(folder));
   const load_options narrow{.math = arithmetic::bf16};
-  EXPECT_MESSAGE(load_decoder<double>({1}, plan, weights, "folder", narrow), "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
+  EXPECT_MESSAGE(load_decoder<double>(cpu_executor{1}, plan, weights, "folder", narrow), "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
   if (!simd::has_bf16_products()) {
-    EXPECT_MESSAGE(load_decoder<float>({1}, plan, weights, "folder", narrow), "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
+    EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", narrow), "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
     return;
   }
   ragged_batch batch;
   batch.add(std::vector<std::int32_t>{1, 5, 9, 2, 7, 3, 3, 8, 0, 4, 6});
-  score_workspace<float> work;
-  const auto rounded = token_log_probabilities<float>({2}, load_decoder<float>({2}, plan, weights, "folder", narrow), batch, work);
-  const auto exact = token_log_probabilities<float>({2}, load_decoder<float>({2}, plan, weights, "folder"), batch, work);
+  score_workspace<cpu_executor, float> work;
+  const auto rounded = token_log_probabilities(cpu_executor{2}, load_decoder<float>(cpu_executor{2}, plan, weights, "folder", narrow), batch, work);
+  const auto exact = token_log_probabilities(cpu_executor{2}, load_decoder<float>(cpu_executor{2}, plan, weights, "folder"), batch, work);
   double most = 0;
   for (std::size_t i = 0; i < exact.size(); ++i) most = std::max(most, std::abs(rounded[i] - exact[i]));
   EXPECT_GT(most, 0); // it is another arithmetic
   EXPECT_LE(most, 0.1);
 }
 TEST(weight_bytes, is_what_the_decoder_holds) {
-  for (const std::string name : {"gpt2_bare", "llama_dynamic", "qwen2_tied", "gemma2_softcaps", "opt_postnorm_proj", "bloom_bare_odd_heads"}) {
-    const auto model = load<float>(name);
+  for (const std::string name : {"gpt2_bare", "llama_dynamic", "qwen2_tied", "gemma2_softcaps", "opt_postnorm_proj", "bloom_bare_odd_heads", "mixtral_top2",
+                                 "deepseek_v2_groups", "mamba2_groups", "rwkv_plain", "recurrent_gemma_variant"}) {
+    auto model = load<float>(name);
     const auto folder = golden::folder("models") / name;
-    std::size_t held = model.head.size_bytes() + model.positions.size() * sizeof(float);
-    const auto add = [&](const auto& maybe) { held += maybe ? maybe->size_bytes() : 0; };
-    const auto add_norm = [&](const norm_weights<float>& w) { held += (w.weight.size() + w.bias.size()) * sizeof(float); };
-    add(model.embedding), add(model.embedding_projection), add(model.head_projection);
-    if (model.embedding_norm) add_norm(*model.embedding_norm);
-    if (model.head_norm) add_norm(*model.head_norm);
-    for (const auto& layer : model.layers) {
-      held += layer.qkv.size_bytes() + layer.out.size_bytes() + layer.mlp_in.size_bytes() + layer.mlp_out.size_bytes();
-      add_norm(layer.attention_norm), add_norm(layer.mlp_norm);
-      if (layer.attention_out_norm) add_norm(*layer.attention_out_norm);
-      if (layer.mlp_out_norm) add_norm(*layer.mlp_out_norm);
-    }
-    EXPECT_EQ(weight_bytes<float>(model.plan, checkpoint(folder)), held) << name;
+    std::size_t held = 0;
+    struct adder {
+      std::size_t& held;
+      void operator()(const linear_plan&, tensor_use, const packed_matrix<float>& w) const { held += w.size_bytes(); }
+      void operator()(const vector_plan&, tensor_use, const aligned_buffer<float>& v) const { held += v.size() * sizeof(float); }
+      void operator()(const norm_plan&, tensor_use, const norm_weights<cpu_executor, float>& n) const { held += (n.weight.size() + n.bias.size()) * sizeof(float); }
+    };
+    visit_tensors(model.plan, adder{held}, model);
+    EXPECT_EQ(weight_bytes<float>(cpu_executor{}, model.plan, checkpoint(folder)), held) << name;
   }
 }
 TEST(load_decoder, lists_what_is_missing) {
@@ -150,6 +151,6 @@ TEST(load_decoder, lists_what_is_missing) {
   nlohmann::json json = golden::read(folder / "config.json");
   json["num_hidden_layers"] = 40;
   const decoder_plan plan = plan_of(config(golden::own(json), "config.json"));
-  EXPECT_MESSAGE(load_decoder<float>({1}, plan, checkpoint(folder), "folder"), "folder: ");
-  EXPECT_MESSAGE(load_decoder<float>({1}, plan, checkpoint(folder), "folder"), "missing, expected [");
+  EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, checkpoint(folder), "folder"), "folder: ");
+  EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, checkpoint(folder), "folder"), "missing, expected [");
 }

@@ -1,6 +1,8 @@
 // The 30 trained models of the zoo over its texts, against the likelihoods kept with it: float64 on every fifth text
 // within 1e-7 nats a text, float32 on every text within 1e-3; token counts equal.
 #include "llmap/architectures/all.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/text/text_set.hpp"
 #include "llmap/text/tokenizer.hpp"
@@ -21,10 +23,10 @@ struct zoo_test : testing::Test {
     for (std::size_t k = 0; k < models.size(); ++k) {
       const auto folder = golden::zoo() / "models" / models[k];
       const tokenizer tokenize = tokenizer::load(folder);
-      const auto model = load_decoder<T>({default_threads()}, plan_of(config::load(folder)), checkpoint(folder), folder.string());
+      const auto model = load_decoder<T>(cpu_executor{default_threads()}, plan_of(config::load(folder)), checkpoint(folder), folder.string());
       std::vector<std::vector<std::int32_t>> ids;
       for (std::size_t i = k % step; i < texts.items.size(); i += step) ids.push_back(tokenize.encode(texts.items[i].text));
-      score_texts<T>({default_threads()}, model, ids, {}, [&](std::size_t first, std::span<const text_score> scores) {
+      score_texts(cpu_executor{default_threads()}, model, ids, {}, [&](std::size_t first, std::span<const text_score> scores) {
         for (std::size_t i = 0; i < scores.size(); ++i) {
           const std::size_t at = k * texts.items.size() + k % step + (first + i) * step;
           worst = std::max(worst, std::abs(scores[i].log_likelihood - detail::load_element<double>(nats.bytes.data(), at)));

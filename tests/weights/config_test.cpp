@@ -37,7 +37,7 @@ TEST(config, python_numbers_are_carried) {
 }
 TEST(architectures, refuse_what_they_do_not_know) {
   EXPECT_MESSAGE(plan_from("{}"), "model_type: missing");
-  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt9"})"), "expected one of bloom, gemma2, gpt2");
+  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt9"})"), "expected one of bloom, cohere2, deepseek_v2");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}})"), "quantization_config");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "m.M"}})"), "auto_map");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "hidden_act": "snake"})"), "hidden_act");
@@ -50,18 +50,21 @@ TEST(architectures, refuse_what_they_do_not_know) {
 TEST(architectures, a_model_has_layers) {
   for (const architecture& a : architectures) {
     const std::string type(a.model_type);
-    EXPECT_MESSAGE(plan_from(R"({"model_type": ")" + type + R"(", "num_hidden_layers": 0})"), "num_hidden_layers: expected at least one layer, got 0");
+    EXPECT_MESSAGE(plan_from(R"({"model_type": ")" + type + R"(", "num_hidden_layers": 0})"), "expected an integer from 1 to 4096, got 0");
   }
-  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt2", "n_layer": 0})"), "config.json: n_layer: expected at least one layer, got 0");
+  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt2", "n_layer": 0})"), "config.json: n_layer: expected an integer from 1 to 4096, got 0");
 }
+namespace {
+attention_plan attention_in(const decoder_plan& plan, std::size_t layer) { return std::get<attention_plan>(plan.layers[layer].branches[0].mixer); }
+} // namespace
 TEST(architectures, defaults_are_those_of_the_class) {
   const decoder_plan mistral = plan_from(R"({"model_type": "mistral", "num_hidden_layers": 1})");
-  EXPECT_EQ(mistral.layers[0].attention.window, 4096);
-  EXPECT_EQ(mistral.layers[0].attention.kv_heads, 8);
-  EXPECT_EQ(plan_from(R"({"model_type": "mistral", "sliding_window": null, "num_hidden_layers": 1})").layers[0].attention.window, 0);
+  EXPECT_EQ(attention_in(mistral, 0).window, 4096);
+  EXPECT_EQ(attention_in(mistral, 0).kv_heads, 8);
+  EXPECT_EQ(attention_in(plan_from(R"({"model_type": "mistral", "sliding_window": null, "num_hidden_layers": 1})"), 0).window, 0);
   const decoder_plan gemma = plan_from(R"({"model_type": "gemma2", "num_hidden_layers": 2})");
-  EXPECT_EQ(gemma.layers[0].attention.window, 4096);
-  EXPECT_EQ(gemma.layers[1].attention.window, 0);
-  EXPECT_TRUE(gemma.head.tied);
-  EXPECT_FALSE(plan_from(R"({"model_type": "llama", "num_hidden_layers": 1})").head.tied);
+  EXPECT_EQ(attention_in(gemma, 0).window, 4096);
+  EXPECT_EQ(attention_in(gemma, 1).window, 0);
+  EXPECT_TRUE(gemma.tied());
+  EXPECT_FALSE(plan_from(R"({"model_type": "llama", "num_hidden_layers": 1})").tied());
 }

@@ -1,43 +1,56 @@
 // Every architecture, by model_type. A program that loads one family includes that family's header instead.
 #pragma once
 #include "llmap/architectures/bloom.hpp"
+#include "llmap/architectures/cohere2.hpp"
+#include "llmap/architectures/deepseek_v2.hpp"
+#include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
+#include "llmap/architectures/gemma3.hpp"
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/gpt_neox.hpp"
+#include "llmap/architectures/gpt_oss.hpp"
 #include "llmap/architectures/llama.hpp"
+#include "llmap/architectures/mamba.hpp"
+#include "llmap/architectures/mamba2.hpp"
 #include "llmap/architectures/mistral.hpp"
+#include "llmap/architectures/mixtral.hpp"
+#include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/opt.hpp"
+#include "llmap/architectures/phi3.hpp"
 #include "llmap/architectures/qwen2.hpp"
+#include "llmap/architectures/qwen3.hpp"
+#include "llmap/architectures/recurrent_gemma.hpp"
+#include "llmap/architectures/rwkv.hpp"
 
 namespace llmap {
 
 struct architecture {
   std::string_view model_type;
   decoder_plan (*plan)(const config&);
+  std::string_view quantized = ""; // the quantization_config.quant_method that its files may have
 };
 
 inline constexpr architecture architectures[] = {
-    {"bloom", bloom_plan}, {"gemma2", gemma2_plan}, {"gpt2", gpt2_plan}, {"gpt_neox", gpt_neox_plan},
-    {"llama", llama_plan}, {"mistral", mistral_plan}, {"opt", opt_plan}, {"qwen2", qwen2_plan}};
+    {"bloom", bloom_plan},       {"cohere2", cohere2_plan},     {"deepseek_v2", deepseek_v2_plan}, {"gemma", gemma_plan},
+    {"gemma2", gemma2_plan},     {"gemma3_text", gemma3_text_plan}, {"gpt2", gpt2_plan},           {"gpt_neox", gpt_neox_plan},
+    {"gpt_oss", gpt_oss_plan, "mxfp4"}, {"llama", llama_plan},  {"mamba", mamba_plan_of},          {"mamba2", mamba2_plan_of},
+    {"mistral", mistral_plan},   {"mixtral", mixtral_plan},     {"olmo2", olmo2_plan},             {"opt", opt_plan},
+    {"phi3", phi3_plan},         {"qwen2", qwen2_plan},         {"qwen3", qwen3_plan},             {"recurrent_gemma", recurrent_gemma_plan},
+    {"rwkv", rwkv_plan}};
 
-/// The plan of a config. Unknown model types, custom code, quantised weights and a depth of 0 are refused
-/// by name.
+/// The plan of a config. Unknown model types, custom code and quantized weights are refused by name.
 inline decoder_plan plan_of(const config& c) {
   if (!c.has("model_type")) fail(c.where(), ": model_type: missing");
   const std::string type = c.text("model_type", "");
-  if (!c.absent("quantization_config")) c.wrong("quantization_config", *c.find("quantization_config"), "none (plain weights)");
   if (const auto custom = c.object("auto_map"); custom && custom->has("AutoModelForCausalLM"))
     fail(c.where(), ": auto_map: the publisher's own code decides what this ", type, " computes; it cannot be run here");
   std::string known;
   for (const architecture& a : architectures) {
-    if (a.model_type == type) {
-      decoder_plan plan = a.plan(c);
-      // Without layers every score is a function of the token before, which is no model that anyone trained.
-      constexpr std::string_view depth = "n_layer|num_hidden_layers";
-      if (plan.layers.empty()) c.wrong(depth, *c.find(depth), "at least one layer");
-      return plan;
-    }
     known.append(known.empty() ? "" : ", ").append(a.model_type);
+    if (a.model_type != type) continue;
+    if (const auto quantized = c.object("quantization_config"); quantized && (a.quantized.empty() || quantized->text("quant_method", "") != a.quantized))
+      c.wrong("quantization_config", *c.find("quantization_config"), a.quantized.empty() ? "none (plain weights)" : "none or quant_method " + std::string(a.quantized));
+    return a.plan(c);
   }
   fail(c.where(), ": model_type: expected one of ", known, "; got ", type);
 }

@@ -1,56 +1,90 @@
-// A decoder_plan says, as plain data, what a decoder-only transformer computes and which tensors hold its weights.
+// A decoder_plan says, as plain data, what a decoder-only language model computes and which tensors hold its weights.
 // An architecture file turns a config into a plan; forward/transformer.hpp executes it. See docs/notation.md for
 // the letters: C width, H heads, Hkv key/value heads, D head width, I inner width, V vocabulary rows.
+//
+// A layer is a list of branches. A branch is norm -> mixer -> norm, scaled and added to the hidden state. A mixer is
+// attention, latent attention, an MLP, a mixture of experts, or a recurrence.
 #pragma once
 #include "llmap/weights/tensor_table.hpp"
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace llmap {
 
-enum class activation { gelu, gelu_tanh, gelu_bloom, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, identity };
+// --- Tensors -----------------------------------------------------------------------------------------------------
 
-enum class norm_kind { rms, layer };
+/// Numbers that are used one by one rather than in a product of matrices: whole stored tensors, one after another.
+/// Without tensors the vector is absent.
+struct vector_plan {
+  std::vector<tensor_spec> tensors;
 
-/// rms:   y = x / sqrt(mean(x^2) + eps) * (w + weight_offset)
-/// layer: y = (x - mean) / sqrt(var + eps) * (w + weight_offset) + b, biased variance
-/// An empty tensor name leaves out the factor or the term.
-struct norm_plan {
-  norm_kind kind = norm_kind::rms;
-  double epsilon = 1e-6;
-  double weight_offset = 0;
-  std::string weight, bias; // (C)
+  bool present() const { return !tensors.empty(); }
+  std::int64_t size() const {
+    std::int64_t n = 0;
+    for (const tensor_spec& t : tensors) n += t.elements();
+    return n;
+  }
+  bool operator==(const vector_plan&) const = default;
 };
 
-/// `rows` output rows of a stored matrix. Output row r is stored row first + (r / group) * stride + r % group;
-/// where `transposed`, stored columns are meant. The bias, if named, is picked by the same rule.
+/// `rows` output rows of a stored matrix. Output row r is stored row first + (r / group) * stride + r % group; where
+/// `transposed`, stored columns are meant. A stored tensor of three dimensions is a stack of `slices` matrices, of which
+/// `slice` is meant. The bias, if named, is picked by the same rules.
 struct matrix_part {
   std::string weight, bias;
   std::int64_t rows = 0;
   std::int64_t stored_rows = 0; // of the whole stored matrix
   std::int64_t first = 0, group = 1, stride = 1;
   bool transposed = false;
+  std::int64_t slices = 0, slice = 0; // slices 0: a plain matrix
+
+  bool operator==(const matrix_part&) const = default;
 };
 
-/// y = x W^T + b with the parts' rows below one another. (rows, cols)
+/// y = x W^T + b with the parts' rows below one another. (rows, cols). Without parts the matrix is absent.
 struct linear_plan {
   std::int64_t cols = 0;
   std::vector<matrix_part> parts;
 
+  bool present() const { return !parts.empty(); }
   std::int64_t rows() const {
     std::int64_t n = 0;
     for (const matrix_part& part : parts) n += part.rows;
     return n;
   }
+  bool operator==(const linear_plan&) const = default;
 };
+
+enum class norm_kind { rms, layer };
+
+/// rms:   y = x / sqrt(mean(x^2) + eps) * (w + weight_offset)
+/// layer: y = (x - mean) / sqrt(var + eps) * (w + weight_offset) + b, biased variance
+/// The mean is taken over each `width` channels of a row. Rows of several such groups share the weight (width), or it has
+/// one number a channel. An absent vector leaves out the factor or the term.
+struct norm_plan {
+  norm_kind kind = norm_kind::rms;
+  std::int64_t width = 0;
+  double epsilon = 1e-6;
+  double weight_offset = 0;
+  vector_plan weight, bias;
+
+  bool operator==(const norm_plan&) const = default;
+};
+
+// --- Mixers ------------------------------------------------------------------------------------------------------
+
+enum class activation { gelu, gelu_tanh, gelu_bloom, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, identity, clamped_swiglu };
 
 /// Rotation of q and k. The frequencies of a text of T tokens depend on T for `dynamic` and `longrope`.
 struct rope_plan {
   enum class scaling { none, linear, dynamic, llama3, yarn, longrope };
   scaling kind = scaling::none;
-  std::int64_t dims = 0; // rotated leading dims of each head (half-split pairs)
+  std::int64_t dims = 0;    // rotated dims of each head
+  bool interleaved = false; // pairs (2i, 2i + 1) instead of (i, i + dims / 2)
   double theta = 10000;
   double factor = 1;
   double original_positions = 0;             // dynamic: max_position_embeddings
@@ -58,118 +92,190 @@ struct rope_plan {
   double beta_fast = 32, beta_slow = 1;      // yarn
   bool truncate = true;                      // yarn
   double attention_factor = 1;               // multiplies cos and sin
-  std::vector<double> short_factor, long_factor; // longrope, dims / 2 each
+  std::vector<double> short_factor{}, long_factor{}; // longrope, dims / 2 each
 
   bool operator==(const rope_plan&) const = default;
 };
 
+/// out(softmax(cap(scale q k) + alibi) v) over the keys before a query, itself included.
 struct attention_plan {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
   double scale = 1;
-  double softcap = 0;        // 0: none
-  std::int64_t window = 0;   // keys visible to a query, itself included; 0: all before it
-  bool alibi = false;
+  double softcap = 0;              // 0: none
+  double clip = 0;                 // q, k and v are clamped to [-clip, clip]; 0: not
+  std::int64_t window = 0;         // keys visible to a query, itself included; 0: all before it
+  std::vector<double> alibi;       // slope a head (H), or empty
   std::optional<rope_plan> rope;
-  linear_plan qkv;           // (H D + 2 Hkv D, C)
-  linear_plan out;           // (C, H D)
+  std::optional<norm_plan> q_norm, k_norm; // of a head (width D) or of all heads at once, before the rotation
+  vector_plan sinks;               // (H): a score that takes part in the softmax and belongs to no key
+  linear_plan qkv;                 // (H D + 2 Hkv D, C)
+  linear_plan out;                 // (C, H D)
+};
+
+/// Attention with low-rank q, k and v (DeepSeek). A head's query and key are [nope_dim | rope.dims]; the rotated part of
+/// the key is one for all heads.
+struct latent_attention_plan {
+  std::int64_t heads = 0, nope_dim = 0, value_dim = 0;
+  double scale = 1;
+  rope_plan rope;                  // dims: R
+  linear_plan q_down;              // (Lq, C), or absent: q_up reads the input itself
+  std::optional<norm_plan> q_norm; // (Lq)
+  linear_plan q_up;                // (H (N + R), Lq or C)
+  linear_plan kv_down;             // (Lkv + R, C)
+  norm_plan kv_norm;               // (Lkv)
+  linear_plan k_up, v_up;          // (H N, Lkv), (H Dv, Lkv)
+  linear_plan out;                 // (C, H Dv)
 };
 
 /// out(act(in(x))), or out(act(gate(x)) * up(x)) with `in` holding gate above up.
 struct mlp_plan {
   activation act = activation::silu;
   bool gated = true;
-  std::int64_t inner = 0;
   linear_plan in;  // (I, C) or (2 I, C)
   linear_plan out; // (C, I)
 };
 
-/// What is added to what:
-///   pre_norm       h += A(N1 h);  h += M(N2 h)
-///   post_norm      h = N1(h + A(h));  h = N2(h + M(h))
-///   parallel       h += A(N1 h) + M(N2 h)
-///   norm_residual  x = N1 h;  h = x + A(x);  x = N2 h;  h = x + M(x)
-enum class residual { pre_norm, post_norm, parallel, norm_residual };
+/// How a token chooses its experts: scores of all experts from their logits, the best `chosen` by score + correction
+/// inside the best groups, weights from the scores of the chosen.
+struct router_plan {
+  enum class score { softmax, sigmoid };
+  enum class group_rank { best, best_two }; // a group is ranked by its best score, or by the sum of its two best
+  score scores = score::softmax;
+  std::int64_t chosen = 1;
+  std::int64_t groups = 1, chosen_groups = 1;
+  group_rank rank = group_rank::best;
+  bool normalized = false;     // weights divided by their sum + epsilon
+  double epsilon = 0;
+  double scale = 1;            // of the weights
+  linear_plan logits{};        // (E, C)
+  vector_plan correction{};    // (E), or absent
+};
+
+/// sum over the chosen experts of weight * expert(x), and the shared expert, which every token takes.
+struct mixture_plan {
+  router_plan router;
+  std::vector<mlp_plan> experts;
+  std::optional<mlp_plan> shared;
+  linear_plan shared_gate; // (1, C): the shared expert times sigmoid of it; or absent
+};
+
+/// Causal convolution of each channel by itself: y_t = bias + sum_j w[j] x_{t - (taps - 1) + j}, x before the text 0.
+struct convolution_plan {
+  std::int64_t channels = 0, taps = 0;
+  vector_plan weight; // (channels, 1, taps)
+  vector_plan bias;   // (channels), or absent
+};
+
+/// Mamba: a selective scan with N states a channel (Gu and Dao 2023). M inner channels.
+///   [x | z] = in(u); x = act(conv(x)); [dt | B | C] = select(x); dt = softplus(step(dt)); A = -exp(A_log)
+///   s = exp(dt A) s + dt B x;  y = C s + D x;  out(y act(z))
+struct mamba_plan {
+  std::int64_t inner = 0, states = 0, rank = 0; // M, N, R
+  activation act = activation::silu;
+  linear_plan in;     // (2 M, C)
+  convolution_plan convolution;
+  linear_plan select; // (R + 2 N, M)
+  linear_plan step;   // (M, R)
+  vector_plan a_log, d; // (M, N), (M)
+  linear_plan out;    // (C, M)
+};
+
+/// Mamba-2: one decay a head, groups of heads that share B and C (Dao and Gu 2024). M = heads * head_dim.
+///   [z | x B C | dt] = in(u); [x B C] = act(conv(x B C)); dt = clamp(softplus(dt + dt_bias))
+///   S = exp(dt A) S + dt x B^T;  y = S C + D x;  out(norm(y act(z)))
+struct mamba2_plan {
+  std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0;
+  double least_step = 0, most_step = std::numeric_limits<double>::infinity();
+  activation act = activation::silu;
+  linear_plan in;     // (2 M + 2 G N + heads, C): rows [x B C | dt | z]
+  convolution_plan convolution; // over M + 2 G N channels
+  vector_plan dt_bias, a_log, d; // (heads) each
+  std::optional<norm_plan> norm; // (M)
+  linear_plan out;    // (C, M)
+};
+
+/// RWKV-4 time mixing (Peng et al. 2023): k, v, r of the input mixed with that of the token before; A channels.
+struct rwkv_time_plan {
+  std::int64_t channels = 0;                            // A
+  vector_plan mix_key, mix_value, mix_receptance;       // (C)
+  vector_plan decay, first;                             // (A)
+  linear_plan key, value, receptance;                   // (A, C)
+  linear_plan out;                                      // (C, A)
+};
+
+/// RWKV-4 channel mixing: sigmoid(r) * value(relu(key)^2), keys and receptance of the mixed input.
+struct rwkv_channel_plan {
+  vector_plan mix_key, mix_receptance; // (C)
+  linear_plan key;                     // (I, C)
+  linear_plan receptance;              // (C, C)
+  linear_plan value;                   // (C, I)
+};
+
+/// Griffin's recurrent block (De et al. 2024): out(act(gate(x)) * lru(conv(in(x)))), L channels.
+///   log a = -8 sigmoid(recurrent gate) softplus(decay);  s = a s + sqrt(1 - a^2) sigmoid(input gate) x
+struct rg_lru_plan {
+  std::int64_t channels = 0; // L
+  activation act = activation::gelu_tanh;
+  linear_plan gate, in;      // (L, C)
+  convolution_plan convolution;
+  std::vector<linear_plan> input_gate, recurrent_gate; // a block of channels each (L / blocks, L / blocks)
+  vector_plan decay;         // (L)
+  linear_plan out;           // (C, L)
+};
+
+using mixer_plan = std::variant<attention_plan, latent_attention_plan, mlp_plan, mixture_plan, mamba_plan, mamba2_plan,
+                                rwkv_time_plan, rwkv_channel_plan, rg_lru_plan>;
+
+// --- The model ---------------------------------------------------------------------------------------------------
+
+/// One addition to the hidden state h: h += scale * after(mixer(before(h))). An absent norm is the identity.
+struct branch_plan {
+  std::optional<norm_plan> before, after;
+  mixer_plan mixer;
+  double scale = 1;
+};
+
+/// How the branches of a layer are joined:
+///   in_turn           each branch reads what the one before it left:  h += b1(h);  h += b2(h)
+///   side_by_side      all branches read the same h:                   h += b1(h) + b2(h)
+///   norm_of_sum       `after` norms the sum (post-LN):                h = after(h + mixer(h))
+///   norm_is_residual  the normed input is what is added to:           x = before(h);  h = x + mixer(x)
+enum class join { in_turn, side_by_side, norm_of_sum, norm_is_residual };
 
 struct layer_plan {
-  residual topology = residual::pre_norm;
-  norm_plan attention_norm, mlp_norm;
-  std::optional<norm_plan> attention_out_norm, mlp_out_norm; // of a branch before it is added (gemma2)
-  attention_plan attention;
-  mlp_plan mlp;
+  join joined = join::in_turn;
+  std::vector<branch_plan> branches;
+  double scale = 1; // of the hidden state that leaves the layer
 };
 
 struct embedding_plan {
-  std::string weight;                    // (V, E)
-  std::int64_t width = 0;                // E; C unless there is a projection
+  linear_plan table;                     // (V, E)
   double scale = 1;
-  std::string positions;                 // learned positions (positions_rows, C), or empty
-  std::int64_t position_rows = 0, position_offset = 0;
-  std::optional<linear_plan> projection; // (C, E)
+  vector_plan positions;                 // learned positions (P, C), or absent
+  std::int64_t position_offset = 0;      // row of the first position
+  linear_plan projection;                // (C, E), or absent
   std::optional<norm_plan> norm;
 };
 
 struct head_plan {
   std::optional<norm_plan> norm;
-  std::optional<linear_plan> projection; // (E, C)
-  bool tied = false;
-  std::string weight;                    // (V, E); the embedding's name where tied
-  double softcap = 0, scale = 1;
+  linear_plan projection;                // (E, C), or absent
+  linear_plan table;                     // (V, E); absent: tied to the embedding
+  double softcap = 0, scale = 1;         // logits = cap(scale * table x)
 };
 
 struct decoder_plan {
   std::string model_type;
-  std::string prefix;             // base prefix of tensor names, with its dot
+  std::string prefix;              // base prefix of tensor names, with its dot
   std::int64_t vocab = 0, width = 0;
-  std::int64_t max_tokens = 0;    // a longer text cannot be computed; 0: no limit
+  std::int64_t max_tokens = 0;     // a longer text cannot be computed; 0: no limit
   std::int64_t trained_tokens = 0; // positions the config promises; 0: it does not say
   embedding_plan embedding;
   std::vector<layer_plan> layers;
   head_plan head;
 
-  /// The embedding or the head, whole: a matrix (V, E).
-  linear_plan table(const std::string& name) const { return {embedding.width, {{name, "", vocab, vocab, 0, vocab, vocab, false}}}; }
+  bool tied() const { return !head.table.present(); }
+  const linear_plan& output_table() const { return tied() ? embedding.table : head.table; }
 };
-
-/// Every tensor of the plan with the shape it must have, in the order of use; shared tensors once.
-inline std::vector<tensor_spec> tensor_table(const decoder_plan& plan) {
-  std::vector<tensor_spec> table;
-  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
-    for (const tensor_spec& present : table)
-      if (present.name == name) return;
-    if (!name.empty()) table.push_back({name, std::move(shape)});
-  };
-  // Only the parts of one linear can share a tensor, so looking back over the last few is enough.
-  const auto add_linear = [&](const linear_plan& linear) {
-    for (std::size_t i = 0; i < linear.parts.size(); ++i) {
-      const matrix_part& part = linear.parts[i];
-      if (i > 0 && linear.parts[i - 1].weight == part.weight) continue;
-      table.push_back({part.weight, part.transposed ? std::vector{linear.cols, part.stored_rows}
-                                                    : std::vector{part.stored_rows, linear.cols}});
-      if (!part.bias.empty()) table.push_back({part.bias, {part.stored_rows}});
-    }
-  };
-  const auto add_norm = [&](const norm_plan& norm) {
-    if (!norm.weight.empty()) table.push_back({norm.weight, {plan.width}});
-    if (!norm.bias.empty()) table.push_back({norm.bias, {plan.width}});
-  };
-  add(plan.embedding.weight, {plan.vocab, plan.embedding.width});
-  add(plan.embedding.positions, {plan.embedding.position_rows, plan.width});
-  if (plan.embedding.projection) add_linear(*plan.embedding.projection);
-  if (plan.embedding.norm) add_norm(*plan.embedding.norm);
-  for (const layer_plan& layer : plan.layers) {
-    add_norm(layer.attention_norm);
-    add_linear(layer.attention.qkv);
-    add_linear(layer.attention.out);
-    if (layer.attention_out_norm) add_norm(*layer.attention_out_norm);
-    add_norm(layer.mlp_norm);
-    add_linear(layer.mlp.in);
-    add_linear(layer.mlp.out);
-    if (layer.mlp_out_norm) add_norm(*layer.mlp_out_norm);
-  }
-  if (plan.head.norm) add_norm(*plan.head.norm);
-  if (plan.head.projection) add_linear(*plan.head.projection);
-  if (!plan.head.tied) table.push_back({plan.head.weight, {plan.vocab, plan.embedding.width}});
-  return table;
-}
 
 } // namespace llmap

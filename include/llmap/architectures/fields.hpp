@@ -9,6 +9,9 @@
 
 namespace llmap::fields {
 
+/// How much yarn sharpens attention for a stretch of s.
+inline double yarn_sharpening(double s, double m) { return s <= 1 ? 1.0 : 0.1 * m * std::log(s) + 1.0; }
+
 inline activation activation_of(const config& c, std::string_view names, const std::string& otherwise) {
   static constexpr std::pair<std::string_view, activation> table[] = {
       {"gelu", activation::gelu}, {"gelu_python", activation::gelu},
@@ -25,81 +28,112 @@ inline activation activation_of(const config& c, std::string_view names, const s
                        "tanh, sigmoid, linear)");
 }
 
+namespace detail {
+
+/// One way to stretch a rotation: reads the keys of its kind from rope_scaling or rope_parameters.
+class rope_reader {
+  const config& model_;   // the model's config
+  const config& scaling_; // the object that names the kind
+  rope_plan& rope_;
+  double positions_;
+  std::string kind_;
+
+  double required(const char* key) const {
+    if (!scaling_.has(key)) fail(scaling_.where(), ": ", key, ": missing, rope type ", kind_, " needs it");
+    return scaling_.positive(key, 1);
+  }
+  double optional(const char* key, double otherwise) const { return scaling_.absent(key) ? otherwise : scaling_.positive(key, otherwise); }
+  std::vector<double> factors(const char* key) const {
+    const json* values = scaling_.find(key);
+    const auto pairs = static_cast<std::size_t>(rope_.dims / 2);
+    if (!values || !values->items() || values->items()->size() != pairs) fail(scaling_.where(), ": ", key, ": expected ", pairs, " numbers");
+    std::vector<double> all;
+    for (const json& v : *values->items()) {
+      const auto number = v.number();
+      if (!number || !(*number > 0) || !std::isfinite(*number)) scaling_.wrong(key, v, "positive numbers");
+      all.push_back(*number);
+    }
+    return all;
+  }
+
+public:
+  rope_reader(const config& model, const config& scaling, rope_plan& rope, std::int64_t positions)
+      : model_(model), scaling_(scaling), rope_(rope), positions_(static_cast<double>(positions)), kind_(scaling.text("type|rope_type", "default")) {}
+
+  const std::string& kind() const { return kind_; }
+
+  void linear() { rope_.kind = rope_plan::scaling::linear, rope_.factor = required("factor"); }
+  void dynamic() { rope_.kind = rope_plan::scaling::dynamic, rope_.factor = required("factor"), rope_.original_positions = positions_; }
+  void llama3() {
+    rope_.kind = rope_plan::scaling::llama3;
+    rope_.factor = required("factor");
+    rope_.low_frequency_factor = required("low_freq_factor");
+    rope_.high_frequency_factor = required("high_freq_factor");
+    rope_.original_positions = required("original_max_position_embeddings");
+    if (!(rope_.high_frequency_factor > rope_.low_frequency_factor)) fail(scaling_.where(), ": high_freq_factor: expected more than low_freq_factor");
+  }
+  void yarn() {
+    rope_.kind = rope_plan::scaling::yarn;
+    rope_.factor = required("factor");
+    rope_.original_positions = optional("original_max_position_embeddings", positions_);
+    rope_.beta_fast = optional("beta_fast", 32);
+    rope_.beta_slow = optional("beta_slow", 1);
+    rope_.truncate = scaling_.boolean("truncate", true);
+    const double mscale = scaling_.absent("mscale") ? 0 : scaling_.real("mscale", 0);
+    const double mscale_all = scaling_.absent("mscale_all_dim") ? 0 : scaling_.real("mscale_all_dim", 0);
+    const double s = rope_.factor;
+    rope_.attention_factor = mscale != 0 && mscale_all != 0 ? optional("attention_factor", yarn_sharpening(s, mscale) / yarn_sharpening(s, mscale_all))
+                                                            : optional("attention_factor", yarn_sharpening(s, 1));
+  }
+  void longrope() {
+    rope_.kind = rope_plan::scaling::longrope;
+    const bool top_level = !model_.absent("original_max_position_embeddings");
+    rope_.original_positions = top_level ? model_.positive("original_max_position_embeddings", 1) : positions_;
+    rope_.factor = top_level ? positions_ / rope_.original_positions : required("factor");
+    rope_.short_factor = factors("short_factor");
+    rope_.long_factor = factors("long_factor");
+    const double s = rope_.factor;
+    rope_.attention_factor = optional("attention_factor", s > 1 ? std::sqrt(1 + std::log(s) / std::log(rope_.original_positions)) : 1);
+  }
+};
+
+} // namespace detail
+
+/// A rotation of `dims` dims of a head, stretched as `scaling` (rope_scaling or rope_parameters) of the config says.
+inline rope_plan scaled_rope(const config& c, const std::optional<config>& scaling, std::int64_t dims, std::int64_t positions, double theta) {
+  rope_plan rope;
+  rope.dims = dims;
+  rope.theta = theta;
+  if (dims < 2 || dims % 2 != 0) fail(c.where(), ": rotary width of a head: expected an even number >= 2, got ", dims);
+  if (!scaling) return rope;
+  rope.theta = scaling->positive("rope_theta", theta);
+  detail::rope_reader read(c, *scaling, rope, positions);
+  const std::string& kind = read.kind();
+  if (kind == "linear") read.linear();
+  else if (kind == "dynamic") read.dynamic();
+  else if (kind == "llama3") read.llama3();
+  else if (kind == "yarn") read.yarn();
+  else if (kind == "longrope" || kind == "su") read.longrope();
+  else if (kind != "default") scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn or longrope");
+  return rope;
+}
+
 /// Reads rope_scaling and rope_theta, or rope_parameters (the newer spelling).
 /// `dims`: rotated width of a head. `positions`: max_position_embeddings.
 inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positions, std::string_view theta_names = "rope_theta",
                          double theta = 10000) {
-  rope_plan rope;
-  rope.dims = dims;
-  if (dims < 2 || dims % 2 != 0) fail(c.where(), ": rotary width of a head: expected an even number >= 2, got ", dims);
-  rope.theta = c.positive(theta_names, theta);
   const std::optional<config> parameters = c.object("rope_parameters");
-  const std::optional<config> scaling = parameters ? parameters : c.object("rope_scaling");
-  if (!scaling) return rope;
-  if (parameters) rope.theta = parameters->positive("rope_theta", rope.theta);
+  return scaled_rope(c, parameters ? parameters : c.object("rope_scaling"), dims, positions, c.positive(theta_names, theta));
+}
 
-  using kind = rope_plan::scaling;
-  const std::string name = scaling->text("type|rope_type", "default");
-  const auto factor = [&] {
-    if (!scaling->has("factor")) fail(scaling->where(), ": factor: missing, rope type ", name, " needs it");
-    return scaling->positive("factor", 1);
-  };
-  // g(s, m): how much yarn sharpens attention for a stretch of s.
-  const auto sharpening = [](double s, double m) { return s <= 1 ? 1.0 : 0.1 * m * std::log(s) + 1.0; };
-
-  if (name == "default") return rope;
-  if (name == "linear") {
-    rope.kind = kind::linear;
-    rope.factor = factor();
-  } else if (name == "dynamic") {
-    rope.kind = kind::dynamic;
-    rope.factor = factor();
-    rope.original_positions = static_cast<double>(positions);
-  } else if (name == "llama3") {
-    rope.kind = kind::llama3;
-    rope.factor = factor();
-    for (const char* key : {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"})
-      if (!scaling->has(key)) fail(scaling->where(), ": ", key, ": missing, rope type llama3 needs it");
-    rope.low_frequency_factor = scaling->positive("low_freq_factor", 1);
-    rope.high_frequency_factor = scaling->positive("high_freq_factor", 4);
-    rope.original_positions = scaling->positive("original_max_position_embeddings", 8192);
-    if (!(rope.high_frequency_factor > rope.low_frequency_factor))
-      fail(scaling->where(), ": high_freq_factor: expected more than low_freq_factor");
-  } else if (name == "yarn") {
-    rope.kind = kind::yarn;
-    rope.factor = factor();
-    rope.original_positions = scaling->absent("original_max_position_embeddings")
-                                  ? static_cast<double>(positions)
-                                  : scaling->positive("original_max_position_embeddings", 1);
-    rope.beta_fast = scaling->absent("beta_fast") ? 32 : scaling->positive("beta_fast", 32);
-    rope.beta_slow = scaling->absent("beta_slow") ? 1 : scaling->positive("beta_slow", 1);
-    rope.truncate = scaling->boolean("truncate", true);
-    const double mscale = scaling->absent("mscale") ? 0 : scaling->real("mscale", 0);
-    const double mscale_all = scaling->absent("mscale_all_dim") ? 0 : scaling->real("mscale_all_dim", 0);
-    if (!scaling->absent("attention_factor")) rope.attention_factor = scaling->positive("attention_factor", 1);
-    else if (mscale != 0 && mscale_all != 0) rope.attention_factor = sharpening(rope.factor, mscale) / sharpening(rope.factor, mscale_all);
-    else rope.attention_factor = sharpening(rope.factor, 1);
-  } else if (name == "longrope" || name == "su") {
-    rope.kind = kind::longrope;
-    const bool top_level = !c.absent("original_max_position_embeddings");
-    rope.original_positions = top_level ? c.positive("original_max_position_embeddings", 1) : static_cast<double>(positions);
-    rope.factor = top_level ? static_cast<double>(positions) / rope.original_positions : factor();
-    for (auto [key, list] : {std::pair{"short_factor", &rope.short_factor}, std::pair{"long_factor", &rope.long_factor}}) {
-      const json* values = scaling->find(key);
-      if (!values || !values->items() || values->items()->size() != static_cast<std::size_t>(dims / 2))
-        fail(scaling->where(), ": ", key, ": expected ", dims / 2, " numbers");
-      for (const json& v : *values->items()) {
-        const auto number = v.number();
-        if (!number || !(*number > 0) || !std::isfinite(*number)) scaling->wrong(key, v, "positive numbers");
-        list->push_back(*number);
-      }
-    }
-    if (!scaling->absent("attention_factor")) rope.attention_factor = scaling->positive("attention_factor", 1);
-    else if (rope.factor > 1) rope.attention_factor = std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_positions));
-  } else {
-    scaling->wrong("type|rope_type", name, "default, linear, dynamic, llama3, yarn or longrope");
-  }
-  return rope;
+/// partial_rotary_factor, at the top or inside rope_parameters: the share of a head that is rotated.
+inline std::int64_t rotated_dims(const config& c, std::int64_t head_dim, double otherwise, std::string_view names = "partial_rotary_factor") {
+  const std::optional<config> parameters = c.object("rope_parameters");
+  const double share = parameters && parameters->has("partial_rotary_factor") ? parameters->positive("partial_rotary_factor", otherwise)
+                       : c.absent(names)                                      ? otherwise
+                                                                              : c.positive(names, otherwise);
+  if (share > 1) fail(c.where(), ": ", names.substr(0, names.find('|')), ": expected at most 1, got ", share);
+  return static_cast<std::int64_t>(static_cast<double>(head_dim) * share);
 }
 
 /// layer_types[i] == "sliding_attention", or `otherwise(i)` where the config has no layer_types.
@@ -114,44 +148,85 @@ template <class Otherwise> bool is_sliding(const config& c, std::int64_t layers,
   c.wrong("layer_types", entry, "full_attention or sliding_attention");
 }
 
-/// H, Hkv and D of a config with head_dim and num_key_value_heads; checks that they fit together.
-/// `kv_otherwise`: heads when the key is missing (0: as many as H); `null` always means H.
-inline void read_heads(const config& c, attention_plan& a, std::int64_t width, std::int64_t heads_otherwise,
-                       std::int64_t kv_otherwise, std::int64_t head_dim_otherwise = 0) {
-  constexpr std::int64_t most = 1 << 16;
-  a.heads = c.integer("num_attention_heads", heads_otherwise, 1, most);
-  a.kv_heads = c.is_null("num_key_value_heads") ? a.heads
-                                                : c.integer("num_key_value_heads", kv_otherwise ? kv_otherwise : a.heads, 1, most);
-  if (!c.absent("head_dim")) a.head_dim = c.integer("head_dim", 1, 1, most);
-  else if (head_dim_otherwise && !c.has("head_dim")) a.head_dim = head_dim_otherwise;
-  else {
-    if (width % a.heads != 0) fail(c.where(), ": hidden_size ", width, " is not a multiple of num_attention_heads ", a.heads);
-    a.head_dim = width / a.heads;
-  }
-  if (a.heads % a.kv_heads != 0)
-    fail(c.where(), ": num_attention_heads ", a.heads, " is not a multiple of num_key_value_heads ", a.kv_heads);
+/// A window in tokens; null and 0 where it is not given mean none.
+inline std::int64_t window_of(const config& c, std::int64_t otherwise, std::string_view names = "sliding_window") {
+  return c.is_null(names) ? 0 : c.integer(names, otherwise, 1, std::int64_t{1} << 32);
 }
+/// A soft cap; null means none.
+inline double cap_of(const config& c, std::string_view name, double otherwise) {
+  return c.is_null(name) || (!c.has(name) && otherwise == 0) ? 0 : c.positive(name, otherwise);
+}
+/// The number of layers.
+inline std::int64_t layers_of(const config& c, std::string_view names, std::int64_t otherwise) { return c.integer(names, otherwise, 1, 4096); }
+
+/// C / H, which must be whole.
+inline std::int64_t width_of_head(const config& c, std::int64_t width, std::int64_t heads) {
+  if (width % heads != 0) fail(c.where(), ": hidden_size ", width, " is not a multiple of num_attention_heads ", heads);
+  return width / heads;
+}
+
+// --- Tensors -----------------------------------------------------------------------------------------------------
+
+inline vector_plan vector(const std::string& name, std::vector<std::int64_t> shape) { return {{{name, std::move(shape)}}}; }
 
 /// A whole stored [rows, cols] matrix; the bias is "<name>.bias" where `bias`.
 inline matrix_part whole(const std::string& name, std::int64_t rows, bool bias) {
-  return {name + ".weight", bias ? name + ".bias" : "", rows, rows, 0, rows, rows, false};
+  return {name + ".weight", bias ? name + ".bias" : "", rows, rows, 0, rows, rows};
 }
 inline linear_plan linear(const std::string& name, std::int64_t rows, std::int64_t cols, bool bias) {
   return {cols, {whole(name, rows, bias)}};
+}
+/// A table of vocabulary rows.
+inline linear_plan table(const std::string& weight, std::int64_t rows, std::int64_t cols) {
+  return {cols, {{weight, "", rows, rows, 0, rows, rows}}};
+}
+/// Rows [first, first + rows) of a stored matrix of `stored` rows.
+inline matrix_part rows_of(const std::string& name, std::int64_t first, std::int64_t rows, std::int64_t stored, bool bias) {
+  return {name + ".weight", bias ? name + ".bias" : "", rows, stored, first, rows, rows};
 }
 /// q, k, v interleaved by head in one matrix: [q_h: D][k_h: D][v_h: D] for every head h.
 inline linear_plan qkv_by_head(const std::string& name, const attention_plan& a, std::int64_t cols, bool bias) {
   linear_plan plan{cols, {}};
   for (std::int64_t which = 0; which < 3; ++which)
     plan.parts.push_back({name + ".weight", bias ? name + ".bias" : "", a.heads * a.head_dim, 3 * a.heads * a.head_dim,
-                          which * a.head_dim, a.head_dim, 3 * a.head_dim, false});
+                          which * a.head_dim, a.head_dim, 3 * a.head_dim});
   return plan;
 }
-inline norm_plan layer_norm(const std::string& name, double epsilon) {
-  return {norm_kind::layer, epsilon, 0, name + ".weight", name + ".bias"};
+/// q, k, v as three matrices.
+inline linear_plan qkv_apart(const std::string& q, const std::string& k, const std::string& v, const attention_plan& a, std::int64_t cols, bool bias) {
+  return {cols, {whole(q, a.heads * a.head_dim, bias), whole(k, a.kv_heads * a.head_dim, bias), whole(v, a.kv_heads * a.head_dim, bias)}};
 }
-inline norm_plan rms_norm(const std::string& name, double epsilon, double weight_offset = 0) {
-  return {norm_kind::rms, epsilon, weight_offset, name + ".weight", ""};
+/// A gated MLP of three matrices.
+inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const std::string& down, activation act, std::int64_t inner,
+                          std::int64_t width, bool bias) {
+  return {act, true, {width, {whole(gate, inner, bias), whole(up, inner, bias)}}, linear(down, width, inner, bias)};
+}
+
+inline norm_plan layer_norm(const std::string& name, std::int64_t width, double epsilon, bool bias = true) {
+  return {norm_kind::layer, width, epsilon, 0, vector(name + ".weight", {width}), bias ? vector(name + ".bias", {width}) : vector_plan{}};
+}
+inline norm_plan rms_norm(const std::string& name, std::int64_t width, double epsilon, double weight_offset = 0) {
+  return {norm_kind::rms, width, epsilon, weight_offset, vector(name + ".weight", {width}), {}};
+}
+
+/// Embedding and head of a model of this vocabulary and width, without layers.
+inline decoder_plan skeleton(const std::string& model_type, const std::string& prefix, std::int64_t vocab, std::int64_t width,
+                             const std::string& embedding, const std::string& head, bool tied) {
+  decoder_plan plan;
+  plan.model_type = model_type;
+  plan.prefix = prefix;
+  plan.vocab = vocab;
+  plan.width = width;
+  plan.embedding.table = table(embedding, vocab, width);
+  if (!tied) plan.head.table = table(head, vocab, width);
+  return plan;
+}
+/// The usual layer: attention, then an MLP or what takes its place, each after a norm.
+inline layer_plan pre_norm_layer(norm_plan attention_norm, mixer_plan attention, norm_plan mlp_norm, mixer_plan mlp) {
+  layer_plan layer;
+  layer.branches.push_back({std::move(attention_norm), {}, std::move(attention), 1});
+  layer.branches.push_back({std::move(mlp_norm), {}, std::move(mlp), 1});
+  return layer;
 }
 
 } // namespace llmap::fields

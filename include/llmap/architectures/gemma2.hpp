@@ -1,58 +1,34 @@
-// gemma2: RMS norms with weight 1 + w before and after each branch, embedding times sqrt(C), soft-capped scores and
-// logits, sliding window on every other layer. Source: transformers 4.57 modeling_gemma2.py, with the attention
-// softcap that its eager path honours.
+// gemma2: a gemma with a norm after each branch too, soft-capped scores and logits, and a sliding window on every other layer.
+// Source: transformers 4.57 modeling_gemma2.py, with the attention softcap that its eager path honors.
 #pragma once
-#include "llmap/architectures/fields.hpp"
+#include "llmap/architectures/llama.hpp"
 
 namespace llmap {
 
+/// The norms of a layer of gemma 2 and 3: before and after each branch.
+inline void sandwich_norms(const llama_options& o, const std::string& name, layer_plan& layer) {
+  const auto norm = [&](const char* which) { return fields::rms_norm(name + which, o.width, o.epsilon, o.norm_offset); };
+  layer.branches[0].after = norm("post_attention_layernorm");
+  layer.branches[1].before = norm("pre_feedforward_layernorm");
+  layer.branches[1].after = norm("post_feedforward_layernorm");
+}
+
 inline decoder_plan gemma2_plan(const config& c) {
-  decoder_plan plan;
-  plan.model_type = "gemma2";
-  plan.prefix = "model.";
-  plan.vocab = c.integer("vocab_size", 256000);
-  plan.width = c.integer("hidden_size", 2304);
-  plan.trained_tokens = c.integer("max_position_embeddings", 8192, 1, std::int64_t{1} << 32);
-  const std::int64_t C = plan.width, inner = c.integer("intermediate_size", 9216);
-  const std::int64_t layers = c.integer("num_hidden_layers", 26, 0, 4096);
-  const double epsilon = c.positive("rms_norm_eps", 1e-6);
-  const bool bias = c.boolean("attention_bias", false);
-  const activation act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
-  const auto window = c.is_null("sliding_window") ? 0 : c.integer("sliding_window", 4096, 1, std::int64_t{1} << 32);
-  const auto cap = [&](const char* name, double otherwise) { return c.is_null(name) ? 0.0 : c.positive(name, otherwise); };
-  const double score_cap = cap("attn_logit_softcapping", 50);
-
-  plan.embedding.weight = "model.embed_tokens.weight";
-  plan.embedding.width = C;
-  plan.embedding.scale = std::sqrt(static_cast<double>(C));
-  for (std::int64_t i = 0; i < layers; ++i) {
-    const std::string name = "model.layers." + std::to_string(i) + ".";
-    layer_plan layer;
-    layer.attention_norm = fields::rms_norm(name + "input_layernorm", epsilon, 1);
-    layer.attention_out_norm = fields::rms_norm(name + "post_attention_layernorm", epsilon, 1);
-    layer.mlp_norm = fields::rms_norm(name + "pre_feedforward_layernorm", epsilon, 1);
-    layer.mlp_out_norm = fields::rms_norm(name + "post_feedforward_layernorm", epsilon, 1);
-
-    attention_plan& a = layer.attention;
-    fields::read_heads(c, a, C, 8, 4, 256);
-    a.scale = 1 / std::sqrt(c.positive("query_pre_attn_scalar", 256));
-    a.softcap = score_cap;
-    a.rope = fields::rope_of(c, a.head_dim, plan.trained_tokens);
-    if (fields::is_sliding(c, layers, i, [](std::int64_t j) { return j % 2 == 0; })) a.window = window;
-    a.qkv = {C, {fields::whole(name + "self_attn.q_proj", a.heads * a.head_dim, bias),
-                 fields::whole(name + "self_attn.k_proj", a.kv_heads * a.head_dim, bias),
-                 fields::whole(name + "self_attn.v_proj", a.kv_heads * a.head_dim, bias)}};
-    a.out = fields::linear(name + "self_attn.o_proj", C, a.heads * a.head_dim, bias);
-
-    layer.mlp = {act, true, inner,
-                 {C, {fields::whole(name + "mlp.gate_proj", inner, false), fields::whole(name + "mlp.up_proj", inner, false)}},
-                 fields::linear(name + "mlp.down_proj", C, inner, false)};
-    plan.layers.push_back(std::move(layer));
-  }
-  plan.head.norm = fields::rms_norm("model.norm", epsilon, 1);
-  plan.head.softcap = cap("final_logit_softcapping", 30);
-  plan.head.tied = c.boolean("tie_word_embeddings", true);
-  plan.head.weight = plan.head.tied ? plan.embedding.weight : "lm_head.weight";
+  llama_options o = read_llama(c, {.model_type = "gemma2", .vocab = 256000, .width = 2304, .inner = 9216, .layers = 26, .heads = 8, .kv_heads = 4,
+                                   .head_dim = 256, .positions = 8192, .norm_offset = 1, .tied = true});
+  o.act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
+  o.embedding_scale = std::sqrt(static_cast<double>(o.width));
+  o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
+  const std::int64_t window = fields::window_of(c, 4096);
+  const double scale = 1 / std::sqrt(c.positive("query_pre_attn_scalar", 256)), cap = fields::cap_of(c, "attn_logit_softcapping", 50);
+  decoder_plan plan = llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
+    attention_plan& a = attention_of(layer);
+    a.scale = scale;
+    a.softcap = cap;
+    if (fields::is_sliding(c, o.layers, i, [](std::int64_t j) { return j % 2 == 0; })) a.window = window;
+    sandwich_norms(o, name, layer);
+  });
+  plan.head.softcap = fields::cap_of(c, "final_logit_softcapping", 30);
   return plan;
 }
 

@@ -1,5 +1,5 @@
 // gpt2: learned positions, layer norms, plain MLP, matrices stored [in, out] (Conv1D). The score flags
-// scale_attn_weights and scale_attn_by_inverse_layer_idx are honoured as the eager path of transformers does;
+// scale_attn_weights and scale_attn_by_inverse_layer_idx are honored as the eager path of transformers does;
 // reorder_and_upcast_attn changes rounding only. Source: transformers 4.57 modeling_gpt2.py.
 #pragma once
 #include "llmap/architectures/fields.hpp"
@@ -7,47 +7,31 @@
 namespace llmap {
 
 inline decoder_plan gpt2_plan(const config& c) {
-  decoder_plan plan;
-  plan.model_type = "gpt2";
-  plan.prefix = "transformer.";
-  plan.vocab = c.integer("vocab_size", 50257);
-  plan.width = c.integer("n_embd|hidden_size", 768);
-  plan.max_tokens = plan.trained_tokens = c.integer("n_positions|max_position_embeddings", 1024);
-  const std::int64_t C = plan.width, heads = c.integer("n_head|num_attention_heads", 12, 1, 1 << 16);
-  const std::int64_t layers = c.integer("n_layer|num_hidden_layers", 12, 0, 4096);
+  const std::int64_t C = c.integer("n_embd|hidden_size", 768), heads = c.integer("n_head|num_attention_heads", 12, 1, 1 << 16);
   const std::int64_t inner = c.absent("n_inner") ? 4 * C : c.integer("n_inner", 4 * C);
   const double epsilon = c.positive("layer_norm_epsilon", 1e-5);
   const activation act = fields::activation_of(c, "activation_function", "gelu_new");
   const bool scaled = c.boolean("scale_attn_weights", true), by_layer = c.boolean("scale_attn_by_inverse_layer_idx", false);
-  if (C % heads != 0) fail(c.where(), ": n_embd ", C, " is not a multiple of n_head ", heads);
   if (c.boolean("add_cross_attention", false)) fail(c.where(), ": add_cross_attention: expected false, got true");
-
-  plan.embedding.weight = "transformer.wte.weight";
-  plan.embedding.width = C;
-  plan.embedding.positions = "transformer.wpe.weight";
-  plan.embedding.position_rows = plan.max_tokens;
-  // Stored [in, out]: output row r is stored column first + r.
-  const auto columns = [](const std::string& name, std::int64_t rows, std::int64_t stored, std::int64_t first) {
-    return matrix_part{name + ".weight", name + ".bias", rows, stored, first, rows, rows, true};
+  decoder_plan plan = fields::skeleton("gpt2", "transformer.", c.integer("vocab_size", 50257), C, "transformer.wte.weight", "lm_head.weight",
+                                       c.boolean("tie_word_embeddings", true));
+  plan.max_tokens = plan.trained_tokens = c.integer("n_positions|max_position_embeddings", 1024);
+  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.max_tokens, C});
+  const auto conv1d = [](const std::string& name, std::int64_t rows, std::int64_t cols) { // stored [in, out]
+    return linear_plan{cols, {{name + ".weight", name + ".bias", rows, rows, 0, rows, rows, true}}};
   };
-  for (std::int64_t i = 0; i < layers; ++i) {
+  for (std::int64_t i = 0, n = fields::layers_of(c, "n_layer|num_hidden_layers", 12); i < n; ++i) {
     const std::string name = "transformer.h." + std::to_string(i) + ".";
-    layer_plan layer;
-    layer.attention_norm = fields::layer_norm(name + "ln_1", epsilon);
-    layer.mlp_norm = fields::layer_norm(name + "ln_2", epsilon);
-    attention_plan& a = layer.attention;
+    attention_plan a;
     a.heads = a.kv_heads = heads;
-    a.head_dim = C / heads;
+    a.head_dim = fields::width_of_head(c, C, heads);
     a.scale = (scaled ? 1 / std::sqrt(static_cast<double>(a.head_dim)) : 1.0) / (by_layer ? static_cast<double>(i + 1) : 1.0);
-    a.qkv = {C, {columns(name + "attn.c_attn", C, 3 * C, 0), columns(name + "attn.c_attn", C, 3 * C, C),
-                 columns(name + "attn.c_attn", C, 3 * C, 2 * C)}};
-    a.out = {C, {columns(name + "attn.c_proj", C, C, 0)}};
-    layer.mlp = {act, false, inner, {C, {columns(name + "mlp.c_fc", inner, inner, 0)}}, {inner, {columns(name + "mlp.c_proj", C, C, 0)}}};
-    plan.layers.push_back(std::move(layer));
+    a.qkv = conv1d(name + "attn.c_attn", 3 * C, C);
+    a.out = conv1d(name + "attn.c_proj", C, C);
+    const mlp_plan mlp{act, false, conv1d(name + "mlp.c_fc", inner, C), conv1d(name + "mlp.c_proj", C, inner)};
+    plan.layers.push_back(fields::pre_norm_layer(fields::layer_norm(name + "ln_1", C, epsilon), std::move(a), fields::layer_norm(name + "ln_2", C, epsilon), mlp));
   }
-  plan.head.norm = fields::layer_norm("transformer.ln_f", epsilon);
-  plan.head.tied = c.boolean("tie_word_embeddings", true);
-  plan.head.weight = plan.head.tied ? plan.embedding.weight : "lm_head.weight";
+  plan.head.norm = fields::layer_norm("transformer.ln_f", C, epsilon);
   return plan;
 }
 

@@ -3,24 +3,25 @@
 // Source: transformers 4.57 configuration_qwen2.py.
 #pragma once
 #include "llmap/architectures/llama.hpp"
+#include <functional>
 
 namespace llmap {
 
-inline decoder_plan qwen2_plan(const config& c) {
-  llama_family family;
-  family.model_type = "qwen2";
-  family.vocab = 151936;
-  family.inner = 22016;
-  family.kv_heads = 32;
-  family.positions = 32768;
-  family.qkv_bias = true;
-  const bool sliding = c.boolean("use_sliding_window", false);
-  const std::int64_t window = !sliding || c.is_null("sliding_window") ? 0 : c.integer("sliding_window", 4096, 1, std::int64_t{1} << 32);
-  const std::int64_t layers = c.integer("num_hidden_layers", family.layers, 0, 4096);
+/// The window of layer i by Qwen's rule, 0 for none.
+inline std::function<std::int64_t(std::int64_t)> qwen_windows(const config& c, std::int64_t layers) {
+  const std::int64_t window = c.boolean("use_sliding_window", false) ? fields::window_of(c, 4096) : 0;
   const std::int64_t from = c.integer("max_window_layers", 28, 0, 1 << 20);
-  return llama_like_plan(c, family, [&](std::int64_t i) {
+  return [&c, layers, window, from](std::int64_t i) {
     return window && fields::is_sliding(c, layers, i, [&](std::int64_t j) { return j >= from; }) ? window : 0;
-  });
+  };
+}
+
+inline decoder_plan qwen2_plan(const config& c) {
+  llama_options o = read_llama(c, {.model_type = "qwen2", .vocab = 151936, .inner = 22016, .kv_heads = 32, .positions = 32768});
+  o.act = fields::activation_of(c, "hidden_act", "silu");
+  o.qkv_bias = true;
+  const auto window = qwen_windows(c, o.layers);
+  return llama_plan(o, [&](std::int64_t i, const std::string&, layer_plan& layer) { attention_of(layer).window = window(i); });
 }
 
 } // namespace llmap

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <exception>
 #include <stdexcept>
+#include <type_traits>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -49,10 +50,16 @@ public:
   bool take_last(std::size_t& item) { return take(false, item); }
 };
 
+/// body(i), or body(i, thread) where the body wants to know which thread it runs on, in [0, threads).
+template <class Body> void call_item(const Body& body, std::size_t i, std::size_t thread) {
+  if constexpr (std::is_invocable_v<const Body&, std::size_t, std::size_t>) body(i, thread);
+  else body(i);
+}
+
 /// A loop over [0, n) in `count` shares, at most 64; with more threads than shares some have one together.
 template <class Body> void shared_loop(int threads, std::size_t n, std::size_t count, const Body& body) {
   if (threads <= 1 || n <= 1) {
-    for (std::size_t i = 0; i < n; ++i) body(i);
+    for (std::size_t i = 0; i < n; ++i) call_item(body, i, 0);
     return;
   }
 #ifdef _OPENMP
@@ -63,9 +70,9 @@ template <class Body> void shared_loop(int threads, std::size_t n, std::size_t c
   for (std::size_t k = 0; k < count; ++k) shares[k].set(n * k / count, n * (k + 1) / count);
   std::exception_ptr failure;
   std::size_t failed_item = n;
-  const auto run = [&](std::size_t i) {
+  const auto run = [&](std::size_t i, std::size_t thread) {
     try {
-      body(i);
+      call_item(body, i, thread);
     } catch (...) {
 #pragma omp critical(llmap_parallel_for)
       if (i < failed_item) failed_item = i, failure = std::current_exception();
@@ -73,16 +80,16 @@ template <class Body> void shared_loop(int threads, std::size_t n, std::size_t c
   };
 #pragma omp parallel num_threads(threads)
   {
-    const auto own = static_cast<std::size_t>(omp_get_thread_num()) % count;
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num()), own = thread % count;
     std::size_t i;
-    while (shares[own].take_first(i)) run(i);
+    while (shares[own].take_first(i)) run(i, thread);
     for (std::size_t k = 1; k < count; ++k)
-      while (shares[(own + k) % count].take_last(i)) run(i);
+      while (shares[(own + k) % count].take_last(i)) run(i, thread);
   }
   if (failure) std::rethrow_exception(failure);
 #else
   (void)count;
-  for (std::size_t i = 0; i < n; ++i) body(i);
+  for (std::size_t i = 0; i < n; ++i) call_item(body, i, 0);
 #endif
 }
 

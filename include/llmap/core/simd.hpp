@@ -19,6 +19,12 @@
 #include <type_traits>
 #include <utility>
 
+// Vectors are handed to inlined functions by reference and returned by value: how a compiler version would pass them does not
+// matter, and GCC says nothing of it.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
 #define LLMAP_INLINE [[gnu::always_inline]] inline
 
 namespace llmap::simd {
@@ -33,7 +39,7 @@ template <class T, int W> using vec = typename vec_of<T, W>::aligned;
 template <class T, int W> LLMAP_INLINE vec<T, W> load(const T* p) {
   return *reinterpret_cast<const typename vec_of<T, W>::unaligned*>(p);
 }
-template <class T, int W> LLMAP_INLINE void store(T* p, vec<T, W> v) {
+template <class T, int W> LLMAP_INLINE void store(T* p, const vec<T, W>& v) {
   *reinterpret_cast<typename vec_of<T, W>::unaligned*>(p) = v;
 }
 /// x in every lane (-0 becomes +0). In the inner loop of a kernel write scalar * vector instead: GCC 12 lowers a
@@ -46,12 +52,12 @@ template <class T, int W> LLMAP_INLINE vec<T, W> load_partial(const T* p, std::s
   for (std::size_t i = 0; i < n; ++i) v[i] = p[i];
   return v;
 }
-template <class T, int W> LLMAP_INLINE void store_partial(T* p, std::size_t n, vec<T, W> v) {
+template <class T, int W> LLMAP_INLINE void store_partial(T* p, std::size_t n, const vec<T, W>& v) {
   for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
 }
 
 /// Lanes of a and b (numbered after those of a) in the order I...
-template <int... I, class V> LLMAP_INLINE V shuffle(V a, V b) {
+template <int... I, class V> LLMAP_INLINE V shuffle(const V& a, const V& b) {
 #if defined(__clang__)
   return __builtin_shufflevector(a, b, I...);
 #else
@@ -74,18 +80,18 @@ template <class T> LLMAP_INLINE void transpose(vec<T, 4> (&row)[4]) {
 /// Sum and maximum of the lanes, by halves: the order is a function of W alone.
 namespace detail {
 template <int half, class V, class Join, std::size_t... I>
-LLMAP_INLINE V fold(V v, const Join& join, std::index_sequence<I...> lanes) {
+LLMAP_INLINE V fold(const V& v, const Join& join, std::index_sequence<I...> lanes) {
   if constexpr (half == 0) return v;
   else return fold<half / 2>(join(v, shuffle<static_cast<int>((I + half) % sizeof...(I))...>(v, v)), join, lanes);
 }
 } // namespace detail
-template <class T, int W> LLMAP_INLINE T sum(vec<T, W> v) {
-  const auto join = [](auto a, auto b) __attribute__((always_inline)) { return a + b; };
+template <class T, int W> LLMAP_INLINE T sum(const vec<T, W>& v) {
+  const auto join = [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; };
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
-template <class T, int W> LLMAP_INLINE vec<T, W> maximum(vec<T, W> a, vec<T, W> b) { return a > b ? a : b; }
-template <class T, int W> LLMAP_INLINE T maximum(vec<T, W> v) {
-  const auto join = [](auto a, auto b) __attribute__((always_inline)) { return maximum<T, W>(a, b); };
+template <class T, int W> LLMAP_INLINE vec<T, W> maximum(const vec<T, W>& a, const vec<T, W>& b) { return a > b ? a : b; }
+template <class T, int W> LLMAP_INLINE T maximum(const vec<T, W>& v) {
+  const auto join = [](const auto& a, const auto& b) __attribute__((always_inline)) { return maximum<T, W>(a, b); };
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
 

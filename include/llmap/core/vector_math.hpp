@@ -43,7 +43,7 @@ namespace detail {
 template <class T, int W> struct exp_parts {
   vec<T, W> mantissa, shifted;
 };
-template <class T, int W> LLMAP_INLINE exp_parts<T, W> split_exp(vec<T, W> x) {
+template <class T, int W> LLMAP_INLINE exp_parts<T, W> split_exp(const vec<T, W>& x) {
   using constants = exp_constants<T>;
   constexpr T magic = constants::round_magic;
   constexpr int degree = static_cast<int>(std::size(constants::coefficients)) - 1;
@@ -58,7 +58,7 @@ template <class T, int W> LLMAP_INLINE exp_parts<T, W> split_exp(vec<T, W> x) {
 }
 } // namespace detail
 
-template <class T, int W> LLMAP_INLINE vec<T, W> exp(vec<T, W> x) {
+template <class T, int W> LLMAP_INLINE vec<T, W> exp(const vec<T, W>& x) {
   using constants = exp_constants<T>;
   using integer = typename constants::integer;
   const auto [p, shifted] = detail::split_exp<T, W>(x);
@@ -77,10 +77,10 @@ template <class T, int W> LLMAP_INLINE vec<T, W> exp(vec<T, W> x) {
 /// exp(x) for x <= exp_term_limit, the terms of a sum whose largest is known: half the instructions of exp. The same
 /// error bound; below the smallest normal number the result is at most twice that number instead of 0. NaN stays NaN.
 template <class T> inline constexpr T exp_term_limit = static_cast<T>(exp_constants<T>::largest - 1);
-template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(vec<T, W> x) {
+template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(const vec<T, W>& value) {
   using constants = exp_constants<T>;
   using integer = typename constants::integer;
-  x = x < constants::smallest ? constants::smallest + vec<T, W>{} : x;
+  const vec<T, W> x = value < constants::smallest ? constants::smallest + vec<T, W>{} : value;
   const auto [p, shifted] = detail::split_exp<T, W>(x);
   return reinterpret_cast<vec<T, W>>(reinterpret_cast<vec<integer, W>>(p) +
                                      (reinterpret_cast<vec<integer, W>>(shifted) << constants::fraction_bits));
@@ -88,7 +88,7 @@ template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(vec<T, W> x) {
 
 inline constexpr double log_error_ulp = 1.0;
 
-template <class T, int W> LLMAP_INLINE vec<T, W> log(vec<T, W> x) {
+template <class T, int W> LLMAP_INLINE vec<T, W> log(const vec<T, W>& x) {
   using constants = exp_constants<T>;
   using integer = typename constants::integer;
   using natural = std::make_unsigned_t<integer>;
@@ -109,19 +109,20 @@ template <class T, int W> LLMAP_INLINE vec<T, W> log(vec<T, W> x) {
   return e * constants::ln2_high + (f - (half - (s * (half + z * p) + e * constants::ln2_low)));
 }
 
-template <class T, int W> LLMAP_INLINE vec<T, W> sigmoid(vec<T, W> x) { return T(1) / (T(1) + exp<T, W>(-x)); }
+template <class T, int W> LLMAP_INLINE vec<T, W> sigmoid(const vec<T, W>& x) { return T(1) / (T(1) + exp<T, W>(-x)); }
 
 /// 1 - 2 / (exp(2 |x|) + 1) with the sign of x.
-template <class T, int W> LLMAP_INLINE vec<T, W> tanh(vec<T, W> x) {
+template <class T, int W> LLMAP_INLINE vec<T, W> tanh(const vec<T, W>& x) {
   const vec<T, W> a = x < T(0) ? -x : x;
   const vec<T, W> y = T(1) - T(2) / (exp<T, W>(a + a) + T(1));
   return x < T(0) ? -y : y;
 }
 
 /// Lane by lane through std::erf: exact to its last bit; the one activation that needs it (erf-gelu) is rare.
-template <class T, int W> LLMAP_INLINE vec<T, W> erf(vec<T, W> x) {
-  for (int i = 0; i < W; ++i) x[i] = std::erf(x[i]);
-  return x;
+template <class T, int W> LLMAP_INLINE vec<T, W> erf(const vec<T, W>& x) {
+  vec<T, W> y;
+  for (int i = 0; i < W; ++i) y[i] = std::erf(x[i]);
+  return y;
 }
 
 } // namespace llmap::simd

@@ -66,16 +66,20 @@ public:
   std::span<T> span() const { return {data_.get(), size_}; }
 };
 
-/// A buffer that is read as a matrix of the shape asked for last. (rows, cols)
+/// A buffer that is read as a matrix of the shape asked for last. (rows, cols). Asked for the same shape again, it keeps
+/// its numbers.
 template <class T> class matrix_buffer {
   aligned_buffer<T> storage_;
+  std::size_t rows_ = 0, cols_ = 0;
 
 public:
   matrix_view<T> reshape(std::size_t rows, std::size_t cols) {
     if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols) fail("out of memory: ", rows, " x ", cols, " elements");
     storage_.resize(rows * cols);
-    return {storage_.data(), rows, cols};
+    rows_ = rows, cols_ = cols;
+    return view();
   }
+  matrix_view<T> view() const { return {storage_.data(), rows_, cols_}; }
 };
 
 } // namespace llmap

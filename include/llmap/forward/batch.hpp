@@ -32,6 +32,8 @@ struct slab {
   std::size_t first = 0, count = 0;
 };
 
+inline constexpr std::size_t slab_unit = 48; // whole tiles of every kernel, whatever their height
+
 /// Cuts `rows` rows into even slabs of at most `most`, multiples of `unit` but for the last, and calls body(slab).
 template <class Body> void for_slabs(std::size_t rows, std::size_t most, std::size_t unit, const Body& body) {
   const std::size_t slabs = (rows + most - 1) / most, even = slabs ? (rows + slabs - 1) / slabs : 0;

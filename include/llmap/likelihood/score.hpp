@@ -2,7 +2,6 @@
 // The first id is context only: BOS where the policy puts one there, else the text's own first token.
 #pragma once
 #include "llmap/forward/transformer.hpp"
-#include "llmap/likelihood/linear_cross_entropy.hpp"
 #include "llmap/likelihood/text_score.hpp"
 #include <cmath>
 #include <string>
@@ -18,16 +17,16 @@ inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, con
 }
 
 /// Buffers that scoring keeps from batch to batch.
-template <class T> struct score_workspace {
-  forward_workspace<T> forward;
-  head_workspace<T> head;
+template <class Exec, class T> struct score_workspace {
+  forward_workspace<Exec, T> forward;
+  typename Exec::template head_room<T> head;
 };
 
 /// log p(ids[t + 1] | ids[0..t]) for every text of the batch: T - 1 numbers each, nats, texts one after another.
 /// Ids must be in the vocabulary and texts within the model's positions (llmap::error otherwise).
-template <class T>
-std::vector<double> token_log_probabilities(const cpu_executor& exec, const decoder<T>& model, const ragged_batch& batch,
-                                            score_workspace<T>& work) {
+template <class Exec, class T>
+std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
+                                            score_workspace<Exec, T>& work) {
   std::vector<std::int32_t> targets;
   for (std::size_t t = 0; t < batch.texts(); ++t) {
     const std::string where = "sequence " + std::to_string(t);
@@ -39,40 +38,39 @@ std::vector<double> token_log_probabilities(const cpu_executor& exec, const deco
   }
   std::vector<double> result(targets.size());
   if (targets.empty()) return result;
-  const matrix_view<const T> hidden = forward<T>(exec, model, batch, work.forward);
+  const matrix_view<const T> hidden = forward(exec, model, batch, work.forward);
   // Rows that predict something: all but each text's last.
   std::vector<std::size_t> row_of;
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
   work.head.rows.math = model.head.math;
-  work.forward.for_slabs(model.plan, targets.size(), [&](slab rows) {
-    work.head.rows.fill(exec, rows.count, hidden.cols, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
-      for (std::size_t r = 0; r < count; ++r) std::copy_n(hidden.row(row_of[rows.first + first + r]), hidden.cols, out.row(r));
-    });
-    linear_cross_entropy<T>(exec, work.head.rows, model.head, std::span<const std::int32_t>(targets).subspan(rows.first, rows.count),
-                            {model.plan.head.scale, model.plan.head.softcap}, std::span(result).subspan(rows.first, rows.count), work.head);
+  work.forward.for_slabs(exec, model.plan, targets.size(), [&](slab rows) {
+    gather_rows(exec, hidden, std::span<const std::size_t>(row_of).subspan(rows.first, rows.count), work.head.rows, work.forward.scratch);
+    linear_cross_entropy(exec, work.head.rows, model.head, std::span<const std::int32_t>(targets).subspan(rows.first, rows.count),
+                         head_options{model.plan.head.scale, model.plan.head.softcap}, std::span(result).subspan(rows.first, rows.count), work.head,
+                         work.forward.scratch);
   });
   return result;
 }
 
 struct score_options {
-  /// Tokens a batch is filled up to; changes speed and memory, never a bit of a result. 0: llmap::batch_rows of the plan.
+  /// Tokens a batch is filled up to; changes speed and memory, never a bit of a result. 0: llmap::batch_rows.
   std::size_t batch_rows = 0;
 };
 
 /// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first, batch, nats)`
 /// gets those of texts first, first + 1, ... as token_log_probabilities gives them, and may throw to stop. Texts must fit the
 /// model's positions.
-template <class T, class Done>
-void for_batches(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
+template <class Exec, class T, class Done>
+void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
-  score_workspace<T> work;
-  const std::size_t most = options.batch_rows ? options.batch_rows : batch_rows<T>(model.plan);
+  score_workspace<Exec, T> work;
+  const std::size_t most = options.batch_rows ? options.batch_rows : batch_rows<T>(exec, model.plan);
   for (std::size_t first = 0; first < texts.size();) {
     ragged_batch batch;
     std::size_t last = first;
     while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= most)) batch.add(texts[last++]);
-    const std::vector<double> nats = token_log_probabilities<T>(exec, model, batch, work);
+    const std::vector<double> nats = token_log_probabilities(exec, model, batch, work);
     done(first, batch, std::span(nats));
     first = last;
   }
@@ -82,10 +80,10 @@ void for_batches(const cpu_executor& exec, const decoder<T>& model, std::span<co
 inline std::size_t tokens_scored(std::size_t length) { return length > 0 ? length - 1 : 0; }
 
 /// Scores texts given as ids: `done(first, scores)` gets the scores of texts first, first + 1, ..., see for_batches.
-template <class T, class Done>
-void score_texts(const cpu_executor& exec, const decoder<T>& model, std::span<const std::vector<std::int32_t>> texts,
+template <class Exec, class T, class Done>
+void score_texts(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
-  for_batches<T>(exec, model, texts, options, [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
+  for_batches(exec, model, texts, options, [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
     std::vector<text_score> scores;
     for (std::size_t t = 0; t < batch.texts(); ++t) {
       const std::size_t count = tokens_scored(batch.length(t));

@@ -58,35 +58,36 @@ inline void rope(double* head, const vector& frequencies, double position) {
 }
 
 struct attention_options {
-  std::size_t heads = 1, kv_heads = 1, head_dim = 1;
+  std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1;
   double scale = 1, softcap = 0;
   std::size_t window = 0;
-  vector alibi; // a slope a head, or empty
+  vector alibi, sinks; // a slope a head, a further score a head, or empty
 };
 
-/// Causal attention of one text: qkv (T, H D + 2 Hkv D) -> (T, H D).
+/// Causal attention of one text: qkv (T, H D + Hkv D + Hkv Dv) -> (T, H Dv).
 inline vector attention(const vector& qkv, const attention_options& o, std::size_t T) {
-  const std::size_t D = o.head_dim, stride = (o.heads + 2 * o.kv_heads) * D;
-  vector out(T * o.heads * D, 0.0);
+  const std::size_t D = o.key_dim, V = o.value_dim, stride = (o.heads + o.kv_heads) * D + o.kv_heads * V;
+  vector out(T * o.heads * V, 0.0);
   for (std::size_t h = 0; h < o.heads; ++h) {
     const std::size_t g = h / (o.heads / o.kv_heads);
     for (std::size_t i = 0; i < T; ++i) {
       const std::size_t first = o.window && i + 1 > o.window ? i + 1 - o.window : 0;
       vector score;
-      double most = -std::numeric_limits<double>::infinity(), sum = 0;
+      double most = o.sinks.empty() ? -std::numeric_limits<double>::infinity() : o.sinks[h];
       for (std::size_t j = first; j <= i; ++j) {
         double s = 0;
         for (std::size_t d = 0; d < D; ++d) s += qkv[i * stride + h * D + d] * qkv[j * stride + (o.heads + g) * D + d];
         s *= o.scale;
         if (o.softcap != 0) s = o.softcap * std::tanh(s / o.softcap);
-        if (!o.alibi.empty()) s += o.alibi[h] * static_cast<double>(j);
+        if (!o.alibi.empty()) s += o.alibi[h] * static_cast<double>(j) - o.alibi[h] * static_cast<double>(i);
         score.push_back(s);
         most = std::max(most, s);
       }
+      double sum = o.sinks.empty() ? 0 : std::exp(o.sinks[h] - most);
       for (double& s : score) sum += s = std::exp(s - most);
       for (std::size_t j = first; j <= i; ++j)
-        for (std::size_t d = 0; d < D; ++d)
-          out[(i * o.heads + h) * D + d] += score[j - first] / sum * qkv[j * stride + (o.heads + o.kv_heads + g) * D + d];
+        for (std::size_t d = 0; d < V; ++d)
+          out[(i * o.heads + h) * V + d] += score[j - first] / sum * qkv[j * stride + (o.heads + o.kv_heads) * D + g * V + d];
     }
   }
   return out;

@@ -2,7 +2,6 @@
 #pragma once
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,13 @@ namespace llmap {
 struct tensor_spec {
   std::string name;
   std::vector<std::int64_t> shape;
+
+  std::int64_t elements() const {
+    std::int64_t n = 1;
+    for (const std::int64_t d : shape) n *= d;
+    return n;
+  }
+  bool operator==(const tensor_spec&) const = default;
 };
 
 /// Names in checkpoints may lack the base prefix ("transformer."): they do iff no name starts with it.
@@ -20,11 +26,19 @@ template <tensor_source Source> bool has_prefix(const Source& source, std::strin
 }
 
 /// Maps the names of a plan to those of a source: without the prefix where the source lacks it.
-template <tensor_source Source> std::function<std::string(const std::string&)> source_naming(const Source& source, const std::string& prefix) {
-  return [prefix, prefixed = has_prefix(source, prefix)](const std::string& name) {
-    return !prefixed && name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-  };
-}
+class tensor_naming {
+  std::string prefix_;
+  bool prefixed_ = true;
+
+public:
+  tensor_naming() = default;
+  template <tensor_source Source>
+  tensor_naming(const Source& source, std::string prefix) : prefix_(std::move(prefix)), prefixed_(has_prefix(source, prefix_)) {}
+
+  std::string operator()(const std::string& name) const {
+    return !prefixed_ && name.starts_with(prefix_) ? name.substr(prefix_.size()) : name;
+  }
+};
 
 /// One line a problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
 template <tensor_source Source>

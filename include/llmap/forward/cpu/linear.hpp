@@ -1,0 +1,95 @@
+// linear: Y (M, N) = X (M, K) W^T + b, or Y += X W^T + b; W packed (N, K).
+// Same bits for any M, any order of rows and any thread count: each element is a sum, in the order of K,
+// of chains of at most 128 multiply-adds.
+// Error: |y - exact| <= (128 + K / 128) eps sum_k |x_k w_k|, eps of T; one sequential sum would have K eps.
+#pragma once
+#include "llmap/forward/cpu/packed_product.hpp"
+
+namespace llmap {
+
+namespace detail {
+
+template <class T> struct store_tile {
+  const packed_matrix<T>* w;
+  matrix_view<T> y; // (m, N)
+  store_mode mode;
+
+  template <class Isa, int R>
+  LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, const matrix_tile<Isa, T, R>& tile) const {
+    constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    const std::size_t column = panel * NR;
+    const T* bias = w->bias.data() + column;
+    if (column + NR <= y.cols) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < V; ++j) {
+          T* out = y.row(row + static_cast<std::size_t>(i)) + column + j * W;
+          auto v = tile.c[i][j] + simd::load<T, W>(bias + j * W);
+          if (mode == store_mode::add) v += simd::load<T, W>(out);
+          simd::store<T, W>(out, v);
+        }
+    } else {
+      T part[R * NR];
+      tile.store(part, NR);
+      for (std::size_t i = 0; i < R; ++i)
+        for (std::size_t j = 0; j < y.cols - column; ++j) {
+          T& out = y(row + i, column + j);
+          const T v = part[i * NR + j] + bias[j];
+          out = mode == store_mode::add ? v + out : v;
+        }
+    }
+  }
+};
+
+} // namespace detail
+
+template <class T>
+void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::type_identity_t<matrix_view<T>> y, store_mode mode,
+            cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
+  LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.math == w.math, "linear: w is packed for this machine, x for w");
+  const std::size_t threads = static_cast<std::size_t>(std::max(exec.threads, 1)), blocks = x.blocks();
+  // Several tasks a thread, so that the last ones end together.
+  const std::size_t group = std::clamp<std::size_t>(blocks * w.panels() / (32 * threads), 1, detail::panels_waiting);
+  const std::size_t groups = (w.panels() + group - 1) / group;
+  scratch.threads.prepare(exec.threads);
+  w.visit_panels([&]<class Stored>() {
+    const auto multiply = [&](std::size_t number, std::size_t panels, std::size_t thread) {
+      const std::size_t row = number * x.block, panel = panels * group, m = std::min(x.block, x.rows - row);
+      T* const room = scratch.threads.of(thread, detail::product_scratch<T>(m, x.depth()));
+      detail::multiply_panels<T, Stored>(x.data(number), m, w, panel, std::min(group, w.panels() - panel), room,
+                                         detail::store_tile<T>{&w, y.row_range(row, m), mode});
+    };
+    // A thread stays with its rows where there are enough for all; else the threads go through the weights together.
+    const std::size_t tasks = blocks * groups;
+    if (blocks % threads == 0)
+      parallel_for(exec.threads, tasks, [&](std::size_t task, std::size_t thread) { multiply(task / groups, task % groups, thread); });
+    else parallel_in_order(exec.threads, tasks, [&](std::size_t task, std::size_t thread) { multiply(task % blocks, task / blocks, thread); });
+  });
+}
+
+template <class T>
+void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
+            std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(x.rows == y.rows, "linear: rows of x and y");
+  scratch.packed.math = w.math;
+  // A block of rows a thread, packed and multiplied while it is in the thread's cache.
+  const std::size_t step = detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));
+  for (std::size_t row = 0; row < x.rows; row += step) {
+    const std::size_t m = std::min(step, x.rows - row);
+    scratch.packed.fill(exec, x.row_range(row, m), scratch.threads);
+    linear(exec, scratch.packed, w, y.row_range(row, m), mode, scratch);
+  }
+}
+
+/// With scratch of its own, for a single call.
+template <class T>
+void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
+            std::type_identity_t<matrix_view<T>> y, store_mode mode = store_mode::overwrite) {
+  cpu_scratch<T> scratch;
+  linear(exec, x, w, y, mode, scratch);
+}
+
+} // namespace llmap

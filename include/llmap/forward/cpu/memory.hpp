@@ -1,0 +1,28 @@
+// What only the CPU knows of memory: the arena of the weights, what loading takes beside them, and how many rows it likes.
+#pragma once
+#include "llmap/forward/cpu/packed_matrix.hpp"
+#include "llmap/forward/memory_plan.hpp"
+
+namespace llmap {
+
+/// Activations within 16 MiB, at least 576 rows (with fewer, the matrix products wait for weights) and at most 4080.
+inline row_limits row_limits_of(const cpu_executor&) { return {std::size_t{16} << 20, 12 * slab_unit, 85 * slab_unit, 4096}; }
+
+template <class T, tensor_source Source> arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source& source) {
+  return arena(weight_bytes<T>(exec, plan, source));
+}
+
+/// For bf16 products a matrix of more than two bytes an element is packed before it is rounded: the largest is there twice.
+template <class T, tensor_source Source>
+std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source, arithmetic math) {
+  if (math == arithmetic::working) return 0;
+  const tensor_naming names(source, plan.prefix);
+  std::uint64_t twice = 0;
+  visit_tensors(plan, [&](const auto& p, tensor_use) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(p)>, linear_plan>)
+      if (bits_of(packed_dtype<T>(source, p, names)) > 16) twice = std::max(twice, packed_bytes<T>(exec, source, p, names));
+  });
+  return twice;
+}
+
+} // namespace llmap

@@ -1,0 +1,77 @@
+// norm: RMS or layer normalization of each row, or of each group of `width` channels of it; y (M, C) from x (M, C). Formulas:
+// norm_plan.
+// Statistics are accumulated in double; layer norm takes the variance around the mean (two passes).
+#pragma once
+#include "llmap/core/simd.hpp"
+#include "llmap/forward/cpu/packed_rows.hpp"
+#include "llmap/forward/decoder.hpp"
+#include <cmath>
+
+namespace llmap {
+
+namespace detail {
+
+template <class T> struct norm_task {
+  matrix_view<const T> x;
+  const norm_weights<cpu_executor, T>* w;
+  matrix_view<T> y;
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, double>; // four partial sums of a vector each, in double
+    const std::size_t C = w->width, groups = x.cols / C;
+    // One weight a channel of a group, or one a channel of the row.
+    const std::size_t step = w->weight.size() == x.cols || w->bias.size() == x.cols ? C : 0;
+    for (std::size_t task = 0; task < x.rows * groups; ++task) {
+      const std::size_t r = task / groups, group = task % groups;
+      const T* in = x.row(r) + group * C;
+      T* out = y.row(r) + group * C;
+      const auto mean_of = [&](auto&& term) __attribute__((always_inline)) {
+        simd::vec<double, W> s0{}, s1{};
+        std::size_t i = 0;
+        for (; i + 2 * W <= C; i += 2 * W) {
+          s0 += term(simd::widen<double, W>(in + i));
+          s1 += term(simd::widen<double, W>(in + i + W));
+        }
+        double total = simd::sum<double, W>(s0 + s1);
+        for (; i < C; ++i) total += term(simd::broadcast<double, W>(static_cast<double>(in[i])))[0];
+        return total / static_cast<double>(C);
+      };
+      using V = simd::vec<double, W>;
+      double mean = 0;
+      if (w->kind == norm_kind::layer) mean = mean_of([](const V& v) __attribute__((always_inline)) { return v; });
+      const double square = mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
+      const T factor = static_cast<T>(1 / std::sqrt(square + w->epsilon)), shift = static_cast<T>(mean);
+      const T *weight = w->weight.data() + group * step, *bias = w->bias.data() + group * step;
+      if (w->weight.size() == 0)
+        for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor;
+      else
+        for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor * weight[i];
+      if (w->bias.size() != 0)
+        for (std::size_t i = 0; i < C; ++i) out[i] += bias[i];
+    }
+  }
+};
+
+} // namespace detail
+
+template <class T>
+void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const norm_weights<cpu_executor, T>& w,
+          std::type_identity_t<matrix_view<T>> y) {
+  LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "norm: shapes of x and y");
+  LLMAP_EXPECTS(w.width != 0 && x.cols % w.width == 0, "norm: whole groups of channels");
+  for_row_blocks(exec, x.rows, 64, [&](std::size_t first, std::size_t count) {
+    simd::run(detail::norm_task<T>{x.row_range(first, count), &w, y.row_range(first, count)});
+  });
+}
+
+/// The same, packed for linear.
+template <class T>
+void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const norm_weights<cpu_executor, T>& w, packed_rows<T>& y,
+          cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(w.width != 0 && x.cols % w.width == 0, "norm: whole groups of channels");
+  y.fill(exec, x.rows, x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+    simd::run(detail::norm_task<T>{x.row_range(first, count), &w, out});
+  });
+}
+
+} // namespace llmap

@@ -1,0 +1,171 @@
+// Activations (M, K) packed for matrix_tile: blocks of rows, a task each or a few, and in a block the strips of for_strips one
+// after another, each [K][R], so that a tile reads one stream from the first address to the last, whatever the row stride of
+// x. The strip that begins at row r begins at element r * K. What makes activations row by row (norm, activate) can pack them
+// as it makes them.
+#pragma once
+#include "llmap/core/view.hpp"
+#include "llmap/forward/cpu/bf16_products.hpp"
+#include "llmap/forward/cpu/executor.hpp"
+#include "llmap/forward/cpu/matrix_tile.hpp"
+#include "llmap/forward/executor.hpp"
+#include <algorithm>
+#include <unistd.h>
+#include <vector>
+
+namespace llmap {
+
+namespace detail {
+
+inline constexpr std::size_t max_depth = 1024; // a block of a panel and of the rows fit the second-level cache
+
+/// Bytes of activations that a task works on: they share the second-level cache with a panel of weights.
+inline std::size_t row_block_bytes() {
+  static const std::size_t bytes = [] {
+    long cache = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    cache = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return std::clamp<std::size_t>(cache > 0 ? static_cast<std::size_t>(cache) : 0, std::size_t{512} << 10, std::size_t{2} << 20) * 5 / 8;
+  }();
+  return bytes;
+}
+
+/// K cut into blocks of this many columns; even, so that pairs of them stay together.
+constexpr std::size_t depth_block(std::size_t K) {
+  const std::size_t blocks = (K + max_depth - 1) / max_depth;
+  return blocks ? ((K + blocks - 1) / blocks + 1) / 2 * 2 : 0;
+}
+
+/// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves enough rows
+/// for a panel of weights.
+template <class T> std::size_t rows_per_block(std::size_t M, std::size_t K, int threads) {
+  constexpr std::size_t enough = 64, unit = 4;
+  const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
+  const std::size_t most = std::max(4 * R, row_block_bytes() / (std::max<std::size_t>(depth_block(K), 1) * sizeof(T)));
+  std::size_t blocks = (M + most - 1) / most;
+  const std::size_t even = (blocks + thread_count - 1) / thread_count * thread_count;
+  if (even * enough <= M) blocks = even;
+  return blocks ? ((M + blocks - 1) / blocks + unit - 1) / unit * unit : unit;
+}
+
+/// out (K, R) from R rows of K elements that begin at row(0), row(1), ...
+template <class Isa, class T, int R, class Row> LLMAP_INLINE void pack_strip(std::size_t K, const Row& row, T* out) {
+  std::size_t k = 0;
+  if constexpr (R >= 4) {
+    for (; k + 4 <= K; k += 4)
+      for (int i = 0; i < R; i += 4) { // the last group of rows may overlap the one before it
+        const int g = i + 4 <= R ? i : R - 4;
+        simd::vec<T, 4> block[4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) block[j] = simd::load<T, 4>(row(static_cast<std::size_t>(g + j)) + k);
+        simd::transpose<T>(block);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) simd::store<T, 4>(out + (k + static_cast<std::size_t>(j)) * R + g, block[j]);
+      }
+  }
+  for (; k < K; ++k)
+    for (std::size_t i = 0; i < R; ++i) out[k * R + i] = row(i)[k];
+}
+
+template <class T> struct pack_rows_task {
+  matrix_view<const T> x;
+  T* out;
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    for_strips<Isa>(x.rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+      pack_strip<Isa, T, R>(x.cols, [&](std::size_t i) __attribute__((always_inline)) { return x.row(r + i); }, out + r * x.cols);
+    });
+  }
+};
+
+} // namespace detail
+
+/// A buffer a thread, kept for its next task.
+template <class T> class thread_buffers {
+  std::vector<aligned_buffer<T>> buffers_;
+
+public:
+  /// Before a loop on so many threads.
+  void prepare(int threads) { buffers_.resize(std::max(buffers_.size(), static_cast<std::size_t>(std::max(threads, 1)))); }
+  /// Room for `size` elements; valid until the thread asks again.
+  T* of(std::size_t thread, std::size_t size) {
+    buffers_[thread].resize(size);
+    return buffers_[thread].data();
+  }
+};
+
+/// Packed activations, in T or as bf16 pairs, and room for them that is kept from use to use.
+template <class T> class packed_rows {
+  aligned_buffer<T> storage_;
+
+public:
+  std::size_t rows = 0, cols = 0;        // (M, K)
+  std::size_t block = 1;                 // rows of a block
+  arithmetic math = arithmetic::working; // bf16: [(K + 1) / 2][R] of bf16_pair; read when the rows are filled
+
+  std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
+  std::size_t blocks() const { return (rows + block - 1) / block; }
+  /// Packed rows of a block and those after it: T, or pairs.
+  const T* data(std::size_t number) const { return storage_.data() + number * block * depth(); }
+
+  /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which is
+  /// packed while it is still in the cache. Rows are shared among threads.
+  template <class Produce>
+  void fill(const cpu_executor& exec, std::size_t M, std::size_t K, thread_buffers<T>& room, const Produce& produce) {
+    reshape(exec, M, K);
+    for_each_strip(exec, room, [&](std::size_t first, std::size_t count, std::size_t thread) {
+      const matrix_view<T> made(room.of(thread, count * (K + 2 * depth())), count, K);
+      produce(first, count, made);
+      pack(made, first, made.row(count));
+    });
+  }
+  void fill(const cpu_executor& exec, matrix_view<const T> x, thread_buffers<T>& room) {
+    reshape(exec, x.rows, x.cols);
+    for_each_strip(exec, room, [&](std::size_t first, std::size_t count, std::size_t thread) {
+      pack(x.row_range(first, count), first, math == arithmetic::bf16 ? room.of(thread, 2 * count * depth()) : nullptr);
+    });
+  }
+
+private:
+  void reshape(const cpu_executor& exec, std::size_t M, std::size_t K) {
+    rows = M, cols = K;
+    block = detail::rows_per_block<T>(M, depth(), exec.threads);
+    storage_.resize(M * depth());
+  }
+  template <class Body> void for_each_strip(const cpu_executor& exec, thread_buffers<T>& room, const Body& body) {
+    room.prepare(exec.threads);
+    const std::size_t R = simd::tile_rows(), strips = (block + R - 1) / R;
+    parallel_for(exec.threads, blocks() * strips, [&](std::size_t task, std::size_t thread) {
+      const std::size_t begin = task / strips * block, end = std::min(rows, begin + block), first = begin + task % strips * R;
+      if (first < end) body(first, std::min(R, end - first), thread);
+    });
+  }
+  /// `scratch` holds the rows as pairs, and one padded row, on the way.
+  void pack(matrix_view<const T> x, std::size_t first, T* scratch) {
+    T* const out = storage_.data() + first * depth();
+    if constexpr (std::is_same_v<T, float>) {
+      if (math == arithmetic::bf16) { // a pair is moved as the float of its bits
+        const matrix_view<T> pairs(scratch, x.rows, depth());
+        T* const padded = scratch + x.rows * depth();
+        for (std::size_t r = 0; r < x.rows; ++r) {
+          const T* row = x.row(r);
+          if (cols % 2) {
+            std::copy_n(row, cols, padded);
+            padded[cols] = 0;
+            row = padded;
+          }
+          simd::run(detail::round_to_pairs_task{row, reinterpret_cast<bf16_pair*>(pairs.row(r)), 2 * depth()});
+        }
+        return simd::run(detail::pack_rows_task<T>{pairs, out});
+      }
+    }
+    simd::run(detail::pack_rows_task<T>{x, out});
+  }
+};
+
+/// Room that ops need while they run.
+template <class T> struct cpu_scratch {
+  thread_buffers<T> threads;
+  packed_rows<T> packed; // rows that linear packs itself
+};
+
+} // namespace llmap

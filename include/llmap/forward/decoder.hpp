@@ -1,0 +1,110 @@
+// The weights of a decoder_plan on an executor at working type T. The members are named as those of the plan, so that
+// visit_tensors walks through both at once.
+#pragma once
+#include "llmap/architectures/decoder_plan.hpp"
+#include "llmap/forward/executor.hpp"
+#include <vector>
+
+namespace llmap {
+
+/// A norm's weights; the plan's weight_offset is already added. Absent vectors leave out the factor or the term.
+template <class Exec, class T> struct norm_weights {
+  norm_kind kind = norm_kind::rms;
+  double epsilon = 0;
+  std::size_t width = 0; // channels of a mean
+  typename Exec::template vector<T> weight, bias;
+};
+
+template <class Exec, class T, class Plan> struct mixer_weights;
+
+template <class Exec, class T> struct mixer_weights<Exec, T, attention_plan> {
+  typename Exec::template matrix<T> qkv, out;
+  std::optional<norm_weights<Exec, T>> q_norm, k_norm;
+  typename Exec::template vector<T> sinks, alibi; // (H) each, or absent
+  std::optional<std::size_t> rope;                // which of decoder::ropes
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, latent_attention_plan> {
+  typename Exec::template matrix<T> q_down, q_up, kv_down, k_up, v_up, out;
+  std::optional<norm_weights<Exec, T>> q_norm;
+  norm_weights<Exec, T> kv_norm;
+  std::optional<std::size_t> rope;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> {
+  typename Exec::template matrix<T> in, out;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, mixture_plan> {
+  typename Exec::template matrix<T> logits, shared_gate;
+  typename Exec::template vector<T> correction;
+  std::vector<mixer_weights<Exec, T, mlp_plan>> experts;
+  std::optional<mixer_weights<Exec, T, mlp_plan>> shared;
+};
+template <class Exec, class T> struct convolution_weights {
+  typename Exec::template vector<T> weight, bias; // (channels, taps), (channels) or absent
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, mamba_plan> {
+  typename Exec::template matrix<T> in, select, step, out;
+  convolution_weights<Exec, T> convolution;
+  typename Exec::template vector<T> a_log, d;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, mamba2_plan> {
+  typename Exec::template matrix<T> in, out;
+  convolution_weights<Exec, T> convolution;
+  typename Exec::template vector<T> dt_bias, a_log, d;
+  std::optional<norm_weights<Exec, T>> norm;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, rwkv_time_plan> {
+  typename Exec::template matrix<T> key, value, receptance, out;
+  typename Exec::template vector<T> mix_key, mix_value, mix_receptance, decay, first;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, rwkv_channel_plan> {
+  typename Exec::template matrix<T> key, receptance, value;
+  typename Exec::template vector<T> mix_key, mix_receptance;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, rg_lru_plan> {
+  typename Exec::template matrix<T> gate, in, out;
+  convolution_weights<Exec, T> convolution;
+  std::vector<typename Exec::template matrix<T>> input_gate, recurrent_gate;
+  typename Exec::template vector<T> decay;
+};
+
+namespace detail {
+/// A variant of the weights of every mixer that a plan's variant names.
+template <class Exec, class T, class Variant> struct mixer_variant;
+template <class Exec, class T, class... Plans> struct mixer_variant<Exec, T, std::variant<Plans...>> {
+  using type = std::variant<mixer_weights<Exec, T, Plans>...>;
+};
+} // namespace detail
+
+template <class Exec, class T> struct branch_weights {
+  std::optional<norm_weights<Exec, T>> before, after;
+  typename detail::mixer_variant<Exec, T, mixer_plan>::type mixer;
+
+  /// The weights of this kind of mixer; another kind is replaced.
+  template <class Plan> auto& mixer_of() {
+    using weights = mixer_weights<Exec, T, Plan>;
+    return std::holds_alternative<weights>(mixer) ? std::get<weights>(mixer) : mixer.template emplace<weights>();
+  }
+};
+template <class Exec, class T> struct layer_weights {
+  std::vector<branch_weights<Exec, T>> branches;
+};
+
+template <class Exec, class T> struct decoder {
+  using matrix = typename Exec::template matrix<T>;
+
+  decoder_plan plan;
+  arithmetic math = arithmetic::working; // of all linears and the head
+  matrix embedding;                      // (V, E); absent where the head is tied to it
+  typename Exec::template vector<T> positions; // (P, C)
+  matrix embedding_projection;
+  std::optional<norm_weights<Exec, T>> embedding_norm;
+  std::vector<layer_weights<Exec, T>> layers;
+  std::optional<norm_weights<Exec, T>> head_norm;
+  matrix head_projection;
+  matrix head;                           // (V, E)
+  std::vector<rope_plan> ropes;          // the distinct ones: each gets one table of angles a batch
+
+  const matrix& embedding_table() const { return plan.tied() ? head : embedding; }
+};
+
+} // namespace llmap

@@ -1,0 +1,45 @@
+// An executor is a place to compute: the CPU's threads, a GPU's stream, a counter of operations. It names its storage; the
+// ops of forward/ops.hpp are free functions whose first argument is the executor, found by argument-dependent lookup.
+// The forward pass knows nothing else of it.
+#pragma once
+#include "llmap/core/view.hpp"
+#include <concepts>
+#include <cstddef>
+
+namespace llmap {
+
+/// How products are computed: with factors of the working type, or with factors rounded to bf16 and sums of the working type.
+enum class arithmetic { working, bf16 };
+
+/// Whether linear replaces y or adds to it.
+enum class store_mode { overwrite, add };
+
+/// Storage for numbers of the working type T (float or double):
+///   matrix<T>       a weight matrix (N, K) with its bias, as `pack` makes it; members rows, cols, math
+///   vector<T>       weights that are used one by one
+///   rows<T>         activations (M, K) in the form that linear reads; members rows, cols, math
+///   buffer<T>       room that is kept from use to use: reshape(rows, cols) gives a matrix_view<T>
+///   keys_values<T>  what attention keeps of the slabs before
+///   routing<T>      which rows go to which expert
+///   head_room<T>    what the head needs beside its result; a member `rows` of type rows<T>
+///   scratch<T>      room that ops need while they run; counted, never hidden
+///   weights_room    memory that the weights of one model are packed into
+template <class E>
+concept executor = requires(typename E::template buffer<float> buffer, typename E::template rows<float> rows,
+                            typename E::template matrix<float> matrix, typename E::template vector<float> vector, std::size_t n) {
+  { buffer.reshape(n, n) } -> std::same_as<matrix_view<float>>;
+  { rows.rows } -> std::convertible_to<std::size_t>;
+  { rows.cols } -> std::convertible_to<std::size_t>;
+  { rows.math } -> std::convertible_to<arithmetic>;
+  { matrix.rows } -> std::convertible_to<std::size_t>;
+  { matrix.cols } -> std::convertible_to<std::size_t>;
+  { matrix.math } -> std::convertible_to<arithmetic>;
+  { vector.size() } -> std::convertible_to<std::size_t>;
+  typename E::template keys_values<float>;
+  typename E::template routing<float>;
+  typename E::template head_room<float>;
+  typename E::template scratch<float>;
+  typename E::weights_room;
+};
+
+} // namespace llmap

@@ -1,0 +1,101 @@
+// Loads the weights that a plan names onto an executor.
+#pragma once
+#include "llmap/architectures/check_plan.hpp"
+#include "llmap/architectures/visit_tensors.hpp"
+#include "llmap/core/memory.hpp"
+#include "llmap/forward/decoder.hpp"
+#include "llmap/forward/memory_plan.hpp"
+#include "llmap/weights/tensor_table.hpp"
+#include "llmap/weights/widen.hpp"
+#include <algorithm>
+
+namespace llmap {
+
+struct load_options {
+  /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error where the executor has no such products.
+  arithmetic math = arithmetic::working;
+  /// A model that needs more bytes than these, with the activations of a small batch, is refused before anything is allocated.
+  std::uint64_t available = available_memory();
+};
+
+namespace detail {
+
+/// The visitor that fills the weights beside a plan.
+template <class Exec, class T, class Source> struct weight_loader {
+  const Exec& exec;
+  const Source& source;
+  const tensor_naming& names;
+  arithmetic math;
+  typename Exec::weights_room& room;
+
+  void operator()(const linear_plan& plan, tensor_use, typename Exec::template matrix<T>& to) const {
+    to = pack<T>(exec, source, plan, names, math, room);
+  }
+  void operator()(const vector_plan& plan, tensor_use, typename Exec::template vector<T>& to) const { to = upload(exec, read<T>(plan)); }
+  void operator()(const norm_plan& plan, tensor_use, norm_weights<Exec, T>& to) const {
+    to.kind = plan.kind;
+    to.epsilon = plan.epsilon;
+    to.width = static_cast<std::size_t>(plan.width);
+    std::vector<T> weight = read<T>(plan.weight);
+    for (T& x : weight) x += static_cast<T>(plan.weight_offset);
+    to.weight = upload(exec, weight);
+    to.bias = upload(exec, read<T>(plan.bias));
+  }
+
+private:
+  template <class U> std::vector<U> read(const vector_plan& plan) const {
+    std::vector<U> all;
+    for (const tensor_spec& t : plan.tensors) append_widened(source.read(names(t.name)), names(t.name), all);
+    return all;
+  }
+};
+
+/// The index of a plan in a list of distinct ones.
+inline std::size_t index_of(std::vector<rope_plan>& all, const rope_plan& plan) {
+  const auto it = std::find(all.begin(), all.end(), plan);
+  if (it != all.end()) return static_cast<std::size_t>(it - all.begin());
+  all.push_back(plan);
+  return all.size() - 1;
+}
+
+} // namespace detail
+
+/// Loads the weights that the plan names. All missing, misshapen and wrongly typed tensors are listed in one error;
+/// `where` (a file or folder) starts every message.
+template <class T, executor Exec, tensor_source Source>
+decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source& source, const std::string& where,
+                              const load_options& options = {}) {
+  check_plan(plan, where);
+  check_arithmetic<T>(exec, options.math, where);
+  const tensor_naming names(source, plan.prefix);
+  std::vector<tensor_spec> table = tensor_table(plan);
+  for (tensor_spec& spec : table) spec.name = names(spec.name);
+  check_tensors(source, table, where);
+  check_memory(memory_needed<T>(exec, plan, source, options.math), options.available, where);
+
+  decoder<Exec, T> model;
+  model.math = options.math;
+  typename Exec::weights_room room = room_for<T>(exec, plan, source);
+  try {
+    visit_tensors(plan, detail::weight_loader<Exec, T, Source>{exec, source, names, options.math, room}, model);
+  } catch (const error& problem) {
+    fail(where, ": ", problem.what());
+  }
+  // What attention needs beside its tensors.
+  for (std::size_t i = 0; i < plan.layers.size(); ++i)
+    for (std::size_t b = 0; b < plan.layers[i].branches.size(); ++b) {
+      const mixer_plan& mixer = plan.layers[i].branches[b].mixer;
+      auto& weights = model.layers[i].branches[b].mixer;
+      if (const auto* a = std::get_if<attention_plan>(&mixer)) {
+        auto& w = std::get<mixer_weights<Exec, T, attention_plan>>(weights);
+        if (a->rope) w.rope = detail::index_of(model.ropes, *a->rope);
+        w.alibi = upload(exec, std::vector<T>(a->alibi.begin(), a->alibi.end()));
+      } else if (const auto* latent = std::get_if<latent_attention_plan>(&mixer)) {
+        std::get<mixer_weights<Exec, T, latent_attention_plan>>(weights).rope = detail::index_of(model.ropes, latent->rope);
+      }
+    }
+  model.plan = std::move(plan);
+  return model;
+}
+
+} // namespace llmap

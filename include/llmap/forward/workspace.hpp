@@ -1,0 +1,45 @@
+// What a forward pass needs beside its weights. Buffers are kept between batches and grow to the largest one seen.
+#pragma once
+#include "llmap/forward/batch.hpp"
+#include "llmap/forward/decoder.hpp"
+#include <algorithm>
+#include <vector>
+
+namespace llmap {
+
+template <class Exec, class T> struct forward_workspace {
+  using buffer = typename Exec::template buffer<T>;
+  using rows = typename Exec::template rows<T>;
+
+  /// What one branch of a layer keeps of a text from slab to slab.
+  struct branch_memory {
+    typename Exec::template keys_values<T> keys_values; // attention
+    buffer carry;                                       // the last rows: convolutions, token shift
+    buffer state;                                       // of a recurrence
+  };
+
+  buffer embedded, hidden, projected; // of a batch: (T, E), (T, C), (T, E)
+  std::vector<buffer> angles;         // (T, r) for each of decoder::ropes: cosines, then sines
+  std::vector<branch_memory> memory;  // for each branch of a layer
+
+  buffer sum, branch, plain;          // (S, C): of branches side by side; of one; its input where rows are read as they are
+  rows input, activated, gathered;    // packed for linear
+  buffer wide, mixed, low, gates;     // of a mixer, see mixers.hpp
+  typename Exec::template routing<T> routing;
+  typename Exec::template scratch<T> scratch;
+
+  std::size_t slab_rows = 0; // rows that a layer works on at a time; 0: as many as the executor likes
+
+  /// Before a model's layers: one table of angles a rotation, one memory a branch, rows packed for its products.
+  void prepare(const decoder<Exec, T>& model) {
+    angles.resize(std::max(angles.size(), model.ropes.size()));
+    for (const auto& layer : model.layers) memory.resize(std::max(memory.size(), layer.branches.size()));
+    input.math = activated.math = gathered.math = model.math;
+  }
+  /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.
+  template <class Body> void for_slabs(const Exec& exec, const decoder_plan& plan, std::size_t rows, const Body& body) const {
+    llmap::for_slabs(rows, slab_rows ? slab_rows : rows_of_slab<T>(exec, plan), slab_unit, body);
+  }
+};
+
+} // namespace llmap

@@ -1,0 +1,81 @@
+// MXFP4 weights read as plain matrices: a tensor source over a source. A tensor X stored as X_blocks (U8 [..., n, 16]) and
+// X_scales (U8 [..., n]) is found and read as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low half first,
+// and each 32 of them have one power of two. Other tensors pass through.
+// Source: OCP Microscaling Formats 1.0; the files of gpt-oss.
+#pragma once
+#include "llmap/weights/tensor_source.hpp"
+#include <array>
+#include <cmath>
+
+namespace llmap {
+
+template <tensor_source Source> class mxfp4_tensors {
+  const Source& source_;
+  static constexpr std::int64_t block = 32;
+  static constexpr std::array<float, 16> values{0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
+
+  std::optional<std::pair<tensor_info, tensor_info>> packed(const std::string& name) const {
+    const auto blocks = source_.find(name + "_blocks"), scales = source_.find(name + "_scales");
+    if (!blocks || !scales) return std::nullopt;
+    std::vector<std::int64_t> expected = scales->shape;
+    expected.push_back(block / 2);
+    if (blocks->type != dtype::u8 || scales->type != dtype::u8 || blocks->shape != expected || scales->shape.empty())
+      fail("tensor ", name, "_blocks: expected U8 ", shape_text(expected), " beside U8 scales, got ", name_of(blocks->type), " ", shape_text(blocks->shape));
+    return std::pair(*blocks, *scales);
+  }
+
+  /// Decodes the blocks [first, first + count) of a tensor.
+  tensor_data decode(const std::string& name, std::vector<std::int64_t> shape, std::size_t first, std::size_t count) const {
+    const tensor_data blocks = source_.read(name + "_blocks"), scales = source_.read(name + "_scales");
+    auto wide = std::make_shared<std::vector<bf16>>(count * block);
+    for (std::size_t b = 0; b < count; ++b) {
+      const float scale = std::ldexp(1.f, static_cast<int>(scales.bytes[first + b]) - 127);
+      const std::byte* from = blocks.bytes.data() + (first + b) * (block / 2);
+      bf16* to = wide->data() + b * block;
+      for (std::size_t i = 0; i < block / 2; ++i) {
+        const auto byte = static_cast<unsigned>(from[i]);
+        to[2 * i] = bf16(values[byte & 15] * scale);
+        to[2 * i + 1] = bf16(values[byte >> 4] * scale);
+      }
+    }
+    return {{dtype::bf16, std::move(shape)}, std::as_bytes(std::span(*wide)), wide};
+  }
+
+public:
+  /// `source` must outlive this.
+  explicit mxfp4_tensors(const Source& source) : source_(source) {}
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> all = source_.names();
+    for (std::size_t i = 0, n = all.size(); i < n; ++i)
+      if (std::string_view name = all[i]; name.ends_with("_blocks")) all.emplace_back(name.substr(0, name.size() - 7));
+    return all;
+  }
+  std::optional<tensor_info> find(const std::string& name) const {
+    if (auto plain = source_.find(name)) return plain;
+    const auto p = packed(name);
+    if (!p) return std::nullopt;
+    tensor_info info{dtype::bf16, p->second.shape};
+    info.shape.back() *= block;
+    return info;
+  }
+  tensor_data read(const std::string& name) const {
+    const auto p = source_.find(name) ? std::nullopt : packed(name);
+    if (!p) return source_.read(name);
+    return decode(name, find(name)->shape, 0, static_cast<std::size_t>(p->second.elements()));
+  }
+  /// Matrix `slice` of a stack.
+  tensor_data read_slice(const std::string& name, std::int64_t slice) const {
+    tensor_info info = *find(name);
+    const std::vector<std::int64_t> shape(info.shape.begin() + 1, info.shape.end());
+    const auto elements = static_cast<std::size_t>(info.elements() / info.shape.front()), first = static_cast<std::size_t>(slice) * elements;
+    if (!source_.find(name)) return decode(name, shape, first / block, elements / block);
+    tensor_data data = source_.read(name);
+    const auto bytes = static_cast<std::size_t>(bits_of(info.type)) / 8;
+    data.bytes = data.bytes.subspan(first * bytes, elements * bytes);
+    data.info.shape = shape;
+    return data;
+  }
+};
+
+} // namespace llmap

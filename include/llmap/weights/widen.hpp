@@ -1,0 +1,45 @@
+// Stored tensors as float or double: exact, except that F64 is rounded where the result is float. Weights are finite.
+#pragma once
+#include "llmap/weights/tensor_source.hpp"
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
+namespace llmap {
+
+namespace detail {
+
+template <class Stored> Stored load_element(const std::byte* bytes, std::size_t index) {
+  Stored x;
+  std::memcpy(&x, bytes + index * sizeof(Stored), sizeof(Stored));
+  return x;
+}
+[[noreturn]] inline void not_finite(const std::string& name, std::size_t index) {
+  fail("tensor ", name, ": expected finite weights, got NaN or infinity at element ", index);
+}
+
+} // namespace detail
+
+/// Appends the whole of a tensor to `to`, widened to T. Fails with its name where a value is NaN or infinite.
+template <class T> void append_widened(const tensor_data& data, const std::string& name, std::vector<T>& to) {
+  const auto n = static_cast<std::size_t>(data.info.elements());
+  to.reserve(to.size() + n);
+  visit_weight_dtype(data.info.type, [&]<class Stored>() {
+    for (std::size_t i = 0; i < n; ++i) {
+      T x;
+      if constexpr (std::is_same_v<Stored, double>) x = static_cast<T>(detail::load_element<double>(data.bytes.data(), i));
+      else x = static_cast<T>(static_cast<float>(detail::load_element<Stored>(data.bytes.data(), i)));
+      if (!std::isfinite(x)) detail::not_finite(name, i);
+      to.push_back(x);
+    }
+  });
+}
+
+/// The whole of a source's tensor, widened to T.
+template <class T, tensor_source Source> std::vector<T> read_widened(const Source& source, const std::string& name) {
+  std::vector<T> all;
+  append_widened(source.read(name), name, all);
+  return all;
+}
+
+} // namespace llmap
