@@ -2,7 +2,7 @@
 #include "commands.hpp"
 #include "llmap/geometry/pair.hpp"
 #include "llmap/geometry/select_texts.hpp"
-#include "llmap/likelihood/export.hpp"
+#include "llmap/store/export.hpp"
 #include <fmt/format.h>
 #include <map>
 

@@ -1,6 +1,6 @@
 // llmap export: the matrix of a store as safetensors, with the names beside it.
 #include "commands.hpp"
-#include "llmap/likelihood/export.hpp"
+#include "llmap/store/export.hpp"
 #include <fmt/format.h>
 
 void run_export(const export_arguments& a) {

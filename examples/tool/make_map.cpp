@@ -1,5 +1,5 @@
 #include "make_map.hpp"
-#include "llmap/likelihood/export.hpp"
+#include "llmap/store/export.hpp"
 #include "llmap/picture/make_map.hpp"
 
 llmap::map_data make_map(const map_arguments& a) {

@@ -1,6 +1,6 @@
 // llmap score: log-likelihoods of a text set under model folders, into a store. Resumes where it was stopped.
 #include "commands.hpp"
-#include "llmap/likelihood/store.hpp"
+#include "llmap/store/store.hpp"
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>

@@ -1,7 +1,7 @@
 #include "score_model.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
-#include "llmap/likelihood/store.hpp"
+#include "llmap/store/store.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <chrono>
 #include <fmt/format.h>

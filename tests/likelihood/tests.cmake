@@ -1,6 +1,6 @@
 llmap_test(likelihood/log_sum_exp_test llmap::llmap)
 llmap_test(likelihood/linear_cross_entropy_test llmap::llmap)
+llmap_test(likelihood/cross_entropy_test llmap::llmap)
 llmap_test(likelihood/score_test llmap::llmap)
-llmap_test(likelihood/store_test llmap::store)
 llmap_test(likelihood/zoo_test llmap::text)
 set_tests_properties(likelihood_zoo_test PROPERTIES RUN_SERIAL TRUE)

@@ -5,7 +5,7 @@ declare -A allowed=(
   [core]="" [text]="core" [weights]="core" [reference]="core" [architectures]="core weights" [forward]="core weights architectures"
   [likelihood]="core weights architectures forward" [geometry]="core" [picture]="core geometry")
 # Files that may know more than their chapter.
-declare -A also=([likelihood/store.hpp]="text" [likelihood/export.hpp]="geometry" [reference/map_reference.hpp]="geometry")
+declare -A also=([store/store.hpp]="text" [store/export.hpp]="geometry" [reference/map_reference.hpp]="geometry")
 bad=0 count=0
 while IFS=: read -r file line; do
   chapter=${file%%/*} target=$(sed 's/.*"llmap\/\([a-z]*\)\/.*/\1/' <<<"$line")

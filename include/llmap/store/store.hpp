@@ -3,7 +3,7 @@
 // mixed; what `save` has returned from survives a kill at any moment.
 // A store belongs to one text set: scoring another one into it is refused, in whatever order the texts come.
 #pragma once
-#include "llmap/likelihood/sqlite.hpp"
+#include "llmap/store/sqlite.hpp"
 #include "llmap/likelihood/text_score.hpp"
 #include "llmap/text/text_set.hpp"
 #include <map>

@@ -6,7 +6,7 @@
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
-#include "llmap/likelihood/sqlite.hpp"
+#include "llmap/store/sqlite.hpp"
 #include "llmap/likelihood/text_score.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"

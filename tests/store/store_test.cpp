@@ -1,5 +1,5 @@
-#include "llmap/likelihood/export.hpp"
-#include "llmap/likelihood/store.hpp"
+#include "llmap/store/export.hpp"
+#include "llmap/store/store.hpp"
 #include "support/golden.hpp"
 
 using namespace llmap;

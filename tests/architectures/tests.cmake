@@ -1,0 +1,1 @@
+llmap_test(architectures/plan_flip_test llmap::llmap)

@@ -1,0 +1,55 @@
+// Every family's plan run by an executor that only counts: the pass is generic, and what it does is what the plan says it costs.
+#include "llmap/architectures/all.hpp"
+#include "llmap/architectures/plan_costs.hpp"
+#include "llmap/cpu.hpp"
+#include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/mxfp4.hpp"
+#include "support/golden.hpp"
+#include "support/counting_executor.hpp"
+
+using namespace llmap;
+
+static_assert(forward_ops<cpu_executor, float> && forward_ops<cpu_executor, double>);
+static_assert(forward_ops<counting::executor, float>);
+
+namespace {
+class counted : public testing::TestWithParam<std::string> {
+protected:
+  std::filesystem::path folder = golden::folder("models") / GetParam();
+  checkpoint weights{folder};
+  counting::counts total;
+  counting::executor exec{&total};
+  decoder<counting::executor, float> model = load_decoder<float>(exec, plan_of(config::load(folder)), mxfp4_tensors(weights), folder.string());
+};
+} // namespace
+
+TEST_P(counted, operations_are_those_of_the_plan) {
+  for (const std::size_t T : {2, 40, 90}) {
+    ragged_batch batch;
+    batch.add(std::vector<std::int32_t>(T));
+    total = {};
+    score_workspace<counting::executor, float> work;
+    token_log_probabilities(exec, model, batch, work);
+    EXPECT_NEAR(2 * (total.products + total.sequence), operations_of(model.plan, static_cast<double>(T)), 1e-6) << T << " tokens";
+  }
+}
+TEST_P(counted, activations_are_those_of_the_plan) {
+  constexpr std::size_t T = 84; // of a mixture, as many rows for each expert
+  ragged_batch batch;
+  batch.add(std::vector<std::int32_t>(T));
+  score_workspace<counting::executor, float> work;
+  token_log_probabilities(exec, model, batch, work);
+  const auto& w = work.forward;
+  std::size_t kept = w.hidden.most + w.embedded.most + w.projected.most, state = 0;
+  for (const auto& a : w.angles) kept += a.most;
+  for (const auto& m : w.memory) kept += m.keys_values.most, state = std::max(state, m.carry.most + m.state.most);
+  EXPECT_EQ(kept * sizeof(float), T * batch_bytes<float>(exec, model.plan));
+  EXPECT_EQ(static_cast<std::int64_t>(state), detail::slab_room_of(model.plan).state);
+  const std::size_t slab = w.sum.most + w.branch.most + w.plain.most + w.input.most + w.activated.most + w.gathered.most + w.wide.most + w.mixed.most +
+                           w.low.most + w.gates.most + w.scratch.packed;
+  // The head takes its rows when the layers are done; all but the last token predict.
+  const double measured = static_cast<double>((slab + work.head.rows.most) * sizeof(float)), planned = static_cast<double>(T * slab_bytes<float>(exec, model.plan));
+  EXPECT_LE(measured, planned);
+  EXPECT_GE(measured, 0.6 * planned) << "the plan asks for much more than is used";
+}
+INSTANTIATE_TEST_SUITE_P(all, counted, testing::ValuesIn(golden::cases("models")), [](const auto& i) { return i.param; });

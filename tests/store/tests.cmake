@@ -1,0 +1,1 @@
+llmap_test(store/store_test llmap::store)
