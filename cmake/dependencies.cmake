@@ -1,5 +1,4 @@
 # What the chapters need, each from the distribution. Shared by the build and by the installed package.
-find_package(OpenMP QUIET COMPONENTS CXX)
 find_package(Threads REQUIRED)
 find_package(Eigen3 3.3 REQUIRED NO_MODULE)
 find_path(RAPIDJSON_INCLUDE_DIR rapidjson/reader.h REQUIRED)

@@ -1,17 +1,12 @@
 #include "llmap/core/arena.hpp"
 #include "llmap/core/memory.hpp"
-#include "llmap/core/parallel.hpp"
 #include "llmap/core/random.hpp"
 #include "llmap/core/view.hpp"
 #include "llmap/core/write_file.hpp"
 #include "support/temporary_folder.hpp"
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <chrono>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <thread>
 #include <vector>
 
 using namespace llmap;
@@ -22,50 +17,6 @@ TEST(error, is_one_line) {
   } catch (const error& e) {
     EXPECT_STREQ(e.what(), "file?name: 3?");
   }
-}
-TEST(parallel_for, runs_each_item_once) {
-  for (const auto& [threads, n] : {std::pair{1, 1000}, {2, 0}, {2, 1}, {2, 2}, {3, 2}, {3, 1000}, {7, 1000}, {70, 1000}}) {
-    std::vector<std::atomic<int>> count(static_cast<std::size_t>(n));
-    parallel_for(threads, count.size(), [&](std::size_t i) { ++count[i]; });
-    EXPECT_TRUE(std::all_of(count.begin(), count.end(), [](const auto& c) { return c == 1; }));
-  }
-}
-TEST(parallel_for, a_thread_keeps_its_share_and_takes_what_others_leave) {
-#ifdef _OPENMP
-  // Two halves; neither thread ends before the other has begun, so each has its own first item.
-  std::atomic<int> begun = 0;
-  std::array<int, 2> owner{-1, -1};
-  parallel_for(2, 200, [&](std::size_t i) {
-    if (i % 100 != 0) return;
-    owner[i / 100] = omp_get_thread_num();
-    ++begun;
-    for (int wait = 0; begun < 2 && wait < 10000; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  });
-  EXPECT_EQ(owner, (std::array{0, 1}));
-  // The first item waits for all others: its thread leaves them to the second.
-  std::atomic<int> done = 0;
-  parallel_for(2, 100, [&](std::size_t i) {
-    if (i > 0) return void(++done);
-    for (int wait = 0; done < 99 && wait < 10000; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    EXPECT_EQ(done, 99);
-  });
-#endif
-}
-TEST(parallel_in_order, starts_items_in_order) {
-  for (const int threads : {1, 2, 5}) {
-    std::atomic<std::size_t> begun = 0;
-    std::vector<std::atomic<int>> count(1000);
-    std::atomic<bool> ahead = false;
-    parallel_in_order(threads, count.size(), [&](std::size_t i) {
-      ++count[i];
-      if (begun++ + static_cast<std::size_t>(threads) < i) ahead = true; // at most as many as there are others have begun and not counted yet
-    });
-    EXPECT_FALSE(ahead);
-    EXPECT_TRUE(std::all_of(count.begin(), count.end(), [](const auto& c) { return c == 1; }));
-  }
-}
-TEST(parallel_for, throws_on_the_calling_thread) {
-  EXPECT_THROW(parallel_for(3, 100, [](std::size_t i) { if (i == 57) fail("item 57"); }), error);
 }
 TEST(available_memory, is_the_least_of_machine_and_groups) {
   const temporary_folder folder;

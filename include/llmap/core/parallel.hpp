@@ -3,29 +3,14 @@
 // slowly as from memory. A thread that is through with its share takes items from the ends of the others'. parallel_in_order hands
 // items out one after another, for what is read once from the first to the last.
 // An item computes the same bits whichever thread runs it, and results are combined by item number, never by arrival:
-// same bits for any thread count. Threads come from OpenMP; compiled without it, the loops run in order on the calling thread.
+// same bits for any thread count. The threads are those of core/thread_pool.hpp.
 #pragma once
-#include <algorithm>
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
+#include "llmap/core/thread_pool.hpp"
 #include <exception>
 #include <stdexcept>
 #include <type_traits>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 namespace llmap {
-
-/// Number of threads that a loop may use when the caller does not say (>= 1).
-inline int default_threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
 
 namespace detail {
 
@@ -58,45 +43,42 @@ template <class Body> void call_item(const Body& body, std::size_t i, std::size_
 
 /// A loop over [0, n) in `count` shares, at most 64; with more threads than shares some have one together.
 template <class Body> void shared_loop(int threads, std::size_t n, std::size_t count, const Body& body) {
-  if (threads <= 1 || n <= 1) {
+  const auto alone = [&] {
     for (std::size_t i = 0; i < n; ++i) call_item(body, i, 0);
-    return;
-  }
-#ifdef _OPENMP
+  };
+  if (threads <= 1 || n <= 1) return alone();
   if (n >> 32) throw std::length_error("parallel loop: 2^32 items or more");
   constexpr std::size_t most = 64;
   loop_share shares[most];
   count = std::min(most, count);
   for (std::size_t k = 0; k < count; ++k) shares[k].set(n * k / count, n * (k + 1) / count);
+  std::mutex failing;
   std::exception_ptr failure;
   std::size_t failed_item = n;
   const auto run = [&](std::size_t i, std::size_t thread) {
     try {
       call_item(body, i, thread);
     } catch (...) {
-#pragma omp critical(llmap_parallel_for)
+      const std::lock_guard lock(failing);
       if (i < failed_item) failed_item = i, failure = std::current_exception();
     }
   };
-#pragma omp parallel num_threads(threads)
-  {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num()), own = thread % count;
+  const bool ran = thread_pool::shared().run(std::min(static_cast<std::size_t>(threads), n), [&](std::size_t thread) {
+    const std::size_t own = thread % count;
     std::size_t i;
     while (shares[own].take_first(i)) run(i, thread);
     for (std::size_t k = 1; k < count; ++k)
       while (shares[(own + k) % count].take_last(i)) run(i, thread);
-  }
+  });
+  if (!ran) return alone();
   if (failure) std::rethrow_exception(failure);
-#else
-  (void)count;
-  for (std::size_t i = 0; i < n; ++i) call_item(body, i, 0);
-#endif
 }
 
 } // namespace detail
 
-/// Calls body(i) for i in [0, n) on up to `threads` threads, each with a share of its own; n < 2^32. The first exception
-/// (lowest i among those caught) is thrown again on the calling thread after all items have been started.
+/// Calls body(i), or body(i, thread) with the number of its thread in [0, threads), for i in [0, n) on up to `threads`
+/// threads, each with a share of its own; n < 2^32. The first exception (lowest i among those caught) is thrown again on the
+/// calling thread after all items have been started; on one thread, at once.
 template <class Body> void parallel_for(int threads, std::size_t n, const Body& body) {
   detail::shared_loop(threads, n, static_cast<std::size_t>(std::max(threads, 1)), body);
 }
