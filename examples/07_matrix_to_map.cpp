@@ -3,7 +3,7 @@
 // put into a score_matrix field by field. Writes the map as one page and prints a summary.
 // Usage: 07_matrix_to_map [MATRIX.safetensors NAMES.json [PAGE.html]]
 #include "llmap/picture/html.hpp"
-#include "llmap/picture/make_map.hpp"
+#include "llmap/geometry/make_map.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/core/json_file.hpp"
 #include "llmap/weights/safetensors.hpp"

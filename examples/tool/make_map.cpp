@@ -1,6 +1,6 @@
 #include "make_map.hpp"
+#include "llmap/geometry/make_map.hpp"
 #include "llmap/store/export.hpp"
-#include "llmap/picture/make_map.hpp"
 
 llmap::map_data make_map(const map_arguments& a) {
   if (a.store.empty() == a.matrix.empty()) llmap::fail("map: give either a store or --matrix FILE");

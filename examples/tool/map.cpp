@@ -17,16 +17,16 @@ std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
   return has_errors(map) ? kl + fmt::format(" ± {:.2g}", map.kl_standard_error(a, b)) : kl;
 }
 
-void print_chain(const llmap::map_data& map, const llmap::checkpoint_chain& chain) {
-  const auto list = [&](const std::vector<llmap::checkpoint>& run) {
+void print_run(const llmap::map_data& map, const llmap::training_run& run) {
+  const auto list = [&](const std::vector<llmap::training_step>& steps) {
     std::string out;
-    for (const llmap::checkpoint& c : run)
-      out += (out.empty() ? "" : " > ") + (c.step ? std::to_string(*c.step) : std::string("end"));
+    for (const llmap::training_step& s : steps)
+      out += (out.empty() ? "" : " > ") + (s.step ? std::to_string(*s.step) : std::string("end"));
     return out;
   };
-  const auto by_distance = order_by_distance(map, chain);
-  fmt::print("  {}: steps {}\n", shown(chain.name), list(chain.checkpoints));
-  if (list(by_distance) == list(chain.checkpoints)) fmt::print("    by KL to the last: the same order\n");
+  const auto by_distance = order_by_distance(map, run);
+  fmt::print("  {}: steps {}\n", shown(run.name), list(run.steps));
+  if (list(by_distance) == list(run.steps)) fmt::print("    by KL to the last: the same order\n");
   else fmt::print("    by KL to the last, farthest first: {}\n", list(by_distance));
 }
 
@@ -58,8 +58,8 @@ void print_summary(const llmap::map_data& map) {
       fmt::print("  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]),
                  amount(map, i, near[0]));
   }
-  if (!map.chains.empty()) fmt::print("\ntraining runs\n");
-  for (const llmap::checkpoint_chain& c : map.chains) print_chain(map, c);
+  if (!map.training_runs.empty()) fmt::print("\ntraining runs\n");
+  for (const llmap::training_run& run : map.training_runs) print_run(map, run);
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 #include "llmap/core/random.hpp"
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
-#include "llmap/geometry/neighbour_joining.hpp"
+#include "llmap/geometry/neighbor_joining.hpp"
 #include "llmap/geometry/newick.hpp"
 #include "llmap/reference/map_reference.hpp"
 #include "support/golden_tensors.hpp"
@@ -100,23 +100,23 @@ row_matrix path_lengths(const joined_tree& t) {
 }
 } // namespace
 
-TEST(neighbour_joining, by_hand) {
+TEST(neighbor_joining, by_hand) {
   // Of an additive matrix of five: a and b are joined first, at 2 and 3.
   row_matrix d(5, 5);
   d << 0, 5, 9, 9, 8, 5, 0, 10, 10, 9, 9, 10, 0, 8, 7, 9, 10, 8, 0, 3, 8, 9, 7, 3, 0;
-  const joined_tree t = neighbour_joining(d);
+  const joined_tree t = neighbor_joining(d);
   ASSERT_EQ(t.joins.size(), 4u);
   EXPECT_EQ(t.joins[0].left, 1u);
   EXPECT_EQ(t.joins[0].right, 0u);
   EXPECT_DOUBLE_EQ(t.joins[0].left_branch, 3);
   EXPECT_DOUBLE_EQ(t.joins[0].right_branch, 2);
   EXPECT_LT((path_lengths(t) - d).cwiseAbs().maxCoeff(), 1e-12);
-  EXPECT_EQ(newick(neighbour_joining(d.topLeftCorner(2, 2)), {"a", "it's"}), "('a':2.5,'it''s':2.5);");
-  EXPECT_TRUE(neighbour_joining(row_matrix::Zero(1, 1)).joins.empty());
-  EXPECT_THROW(neighbour_joining(row_matrix::Constant(2, 2, NAN)), error);
+  EXPECT_EQ(newick(neighbor_joining(d.topLeftCorner(2, 2)), {"a", "it's"}), "('a':2.5,'it''s':2.5);");
+  EXPECT_TRUE(neighbor_joining(row_matrix::Zero(1, 1)).joins.empty());
+  EXPECT_THROW(neighbor_joining(row_matrix::Constant(2, 2, NAN)), error);
 }
 
-TEST(neighbour_joining, gives_back_the_tree_of_additive_distances) {
+TEST(neighbor_joining, gives_back_the_tree_of_additive_distances) {
   const counter_random r{3};
   for (const std::size_t models : {3, 4, 9, 40, 131}) {
     joined_tree tree{models, {}}; // joined at random, branches at random
@@ -135,7 +135,7 @@ TEST(neighbour_joining, gives_back_the_tree_of_additive_distances) {
     }
     const row_matrix d = path_lengths(tree);
     const row_matrix symmetric = (d + d.transpose()) / 2;
-    EXPECT_LT((path_lengths(neighbour_joining(symmetric)) - d).cwiseAbs().maxCoeff(), 1e-11) << models;
+    EXPECT_LT((path_lengths(neighbor_joining(symmetric)) - d).cwiseAbs().maxCoeff(), 1e-11) << models;
   }
 }
 

@@ -1,4 +1,5 @@
-# Compiles every public header alone, twice included, with nothing before it.
+# Compiles every public header alone, twice included, with nothing before it; then all in one unit, since a program may
+# include any of them: no two headers may define one name.
 set -euo pipefail
 compiler=$1 source=$2
 cd "$source/include"
@@ -6,4 +7,6 @@ eigen=$(pkg-config --cflags eigen3)
 export compiler eigen
 find llmap -name '*.hpp' | sort | xargs -P "$(nproc)" -I{} bash -c \
   'printf "#include \"%s\"\n#include \"%s\"\n" {} {} | $compiler -x c++ -std=c++20 -O0 -fsyntax-only -Wall -Wextra -Werror -I. $eigen - || { echo "FAILED: {}"; exit 255; }'
+find llmap -name '*.hpp' | sort | sed 's/.*/#include "&"/' | $compiler -x c++ -std=c++20 -O0 -fsyntax-only -Wall -Wextra -Werror -I. $eigen - ||
+  { echo "FAILED: all headers in one unit"; exit 1; }
 echo "$(find llmap -name '*.hpp' | wc -l) headers"

@@ -1,7 +1,7 @@
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
 #include "llmap/core/write_file.hpp"
-#include "picture/small_map.hpp"
+#include "support/small_map.hpp"
 #include <fstream>
 #include <algorithm>
 #include <gtest/gtest.h>

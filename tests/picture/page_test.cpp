@@ -1,5 +1,5 @@
 #include "llmap/picture/html.hpp"
-#include "picture/small_map.hpp"
+#include "support/small_map.hpp"
 #include <fstream>
 #include <cstring>
 #include <gtest/gtest.h>

@@ -103,7 +103,7 @@ inline std::string map_html(const map_data& map, const std::string& title = "Map
       });
     });
     json.field("order", map.order);
-    json.field("chains", [&] { detail::write_chains(json, map); });
+    json.field("chains", [&] { detail::write_training_runs(json, map); });
   });
   std::string safe;
   for (const char c : json.text())

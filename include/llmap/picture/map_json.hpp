@@ -7,7 +7,7 @@
 // become U+FFFD.
 #pragma once
 #include "llmap/core/json_writer.hpp"
-#include "llmap/picture/map_data.hpp"
+#include "llmap/geometry/map_data.hpp"
 
 namespace llmap {
 
@@ -19,13 +19,13 @@ namespace detail {
 template <class Matrix> void write_rows(json_writer& json, const Matrix& m) {
   json.array(m.rowwise(), [&](const auto& row) { json.value(row); });
 }
-inline void write_chains(json_writer& json, const map_data& map) {
-  json.array(map.chains, [&](const checkpoint_chain& chain) {
+inline void write_training_runs(json_writer& json, const map_data& map) {
+  json.array(map.training_runs, [&](const training_run& run) {
     json.object([&] {
-      json.field("name", chain.name);
-      json.field("models", [&] { json.array(chain.checkpoints, [&](const checkpoint& c) { json.value(c.model); }); });
+      json.field("name", run.name);
+      json.field("models", [&] { json.array(run.steps, [&](const training_step& s) { json.value(s.model); }); });
       json.field("steps", [&] {
-        json.array(chain.checkpoints, [&](const checkpoint& c) { c.step ? json.value(*c.step) : json.value(nullptr); });
+        json.array(run.steps, [&](const training_step& s) { s.step ? json.value(*s.step) : json.value(nullptr); });
       });
     });
   });
@@ -68,7 +68,7 @@ inline std::string map_json(const map_data& map) {
     json.field("tsne_affinity", affinity_name(map.affinity));
     json.field("tree", newick(map.tree, map.models));
     json.field("order", map.order);
-    json.field("chains", [&] { detail::write_chains(json, map); });
+    json.field("chains", [&] { detail::write_training_runs(json, map); });
   });
   return json.text() + "\n";
 }

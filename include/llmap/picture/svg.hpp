@@ -2,7 +2,7 @@
 // as lines, labels that do not cover each other, a legend. One unit is one CSS pixel; text stays text.
 #pragma once
 #include "llmap/picture/labels.hpp"
-#include "llmap/picture/map_data.hpp"
+#include "llmap/geometry/map_data.hpp"
 #include "llmap/picture/text.hpp"
 #include <charconv>
 #include <numeric>
@@ -89,11 +89,11 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
       "\" width=\"", num(options.width), "\" height=\"", num(height),
       "\" font-family=\"Helvetica, Arial, sans-serif\"", " font-size=\"", num(font),
       "\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
-  for (const checkpoint_chain& c : map.chains) {
+  for (const training_run& c : map.training_runs) {
     add("<polyline fill=\"none\" stroke-width=\"1.4\" stroke-opacity=\"0.6\" stroke-linejoin=\"round\" "
         "stroke=\"",
-        detail::figure_color(labels.of_model[c.checkpoints.front().model]), "\" points=\"");
-    for (const checkpoint& p : c.checkpoints) add(num(points[p.model].x), ",", num(points[p.model].y), " ");
+        detail::figure_color(labels.of_model[c.steps.front().model]), "\" points=\"");
+    for (const training_step& p : c.steps) add(num(points[p.model].x), ",", num(points[p.model].y), " ");
     add("\"/>\n");
   }
   for (std::size_t i = 0; i < K; ++i)

@@ -1,7 +1,7 @@
 // The map as tab-separated tables. Tabs, line ends and other control characters in names become spaces;
 // numbers read back to the same bits; what is not there (the error of two texts, the nearest of one model) is blank.
 #pragma once
-#include "llmap/picture/map_data.hpp"
+#include "llmap/geometry/map_data.hpp"
 #include <charconv>
 
 namespace llmap {

@@ -4,7 +4,7 @@
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/pca.hpp"
 #include "llmap/geometry/tsne.hpp"
-#include "llmap/picture/map_data.hpp"
+#include "llmap/geometry/map_data.hpp"
 
 namespace llmap {
 
@@ -78,7 +78,7 @@ inline map_data make_map(score_matrix m, const map_options& options = {}) {
   out.explained_variance_ratio = std::move(p.explained_variance_ratio);
   out.tree = agglomerate(out.kl_bits_per_byte, linkage_kind::average, options.threads);
   out.order = leaf_order(out.tree, out.kl_bits_per_byte);
-  out.chains = find_chains(m.models);
+  out.training_runs = find_training_runs(m.models);
   out.models = std::move(m.models);
   return out;
 }

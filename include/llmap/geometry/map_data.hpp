@@ -1,10 +1,10 @@
-// Everything a picture of the map needs; made by make_map (picture/make_map.hpp). KL and its error are in bits per byte;
+// Everything a picture of the map needs; made by make_map (geometry/make_map.hpp). KL and its error are in bits per byte;
 // log-likelihoods as bits per byte too.
 #pragma once
 #include "llmap/geometry/affinities.hpp"
 #include "llmap/geometry/newick.hpp"
 #include "llmap/geometry/select_texts.hpp"
-#include "llmap/picture/chains.hpp"
+#include "llmap/geometry/training_runs.hpp"
 
 namespace llmap {
 
@@ -31,7 +31,7 @@ struct map_data {
   affinity_kind affinity = affinity_kind::euclidean;
   model_tree tree;                // average linkage of KL, bits per byte
   std::vector<std::size_t> order; // (K) models along the tree
-  std::vector<checkpoint_chain> chains;
+  std::vector<training_run> training_runs;
 };
 
 /// Other models by KL, nearest first; on ties the earlier one.
@@ -46,11 +46,11 @@ inline std::vector<std::size_t> nearest_models(const map_data& map, std::size_t 
   return out;
 }
 
-/// The checkpoints of a chain as the map orders them: by KL to the last one, farthest first.
-inline std::vector<checkpoint> order_by_distance(const map_data& map, const checkpoint_chain& chain) {
-  std::vector<checkpoint> out = chain.checkpoints;
+/// The steps of a run as the map orders them: by KL to the last one, farthest first.
+inline std::vector<training_step> order_by_distance(const map_data& map, const training_run& run) {
+  std::vector<training_step> out = run.steps;
   const auto end = static_cast<Eigen::Index>(out.back().model);
-  std::stable_sort(out.begin(), out.end() - 1, [&](const checkpoint& a, const checkpoint& b) {
+  std::stable_sort(out.begin(), out.end() - 1, [&](const training_step& a, const training_step& b) {
     return map.kl_bits_per_byte(static_cast<Eigen::Index>(a.model), end) >
            map.kl_bits_per_byte(static_cast<Eigen::Index>(b.model), end);
   });

@@ -1,6 +1,6 @@
 // Training runs found in names: models whose names differ only by a step number (-step1000, checkpoint-1000,
-// @step1000, _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a chain ordered by step. A model named
-// like the chain without the step is its end.
+// @step1000, _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a run ordered by step. A model named
+// like the run without the step is its end.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <algorithm>
@@ -13,14 +13,14 @@
 
 namespace llmap {
 
-struct checkpoint {
+struct training_step {
   std::size_t model;
   std::optional<std::int64_t> step; // none: the end of the run, which carries no number
 };
 
-struct checkpoint_chain {
-  std::string name;                    // what the names share
-  std::vector<checkpoint> checkpoints; // two or more, in the order of training
+struct training_run {
+  std::string name;                 // what the names share
+  std::vector<training_step> steps; // two or more, in the order of training
 };
 
 struct step_name {
@@ -56,14 +56,14 @@ inline std::optional<step_name> parse_step(std::string_view name) {
   return step_name{std::move(base), std::stoll(low.substr(digits, end - digits))};
 }
 
-inline std::vector<checkpoint_chain> find_chains(const std::vector<std::string>& models) {
-  std::map<std::string, std::vector<checkpoint>> found;
+inline std::vector<training_run> find_training_runs(const std::vector<std::string>& models) {
+  std::map<std::string, std::vector<training_step>> found;
   for (std::size_t i = 0; i < models.size(); ++i)
     if (const auto s = parse_step(models[i])) found[s->base].push_back({i, s->step});
-  std::vector<checkpoint_chain> out;
+  std::vector<training_run> out;
   for (auto& [name, run] : found) {
     std::stable_sort(run.begin(), run.end(),
-                     [](const checkpoint& a, const checkpoint& b) { return a.step < b.step; });
+                     [](const training_step& a, const training_step& b) { return a.step < b.step; });
     const auto end = std::find(models.begin(), models.end(), name);
     if (end != models.end()) run.push_back({static_cast<std::size_t>(end - models.begin()), std::nullopt});
     if (run.size() > 1) out.push_back({name, std::move(run)});

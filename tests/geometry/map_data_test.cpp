@@ -1,10 +1,10 @@
-#include "picture/small_map.hpp"
+#include "support/small_map.hpp"
 #include "support/message_of.hpp"
 #include <gtest/gtest.h>
 
 using namespace llmap;
 
-TEST(chains, steps_in_names) {
+TEST(training_runs, steps_in_names) {
   const auto step = [](const char* name) { return parse_step(name); };
   EXPECT_EQ(step("pythia-160m-step1000")->base, "pythia-160m");
   EXPECT_EQ(step("pythia-160m-step1000")->step, 1000);
@@ -17,14 +17,14 @@ TEST(chains, steps_in_names) {
   EXPECT_EQ(step("step7")->base, "");
 }
 
-TEST(chains, ordered_by_step_and_ended_by_the_plain_name) {
-  const auto chains = find_chains({"a-step10", "b", "a", "a-step9", "a-step100", "c-step1"});
-  ASSERT_EQ(chains.size(), 1u); // one checkpoint alone is no chain
-  EXPECT_EQ(chains[0].name, "a");
+TEST(training_runs, ordered_by_step_and_ended_by_the_plain_name) {
+  const auto runs = find_training_runs({"a-step10", "b", "a", "a-step9", "a-step100", "c-step1"});
+  ASSERT_EQ(runs.size(), 1u); // one checkpoint alone is no run
+  EXPECT_EQ(runs[0].name, "a");
   std::vector<std::size_t> order;
-  for (const checkpoint& c : chains[0].checkpoints) order.push_back(c.model);
+  for (const training_step& s : runs[0].steps) order.push_back(s.model);
   EXPECT_EQ(order, (std::vector<std::size_t>{3, 0, 4, 2}));
-  EXPECT_FALSE(chains[0].checkpoints.back().step);
+  EXPECT_FALSE(runs[0].steps.back().step);
 }
 
 TEST(map_data, groups_come_from_the_matrix_or_from_names) {
@@ -92,7 +92,7 @@ TEST(map_data, order_by_distance) {
   m.log_likelihood.row(0) = m.log_likelihood.row(2) * 1.1; // step 1 lies nearer to the end than step 2
   m.log_likelihood.row(1) = m.log_likelihood.row(2) * 2;
   const map_data map = make_map(m);
-  const auto order = order_by_distance(map, map.chains.at(0));
+  const auto order = order_by_distance(map, map.training_runs.at(0));
   EXPECT_EQ(order[0].model, 1u);
   EXPECT_EQ(order[1].model, 0u);
   EXPECT_EQ(order[2].model, 2u);

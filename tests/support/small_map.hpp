@@ -1,7 +1,7 @@
 // A small made-up matrix with given names, for the tests of the pictures.
 #pragma once
 #include "llmap/core/random.hpp"
-#include "llmap/picture/make_map.hpp"
+#include "llmap/geometry/make_map.hpp"
 
 inline llmap::score_matrix small_scores(const std::vector<std::string>& names, Eigen::Index texts = 40) {
   const llmap::counter_random r{3};

@@ -56,11 +56,11 @@ struct least_pair {
 
 } // namespace detail
 
-inline joined_tree neighbour_joining(const row_matrix& distance) {
+inline joined_tree neighbor_joining(const row_matrix& distance) {
   LLMAP_EXPECTS(distance.rows() == distance.cols() && distance.rows() > 0,
-                "neighbour_joining: a square matrix");
+                "neighbor_joining: a square matrix");
   if (!distance.allFinite()) fail("tree: the distances are not all finite");
-  LLMAP_EXPECTS(distance == distance.transpose(), "neighbour_joining: a symmetric matrix");
+  LLMAP_EXPECTS(distance == distance.transpose(), "neighbor_joining: a symmetric matrix");
   const auto models = static_cast<std::size_t>(distance.rows());
   row_matrix d = distance; // of the nodes that are left, in the first rows and columns
   Eigen::VectorXd sum = d.rowwise().sum();
