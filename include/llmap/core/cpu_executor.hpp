@@ -1,0 +1,39 @@
+// Runs ops on the threads of the CPU: the first argument of every op of the forward pass, the head and the map. It names the
+// storage of the forward pass (forward/executor.hpp) without including it.
+#pragma once
+#include "llmap/core/arena.hpp"
+#include "llmap/core/parallel.hpp"
+#include "llmap/core/view.hpp"
+
+namespace llmap {
+
+template <class T> struct packed_matrix;
+template <class T> class packed_rows;
+template <class T> class cpu_keys_values;
+template <class T> class cpu_routing;
+template <class T> struct cpu_head_room;
+template <class T> struct cpu_scratch;
+
+struct cpu_executor {
+  int threads = default_threads();
+
+  template <class T> using matrix = packed_matrix<T>;
+  template <class T> using vector = aligned_buffer<T>;
+  template <class T> using rows = packed_rows<T>;
+  template <class T> using buffer = matrix_buffer<T>;
+  template <class T> using keys_values = cpu_keys_values<T>;
+  template <class T> using routing = cpu_routing<T>;
+  template <class T> using head_room = cpu_head_room<T>;
+  template <class T> using scratch = cpu_scratch<T>;
+  using weights_room = arena;
+};
+
+/// Calls body(first, count) for blocks of at most `block` of the n rows, in parallel.
+template <class Body> void for_row_blocks(const cpu_executor& exec, std::size_t n, std::size_t block, const Body& body) {
+  parallel_for(exec.threads, (n + block - 1) / block, [&](std::size_t b) {
+    const std::size_t first = b * block;
+    body(first, n - first < block ? n - first : block);
+  });
+}
+
+} // namespace llmap
