@@ -1,6 +1,6 @@
 // llmap chunk: cuts documents into the paper's pieces and writes them as a text set.
 #include "commands.hpp"
-#include "llmap/core/error.hpp"
+#include "llmap/core/check_outputs.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/text/chunk.hpp"
@@ -8,6 +8,7 @@
 #include <map>
 
 void run_chunk(const chunk_arguments& a) {
+  llmap::check_outputs({a.files.begin(), a.files.end()}, {a.out});
   std::map<std::string, std::string> document_of;
   std::string lines;
   if (const auto bad = llmap::invalid_utf8(a.domain)) llmap::fail("--domain: expected UTF-8, got an invalid sequence at byte ", *bad);

@@ -2,8 +2,10 @@
 // and the function that runs it. A command throws llmap::error for bad input.
 #pragma once
 #include "llmap/core/parallel.hpp"
+#include "llmap/geometry/select_models.hpp"
 #include "llmap/text/chunk.hpp"
 #include "score_model.hpp"
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,11 @@ inline std::string shown(std::string name) {
   for (char& c : name)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   return name;
+}
+
+/// Says on standard error which models are left out because they have no scores.
+inline void say_left_out(const llmap::selected_models& selected) {
+  for (const std::string& name : selected.without_scores) std::fprintf(stderr, "llmap: left out: %s has no scores\n", shown(name).c_str());
 }
 
 struct info_arguments {
@@ -41,6 +48,7 @@ void run_score(const score_arguments& a);
 
 struct export_arguments {
   std::string store, out;
+  llmap::model_selection selection;
 };
 void run_export(const export_arguments& a);
 
@@ -48,12 +56,14 @@ struct map_arguments {
   std::string store, matrix, html, json, svg, tsv, newick, affinity = "euclidean";
   double perplexity = 0, clip = 0.02;
   int threads = 0; // 0: all processors
+  llmap::model_selection selection;
 };
 void run_map(const map_arguments& a);
 
 struct compare_arguments {
   std::string store, a, b;
   double clip = 0.02;
+  llmap::model_selection selection;
 };
 void run_compare(const compare_arguments& args);
 

@@ -17,7 +17,10 @@ Eigen::Index row_of(const llmap::score_matrix& m, const std::string& name, const
 } // namespace
 
 void run_compare(const compare_arguments& args) {
-  const llmap::score_matrix all = llmap::load_score_matrix(args.store);
+  llmap::score_matrix all = llmap::load_score_matrix(args.store);
+  const llmap::selected_models selected = select_models(all, args.selection, args.store);
+  say_left_out(selected);
+  if (selected.rows.size() < all.models.size()) all = take_models(all, selected.rows);
   const Eigen::Index a = row_of(all, args.a, args.store), b = row_of(all, args.b, args.store);
   // The clip is the map's: over all models; texts count where both models have a value.
   const llmap::clipped_matrix clipped = llmap::clip(all.log_likelihood, llmap::clip_threshold(all.log_likelihood, args.clip));

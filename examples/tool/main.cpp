@@ -18,6 +18,11 @@ void file_shrank(int) {
   ::_exit(1);
 }
 
+void add_selection(CLI::App& command, llmap::model_selection& selection) {
+  command.add_option("--only", selection.only, "these models alone");
+  command.add_option("--exclude", selection.exclude, "all models but these");
+}
+
 void add_info(CLI::App& app) {
   const auto a = std::make_shared<info_arguments>();
   CLI::App* c = app.add_subcommand("info", "Check a model folder or a safetensors file and say what it holds");
@@ -69,6 +74,7 @@ void add_export(CLI::App& app) {
   CLI::App* c = app.add_subcommand("export", "Write the log-likelihoods of a store as safetensors and names as JSON");
   c->add_option("store", a->store, "store made by score")->required();
   c->add_option("--out", a->out, "file to write (.safetensors; names go to .json)")->required();
+  add_selection(*c, a->selection);
   c->callback([a] { run_export(*a); });
 }
 
@@ -91,6 +97,7 @@ void add_map(CLI::App& app) {
       ->check(CLI::IsMember({"euclidean", "sqeuclidean"}))
       ->capture_default_str();
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
+  add_selection(*c, a->selection);
   c->callback([a] { run_map(*a); });
 }
 
@@ -101,6 +108,7 @@ void add_compare(CLI::App& app) {
   c->add_option("a", a->a, "first model")->required();
   c->add_option("b", a->b, "second model")->required();
   c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  add_selection(*c, a->selection);
   c->callback([a] { run_compare(*a); });
 }
 

@@ -1,5 +1,6 @@
 // llmap score: log-likelihoods of a text set under model folders, into a store. Resumes where it was stopped.
 #include "commands.hpp"
+#include "llmap/core/check_outputs.hpp"
 #include "llmap/store/store.hpp"
 #include <algorithm>
 #include <fmt/format.h>
@@ -38,6 +39,7 @@ void run_score(const score_arguments& a) {
     const auto [other, fresh] = path_of.emplace(model_name(folder), folder);
     if (!fresh) llmap::fail(folder.string(), ": another model of this run has the same name (", other->second.string(), ")");
   }
+  llmap::check_outputs({a.texts}, {a.store});
   const llmap::text_set texts = llmap::load_text_set(a.texts);
   llmap::score_store store(a.store, texts);
   std::vector<score_report> reports;

@@ -88,7 +88,7 @@ private:
 
 template <class T>
 void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan, const llmap::checkpoint& weights,
-                   const model_tokenizer& tokenizer, const llmap::text_set& texts, std::span<const std::size_t> missing, std::int64_t id,
+                   const model_tokenizer& tokenizer, const llmap::text_set& texts, std::span<const std::size_t> missing, llmap::score_store::stored_model& stored,
                    llmap::score_store& store, const score_settings& settings, const std::string& head, score_report& report) {
   const llmap::cpu_executor exec{settings.threads};
   std::vector<encoded_text> encoded(missing.size());
@@ -114,7 +114,7 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
   std::int64_t done = 0;
   const auto save = [&] {
     weights.check_unchanged();
-    store.save(id, pending, scores);
+    store.save(stored, pending, scores);
     pending.clear();
     scores.clear();
     saved_at = clock_type::now();
@@ -154,12 +154,12 @@ score_report score_model(const std::filesystem::path& folder, const llmap::text_
     if (part == 0) tokenizer.emplace(files);
     else record.fingerprint = fingerprint_of(folder, weights, files.canonical(), policy);
   });
-  const std::int64_t id = store.open_model(record);
+  llmap::score_store::stored_model stored = store.open_model(record);
 
   score_report report;
   report.model = record.name;
   std::vector<std::size_t> missing;
-  const auto present = store.scores(id);
+  const auto present = store.scores(stored);
   for (std::size_t i = 0; i < present.size(); ++i)
     if (!present[i]) missing.push_back(i);
   report.scored = missing.size();
@@ -167,12 +167,12 @@ score_report score_model(const std::filesystem::path& folder, const llmap::text_
   const std::string head = place + record.name + ": ";
   if (!missing.empty()) {
     if (settings.precision == "f64")
-      score_missing<double>(folder, std::move(plan), weights, *tokenizer, texts, missing, id, store, settings, head, report);
-    else score_missing<float>(folder, std::move(plan), weights, *tokenizer, texts, missing, id, store, settings, head, report);
+      score_missing<double>(folder, std::move(plan), weights, *tokenizer, texts, missing, stored, store, settings, head, report);
+    else score_missing<float>(folder, std::move(plan), weights, *tokenizer, texts, missing, stored, store, settings, head, report);
   }
   double nats = 0;
   std::int64_t bytes = 0;
-  const auto all = store.scores(id);
+  const auto all = store.scores(stored);
   for (std::size_t i = 0; i < all.size(); ++i) {
     report.tokens += all[i]->tokens_scored;
     if (all[i]->flags) {

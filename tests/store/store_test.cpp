@@ -16,7 +16,7 @@ TEST(store, resumes_text_by_text) {
   const auto path = dir.path / "s.sqlite";
   {
     score_store store(path, three());
-    const auto id = store.open_model(record("m"));
+    auto id = store.open_model(record("m"));
     store.save(id, first_two, two_scores);
   }
   text_set shuffled = three();
@@ -33,7 +33,10 @@ TEST(store, never_mixes) {
   golden::scratch dir;
   const auto path = dir.path / "s.sqlite";
   score_store store(path, three());
-  store.open_model(record("m"));
+  {
+    auto m = store.open_model(record("m"));
+    store.save(m, first_two, two_scores);
+  }
   EXPECT_MESSAGE(store.open_model(record("m", "other")), "model m is already there with other weights");
   text_set fewer = three(), other = three(), renamed = three();
   fewer.items.pop_back();
@@ -42,6 +45,29 @@ TEST(store, never_mixes) {
   EXPECT_MESSAGE(score_store(path, fewer), "another text set: 3 texts, got 2");
   EXPECT_MESSAGE(score_store(path, other), "text b has other content");
   EXPECT_MESSAGE(score_store(path, renamed), "text z is not in it");
+}
+TEST(store, records_a_model_with_its_first_scores) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  {
+    score_store store(path, three());
+    store.open_model(record("failed"));
+    auto m = store.open_model(record("m"));
+    store.save(m, {}, {});
+    EXPECT_FALSE(m.id);
+    store.save(m, first_two, two_scores);
+  }
+  EXPECT_EQ(read_store(path).matrix.models, std::vector<std::string>{"m"});
+  { // an older version left a model behind
+    sqlite_database db(path, sqlite_database::access::write);
+    db.execute("INSERT INTO models (name, fingerprint, family, policy) VALUES ('old', 'f0', 'gpt2', 'p')");
+  }
+  EXPECT_EQ(read_store(path).matrix.models, std::vector<std::string>{"m"});
+  score_store store(path, three());
+  auto old = store.open_model(record("old", "f1")); // it has no scores that could be mixed
+  store.save(old, first_two, two_scores);
+  EXPECT_EQ(read_store(path).matrix.models, (std::vector<std::string>{"m", "old"}));
+  EXPECT_MESSAGE(store.open_model(record("old", "f0")), "is already there with other weights");
 }
 TEST(store, refuses_what_is_not_one) {
   golden::scratch dir;
@@ -76,17 +102,24 @@ TEST(store, sets_what_its_promise_rests_on) {
 TEST(store, keeps_no_score_without_its_model) {
   golden::scratch dir;
   score_store store(dir.path / "s.sqlite", three());
-  EXPECT_MESSAGE(store.save(7, first_two, two_scores), "s.sqlite: FOREIGN KEY constraint failed");
+  score_store::stored_model unknown{record("x"), 7};
+  EXPECT_MESSAGE(store.save(unknown, first_two, two_scores), "s.sqlite: FOREIGN KEY constraint failed");
 }
 TEST(store, export_and_back) {
   golden::scratch dir;
   const auto path = dir.path / "s.sqlite";
   {
     score_store store(path, three());
-    store.save(store.open_model(record("m")), first_two, two_scores);
+    {
+      auto m = store.open_model(record("m"));
+      store.save(m, first_two, two_scores);
+    }
     const std::vector<std::size_t> all{0, 1, 2};
     const std::vector<text_score> whole{{-1, 1, 0}, {-2, 2, 0}, {-0.1, 3, flag_truncated}};
-    store.save(store.open_model(record("l")), all, whole);
+    {
+      auto l = store.open_model(record("l"));
+      store.save(l, all, whole);
+    }
   }
   const scored_matrix m = read_store(path);
   EXPECT_EQ(m.matrix.models, (std::vector<std::string>{"l", "m"}));
@@ -110,7 +143,10 @@ TEST(export, a_huge_names_file_is_refused_unread) {
   golden::scratch dir;
   {
     score_store store(dir.path / "s.sqlite", three());
-    store.save(store.open_model(record("m")), first_two, two_scores);
+    {
+      auto m = store.open_model(record("m"));
+      store.save(m, first_two, two_scores);
+    }
   }
   write_matrix(dir.path / "m.safetensors", read_store(dir.path / "s.sqlite"));
   std::filesystem::resize_file(dir.path / "m.json", large_file_bytes + 1);

@@ -32,6 +32,18 @@ check "three models" test "$(grep -c '  12 ' score.txt)" = 3
 check "a second run scores nothing" bash -c '"$0" score folder --texts t.jsonl --store s.sqlite --precision f64 --on-overlong truncate | tail -1 | grep -q " 0  "' "$llmap"
 check "export" "$llmap" export s.sqlite --out m.safetensors
 check "names" grep -q '"gpt2-int4"' m.json
+check "export of some" "$llmap" export s.sqlite --out some.safetensors --only gpt2 opt
+check "their names" bash -c 'grep -q "\"opt\"" some.json && ! grep -q int4 some.json'
+check "map without one" "$llmap" map s.sqlite --json without.json --exclude gpt2-int4
+check "it is not there" bash -c '! grep -q int4 without.json'
+refused 1 "s.sqlite: no model named gpt3; there are gpt2, gpt2-int4, opt" "$llmap" map s.sqlite --json x.json --only gpt3
+refused 1 "no model named gpt3" "$llmap" compare s.sqlite gpt2 opt --exclude gpt3
+check "compare of some" "$llmap" compare s.sqlite gpt2 opt --only gpt2 opt >c.txt
+mkdir broken && cp -r "$zoo/models/gpt2" broken/good && cp -r "$zoo/models/gpt2" broken/bad && chmod -R u+w broken && truncate -s -4 broken/bad/model.safetensors
+"$llmap" score broken "$zoo/models/opt" --texts t.jsonl --store b.sqlite --on-overlong truncate >score.txt 2>err.txt
+check "a model that fails" test $? = 1
+check "leaves the others a map" "$llmap" map b.sqlite --json b.json
+check "and nothing of itself" bash -c 'grep -q good b.json && ! grep -q bad b.json'
 check "map of a store" "$llmap" map s.sqlite --html a.html --json a.json --clip 0.02
 check "map of a matrix" "$llmap" map --matrix m.safetensors --html b.html --json b.json --perplexity 1
 check "the page names the models" grep -q "gpt2-int4" b.html

@@ -58,7 +58,7 @@ refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" tokeniz
 refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" logprobs m --ids i.json
 refused 1 "m/config.json: expected JSON, got a byte order mark" "$llmap" score m --texts t.jsonl --store nan.sqlite
 copy; sed -i 's/"n_layer": 2/"n_layer": 0/' m/config.json
-refused 1 "m/config.json: n_layer: expected at least one layer, got 0" "$llmap" info m
+refused 1 "m/config.json: n_layer: expected an integer from 1 to 4096, got 0" "$llmap" info m
 # Weights that are not numbers: the last 16 bytes of the file become 0xff (NaN in BF16).
 copy; truncate -s -16 m/model.safetensors; printf '\377%.0s' $(seq 16) >>m/model.safetensors
 refused 1 "expected finite weights, got NaN" "$llmap" score m --texts t.jsonl --store s.sqlite
@@ -84,7 +84,8 @@ refused 1 "bad.jsonl:7: " "$llmap" score "$model" --texts bad.jsonl --store s.sq
 printf '{"id":"long","text":"%s"}\n' "$(head -c 20000 /dev/zero | tr '\0' 'q')" >long.jsonl
 refused 1 "--on-overlong truncate" "$llmap" score "$model" --texts long.jsonl --store long.sqlite
 "$llmap" score "$model" --texts long.jsonl --store long.sqlite --on-overlong truncate >out.txt 2>&1
-check "an overlong text is refused into the same store under another policy" test $? = 1
+check "a model that was refused left nothing behind: the store takes it under another policy" test $? = 0
+refused 1 "is already there with other weights, tokenizer, policy or precision" "$llmap" score "$model" --texts long.jsonl --store long.sqlite
 "$llmap" score "$model" --texts long.jsonl --store long2.sqlite --on-overlong truncate >out.txt 2>&1
 check "an overlong text is truncated and flagged" grep -q "long" out.txt
 
@@ -120,4 +121,22 @@ for names in '[]' '{"models": [1]}' '{"models"'; do
   echo "$names" >e.json
   refused 1 "e.json" "$llmap" map --matrix e.safetensors --html e.html
 done
+# Outputs that are inputs, or one another: nothing is written over.
+head_texts 3 o.jsonl
+"$llmap" score "$zoo/models/gpt2" "$zoo/models/opt" --texts o.jsonl --store o.sqlite >/dev/null
+"$llmap" export o.sqlite --out o.safetensors >/dev/null
+ln -s o.sqlite o.link
+cp o.jsonl doc.txt
+sha256sum o.sqlite o.safetensors o.json o.jsonl doc.txt >before.sum
+refused 1 "expected an output that is not read, got the input o.json" "$llmap" map --matrix o.safetensors --json o.json
+refused 1 "expected an output that is not read, got the input o.safetensors" "$llmap" map --matrix o.safetensors --html ./o.safetensors
+refused 1 "expected an output that is not read, got the input o.sqlite" "$llmap" map o.sqlite --html o.sqlite
+refused 1 "expected an output that is not read, got the input o.sqlite" "$llmap" map o.sqlite --svg o.link
+refused 1 "expected an output that is not read, got the input o.sqlite" "$llmap" export o.sqlite --out o.sqlite
+refused 1 "expected an output that is not read, got the input doc.txt" "$llmap" chunk doc.txt --out doc.txt
+refused 1 "expected an output that is not read, got the input o.jsonl" "$llmap" score "$zoo/models/gpt2" --texts o.jsonl --store o.jsonl
+refused 1 "expected one output a file, got it twice" "$llmap" map o.sqlite --html new.html --svg ./new.html
+check "all are as they were" sha256sum --quiet -c before.sum
+check "and no other file" test ! -e new.html
+check "a device may be named twice" "$llmap" map o.sqlite --html /dev/null --svg /dev/null
 finish

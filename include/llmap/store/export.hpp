@@ -44,7 +44,8 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
   };
   drop_if_blank(m.domains);
   drop_if_blank(m.documents);
-  auto models = db.prepare("SELECT id, name, family FROM models ORDER BY name");
+  // Models without scores, of which older versions kept a record, are no rows.
+  auto models = db.prepare("SELECT id, name, family FROM models WHERE id IN (SELECT model FROM scores) ORDER BY name");
   while (models.step()) {
     row[models.integer(0)] = static_cast<Eigen::Index>(m.models.size());
     m.models.push_back(models.text(1));

@@ -58,52 +58,63 @@ public:
     transaction.commit();
   }
 
-  /// Adds the model, or finds it. A model of this name with another fingerprint is refused.
-  std::int64_t open_model(const model_record& model) {
-    sqlite_transaction transaction(db_);
-    auto find = db_.prepare("SELECT id, fingerprint, policy FROM models WHERE name = ?");
-    find.bind(1, model.name);
-    std::int64_t id;
-    if (find.step()) {
-      if (find.text(1) != model.fingerprint)
-        fail(db_.where(), ": model ", model.name, " is already there with other weights, tokenizer, policy or precision (", find.text(2),
-             "; now ", model.policy, "): give it another name or use another store");
-      id = find.integer(0);
-    } else {
-      auto insert = db_.prepare("INSERT INTO models (name, fingerprint, family, policy) VALUES (?, ?, ?, ?)");
-      insert.bind(1, model.name).bind(2, model.fingerprint).bind(3, model.family).bind(4, model.policy).run();
-      id = db_.last_id();
-    }
-    transaction.commit();
-    return id;
-  }
+  /// A model of this store: it is recorded together with its first scores, so that one which fails leaves nothing behind.
+  struct stored_model {
+    model_record record;
+    std::optional<std::int64_t> id; // none: not recorded yet
+  };
+
+  /// Finds the model. One of this name with another fingerprint is refused, unless it has no scores.
+  stored_model open_model(const model_record& model) const { return {model, find_model(model)}; }
 
   /// For each text of the set given to the constructor: its score under the model, or nullopt.
-  std::vector<std::optional<text_score>> scores(std::int64_t model) const {
+  std::vector<std::optional<text_score>> scores(const stored_model& model) const {
+    std::vector<std::optional<text_score>> all(row_of_.size());
+    if (!model.id) return all;
     std::map<std::int64_t, std::size_t> position;
     for (std::size_t i = 0; i < row_of_.size(); ++i) position[row_of_[i]] = i;
-    std::vector<std::optional<text_score>> all(row_of_.size());
     auto rows = db_.prepare("SELECT text, nats, tokens, flags FROM scores WHERE model = ?");
-    rows.bind(1, model);
+    rows.bind(1, *model.id);
     while (rows.step())
       all[position.at(rows.integer(0))] = text_score{rows.real(1), static_cast<std::int32_t>(rows.integer(2)), static_cast<std::uint8_t>(rows.integer(3))};
     return all;
   }
 
   /// Saves scores of the texts with these positions in the set, all or none; on return they are on the disk.
-  void save(std::int64_t model, std::span<const std::size_t> texts, std::span<const text_score> scores) {
+  void save(stored_model& model, std::span<const std::size_t> texts, std::span<const text_score> scores) {
+    if (texts.empty()) return;
     sqlite_transaction transaction(db_);
+    const std::int64_t id = model.id ? *model.id : record_model(model.record);
     // A text scored by another process in the meantime has the same score: the bits depend on model and text only.
     auto insert = db_.prepare("INSERT OR IGNORE INTO scores (model, text, nats, tokens, flags) VALUES (?, ?, ?, ?, ?)");
     for (std::size_t i = 0; i < texts.size(); ++i)
-      insert.bind(1, model).bind(2, row_of_[texts[i]]).bind(3, scores[i].log_likelihood)
+      insert.bind(1, id).bind(2, row_of_[texts[i]]).bind(3, scores[i].log_likelihood)
           .bind(4, std::int64_t{scores[i].tokens_scored}).bind(5, std::int64_t{scores[i].flags}).run();
     transaction.commit();
+    model.id = id;
   }
 
 private:
   sqlite_database db_;
   std::vector<std::int64_t> row_of_; // row of each text of the set
+
+  std::optional<std::int64_t> find_model(const model_record& model) const {
+    auto find = db_.prepare("SELECT id, fingerprint, policy FROM models WHERE name = ? AND id IN (SELECT model FROM scores)");
+    find.bind(1, model.name);
+    if (!find.step()) return std::nullopt;
+    if (find.text(1) != model.fingerprint)
+      fail(db_.where(), ": model ", model.name, " is already there with other weights, tokenizer, policy or precision (", find.text(2),
+           "; now ", model.policy, "): give it another name or use another store");
+    return find.integer(0);
+  }
+  /// Adds the model, where another process has not done so meanwhile. One that has no scores gives way.
+  std::int64_t record_model(const model_record& model) {
+    if (const auto id = find_model(model)) return *id;
+    db_.prepare("DELETE FROM models WHERE name = ?").bind(1, model.name).run();
+    db_.prepare("INSERT INTO models (name, fingerprint, family, policy) VALUES (?, ?, ?, ?)")
+        .bind(1, model.name).bind(2, model.fingerprint).bind(3, model.family).bind(4, model.policy).run();
+    return db_.last_id();
+  }
 
   bool has_tables() {
     auto tables = db_.prepare("SELECT count(*) FROM sqlite_master");

@@ -52,19 +52,19 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < V; ++j) c[i][j] = simd::load<T, W>(C + i * ldc + j * W);
+      for (int j = 0; j < V; ++j) c[i][j] = simd::load<T, W>(C + static_cast<std::size_t>(i) * ldc + j * W);
   }
   LLMAP_INLINE void store(T* C, std::size_t ldc) const {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < V; ++j) simd::store<T, W>(C + i * ldc + j * W, c[i][j]);
+      for (int j = 0; j < V; ++j) simd::store<T, W>(C + static_cast<std::size_t>(i) * ldc + j * W, c[i][j]);
   }
   LLMAP_INLINE void add(const T* C, std::size_t ldc) {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + i * ldc + j * W);
+      for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + static_cast<std::size_t>(i) * ldc + j * W);
   }
   /// c += the next row of B times a (R), elements row_stride apart.
   template <int i, class Rows> LLMAP_INLINE void add_product(const T* __restrict a, std::size_t row_stride, Rows& rows_of_b) {
@@ -72,7 +72,7 @@ template <class Isa, class T, int R> struct matrix_tile {
     rows_of_b.template next<i>(b);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const T factor = a[r * row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
+      const T factor = a[static_cast<std::size_t>(r) * row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[r][j] += factor * b[j];
     }

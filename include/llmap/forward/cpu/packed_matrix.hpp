@@ -70,7 +70,8 @@ namespace detail {
 
 /// Stored row of output row r of a part.
 inline std::size_t stored_row(const matrix_part& part, std::size_t r) {
-  return static_cast<std::size_t>(part.first) + r / part.group * part.stride + r % part.group;
+  const auto group = static_cast<std::size_t>(part.group);
+  return static_cast<std::size_t>(part.first) + r / group * static_cast<std::size_t>(part.stride) + r % group;
 }
 /// Calls body(r, stored, n) for the runs of output rows [begin, end) whose stored rows follow one another.
 template <class Body> void for_stored_runs(const matrix_part& part, std::size_t begin, std::size_t end, const Body& body) {

@@ -1,0 +1,75 @@
+// A language model ready to score texts: weights, tokenizer and name together.
+#pragma once
+#include "llmap/forward/load.hpp"
+#include "llmap/geometry/score_matrix.hpp"
+#include "llmap/model/model_folder.hpp"
+#include "llmap/model/text_policy.hpp"
+#include <cmath>
+
+namespace llmap {
+
+template <class Exec, class T> struct language_model {
+  std::string name, folder;
+  decoder<Exec, T> network;
+  tokenizer words;
+};
+
+/// Loads a model folder whose config gives `plan`; see plan_of for all families, llama_plan(config) and its like for one.
+template <class T, executor Exec>
+language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder, decoder_plan plan, const load_options& options = {}) {
+  opened_model opened(folder, std::move(plan));
+  auto network = load_decoder<T>(exec, opened.plan, opened.tensors(), folder.string(), options);
+  opened.weights.check_unchanged();
+  return {opened.name, folder.string(), std::move(network), std::move(opened.words)};
+}
+
+/// The score of every text (N), in order. `options` change speed and memory, never a bit.
+template <class Exec, class T>
+std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& model, const text_set& texts, const text_policy& policy = {},
+                              const score_options& options = {}) {
+  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<bool> truncated;
+  for (const text_item& text : texts.items) {
+    encoded_text encoded = encode_text(model.words, model.network.plan, text, policy, model.folder);
+    ids.push_back(std::move(encoded.ids));
+    truncated.push_back(encoded.truncated);
+  }
+  std::vector<text_score> scores;
+  score_texts(exec, model.network, ids, options, [&](std::size_t, std::span<const text_score> batch) {
+    for (text_score s : batch) {
+      if (truncated[scores.size()]) s.flags |= flag_truncated;
+      scores.push_back(s);
+    }
+  });
+  return scores;
+}
+
+/// A matrix for the scores of these texts, without models yet.
+inline score_matrix matrix_of(const text_set& texts) {
+  score_matrix m;
+  bool domains = false, documents = false;
+  for (const text_item& text : texts.items) domains |= !text.domain.empty(), documents |= !text.document.empty();
+  for (const text_item& text : texts.items) {
+    m.texts.push_back(text.id);
+    m.bytes.push_back(static_cast<std::int64_t>(text.text.size()));
+    if (domains) m.domains.push_back(text.domain);
+    if (documents) m.documents.push_back(text.document);
+  }
+  return m;
+}
+
+/// Adds a model as the last row.
+inline void add_model(score_matrix& m, const std::string& name, const std::string& family, std::span<const text_score> scores) {
+  const auto K = static_cast<Eigen::Index>(m.models.size()), N = static_cast<Eigen::Index>(m.texts.size());
+  LLMAP_EXPECTS(scores.size() == m.texts.size(), "add_model: a score for every text");
+  m.log_likelihood.conservativeResize(K + 1, N);
+  m.flags.conservativeResize(K + 1, N);
+  for (Eigen::Index s = 0; s < N; ++s) {
+    m.log_likelihood(K, s) = scores[static_cast<std::size_t>(s)].log_likelihood;
+    m.flags(K, s) = scores[static_cast<std::size_t>(s)].flags;
+  }
+  m.models.push_back(name);
+  m.groups["family"].push_back(family);
+}
+
+} // namespace llmap
