@@ -22,7 +22,7 @@ llmap::score_matrix read(const std::string& matrix_path, const std::string& name
   };
   llmap::score_matrix m;
   const llmap::tensor_data values = tensor("log_likelihood", llmap::dtype::f64, 2), bytes = tensor("bytes", llmap::dtype::i32, 1);
-  m.log_likelihood.resize(values.info.shape[0], values.info.shape[1]);
+  m.log_likelihood.resize(static_cast<std::size_t>(values.info.shape[0]), static_cast<std::size_t>(values.info.shape[1]));
   std::memcpy(m.log_likelihood.data(), values.bytes.data(), values.bytes.size());
   std::vector<std::int32_t> sizes(static_cast<std::size_t>(bytes.info.elements()));
   std::memcpy(sizes.data(), bytes.bytes.data(), bytes.bytes.size());
@@ -41,7 +41,7 @@ llmap::score_matrix read(const std::string& matrix_path, const std::string& name
 }
 
 void run(const std::string& matrix_path, const std::string& names_path, const std::string& page) {
-  const llmap::map_data map = llmap::make_map(read(matrix_path, names_path));
+  const llmap::map_data map = make_map(llmap::cpu_executor{}, read(matrix_path, names_path));
   std::printf("%zu models, %zu texts of %.1f bytes on average\n", map.models.size(), map.texts, map.mean_bytes);
   std::printf("values below %.4f nats (quantile %g) raised to it: %zu\n", map.clip_threshold, map.clip_quantile, map.clipped_entries);
   std::printf("two components of PCA hold %.1f %% of the variance\n\n",
@@ -49,9 +49,8 @@ void run(const std::string& matrix_path, const std::string& names_path, const st
   std::printf("%-18s  bits/byte  nearest, KL in bits/byte\n", "model");
   for (std::size_t i = 0; i < map.models.size(); ++i) {
     const std::size_t near = llmap::nearest_models(map, i).at(0);
-    const auto row = static_cast<Eigen::Index>(i);
-    std::printf("%-18s  %9.4f  %s %.4f\n", map.models[i].c_str(), map.bits_per_byte[row], map.models[near].c_str(),
-                map.kl_bits_per_byte(row, static_cast<Eigen::Index>(near)));
+    std::printf("%-18s  %9.4f  %s %.4f\n", map.models[i].c_str(), map.bits_per_byte[i], map.models[near].c_str(),
+                map.kl_bits_per_byte(i, near));
   }
   llmap::write_file(page, map_html(map, "The zoo"));
   std::printf("\npage written to %s\n", page.c_str());

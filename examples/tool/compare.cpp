@@ -8,9 +8,9 @@
 
 namespace {
 
-Eigen::Index row_of(const llmap::score_matrix& m, const std::string& name, const std::string& where) {
+std::size_t row_of(const llmap::score_matrix& m, const std::string& name, const std::string& where) {
   for (std::size_t i = 0; i < m.models.size(); ++i)
-    if (m.models[i] == name) return static_cast<Eigen::Index>(i);
+    if (m.models[i] == name) return i;
   llmap::fail(where, ": no model named ", name, " (", m.models.size(), " models, first ", m.models.front(), ")");
 }
 
@@ -21,26 +21,28 @@ void run_compare(const compare_arguments& args) {
   const llmap::selected_models selected = select_models(all, args.selection, args.store);
   say_left_out(selected);
   if (selected.rows.size() < all.models.size()) all = take_models(all, selected.rows);
-  const Eigen::Index a = row_of(all, args.a, args.store), b = row_of(all, args.b, args.store);
+  const llmap::cpu_executor exec;
+  const std::size_t a = row_of(all, args.a, args.store), b = row_of(all, args.b, args.store);
   // The clip is the map's: over all models; texts count where both models have a value.
-  const llmap::clipped_matrix clipped = llmap::clip(all.log_likelihood, llmap::clip_threshold(all.log_likelihood, args.clip));
-  std::vector<Eigen::Index> kept;
-  for (Eigen::Index s = 0; s < all.log_likelihood.cols(); ++s)
+  const double threshold = clip_threshold(exec, all.log_likelihood.view(), args.clip);
+  const llmap::clipped_matrix<double> clipped = clip(exec, all.log_likelihood.view(), threshold);
+  std::vector<std::size_t> kept;
+  for (std::size_t s = 0; s < all.log_likelihood.cols(); ++s)
     if (usable(all, a, s) && usable(all, b, s)) kept.push_back(s);
   if (kept.size() < 2) llmap::fail(args.store, ": ", args.a, " and ", args.b, ": expected at least 2 texts that both have scored, got ", kept.size());
-  llmap::row_matrix pair(2, static_cast<Eigen::Index>(kept.size()));
+  llmap::matrix<double> pair(2, kept.size());
   std::vector<std::int64_t> bytes;
   std::vector<std::string> texts, domains;
   for (std::size_t k = 0; k < kept.size(); ++k) {
-    const auto s = static_cast<std::size_t>(kept[k]);
-    pair(0, static_cast<Eigen::Index>(k)) = clipped.values(a, kept[k]);
-    pair(1, static_cast<Eigen::Index>(k)) = clipped.values(b, kept[k]);
+    const std::size_t s = kept[k];
+    pair(0, k) = clipped.values(a, s);
+    pair(1, k) = clipped.values(b, s);
     bytes.push_back(all.bytes[s]);
     texts.push_back(all.texts[s]);
     domains.push_back(all.domains.empty() ? "" : all.domains[s]);
   }
-  const llmap::kl_table table = llmap::kl(pair, bytes);
-  const llmap::kl_error_table errors = llmap::kl_errors(pair, table);
+  const llmap::kl_table table = kl(exec, pair.view(), bytes);
+  const llmap::kl_error_table errors = kl_errors(exec, pair.view(), table);
   fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", args.a, args.b, kept.size(),
              all.texts.size() - kept.size(), clipped.threshold);
   const auto plus_minus = [](double error) { return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string(); };
@@ -51,7 +53,7 @@ void run_compare(const compare_arguments& args) {
   fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", errors.mean_difference(0, 1),
              mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b, "predicts better");
 
-  const llmap::difference d = llmap::centered_difference(pair, 0, 1);
+  const llmap::difference d = centered_difference(exec, pair.view(), 0, 1);
   const std::vector<double> share = llmap::influence(d);
   fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
   for (std::size_t s : llmap::most_influential(share, 10)) fmt::print("  {:6.2f} %  {:+12.4f}  {}  {}\n", 100 * share[s], d[s], texts[s], domains[s]);

@@ -9,11 +9,12 @@ llmap::map_data make_map(const map_arguments& a) {
   options.perplexity = a.perplexity;
   options.affinity =
       a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
-  if (a.threads > 0) options.threads = a.threads;
   const std::string& from = a.store.empty() ? a.matrix : a.store;
   llmap::score_matrix m = llmap::load_score_matrix(from);
   const llmap::selected_models selected = select_models(m, a.selection, from);
   say_left_out(selected);
   if (selected.rows.size() < m.models.size()) m = take_models(m, selected.rows);
-  return make_map(std::move(m), options);
+  llmap::cpu_executor exec;
+  if (a.threads > 0) exec.threads = a.threads;
+  return make_map(exec, std::move(m), options);
 }

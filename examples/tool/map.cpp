@@ -10,12 +10,11 @@
 namespace {
 
 /// Two texts give distances without errors.
-bool has_errors(const llmap::map_data& map) { return map.texts >= static_cast<std::size_t>(llmap::least_texts_for_error); }
+bool has_errors(const llmap::map_data& map) { return map.texts >= llmap::least_texts_for_error; }
 
 std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
-  const auto a = static_cast<Eigen::Index>(i), b = static_cast<Eigen::Index>(j);
-  const std::string kl = fmt::format("{:.4g}", map.kl_bits_per_byte(a, b));
-  return has_errors(map) ? kl + fmt::format(" ± {:.2g}", map.kl_standard_error(a, b)) : kl;
+  const std::string kl = fmt::format("{:.4g}", map.kl_bits_per_byte(i, j));
+  return has_errors(map) ? kl + fmt::format(" ± {:.2g}", map.kl_standard_error(i, j)) : kl;
 }
 
 void print_run(const llmap::map_data& map, const llmap::training_run& run) {

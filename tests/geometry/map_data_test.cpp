@@ -43,45 +43,43 @@ TEST(map_data, excluded_texts_are_counted_and_the_threshold_can_be_kept) {
   m.log_likelihood(2, 7) = -INFINITY;
   map_options options;
   options.clip_threshold = -450;
-  const map_data map = make_map(m, options);
+  const map_data map = map_of(m, options);
   EXPECT_EQ(map.texts, 38u);
   ASSERT_EQ(map.excluded.size(), 2u);
   EXPECT_EQ(map.excluded[0].name, "text5");
   EXPECT_EQ(map.excluded[1].first, "c");
   EXPECT_EQ(map.clip_threshold, -450);
-  EXPECT_TRUE(map.kl_bits_per_byte.allFinite());
+  EXPECT_TRUE(detail::all_finite(map.kl_bits_per_byte.view()));
 }
 
 TEST(map_data, few_models_and_bad_perplexity) {
   for (const std::size_t K : {1u, 2u, 3u}) {
-    const map_data map = make_map(small_scores(std::vector<std::string>(K, "m")));
+    const map_data map = map_of(small_scores(std::vector<std::string>(K, "m")));
     EXPECT_EQ(map.order.size(), K);
-    EXPECT_TRUE(map.tsne.allFinite());
+    EXPECT_TRUE(detail::all_finite(map.tsne.view()));
   }
-  EXPECT_MESSAGE(make_map(small_scores({"a", "b", "c"}, 1)), "map: expected at least 2 texts, got 1");
+  EXPECT_MESSAGE(map_of(small_scores({"a", "b", "c"}, 1)), "map: expected at least 2 texts, got 1");
   map_options options;
   options.perplexity = 30;
-  EXPECT_THROW(make_map(small_scores({"a", "b", "c"}), options), error);
+  EXPECT_THROW(map_of(small_scores({"a", "b", "c"}), options), error);
 }
 
 // Without care the first component is rounding, of which the deviation is 0 or next to it.
 TEST(map_data, copies_of_one_model_lie_in_one_place) {
   for (const std::size_t K : {2u, 3u, 5u, 9u})
-    for (const Eigen::Index N : {2, 3, 50}) {
+    for (const std::size_t N : {2u, 3u, 50u}) {
       score_matrix m = small_scores(std::vector<std::string>(K, "m"), N);
-      for (Eigen::Index i = 1; i < static_cast<Eigen::Index>(K); ++i) m.log_likelihood.row(i) = m.log_likelihood.row(0);
-      const map_data map = make_map(m);
-      EXPECT_EQ(map.pca_scores.cols(), 0);
-      EXPECT_TRUE((map.tsne.array() == 0).all()) << K << " copies, " << N << " texts";
-      EXPECT_TRUE((map.kl_bits_per_byte.array() == 0).all());
+      for (std::size_t i = 1; i < K; ++i) std::ranges::copy(m.log_likelihood.row(0), m.log_likelihood.row(i).begin());
+      const map_data map = map_of(m);
+      EXPECT_EQ(map.pca_scores.cols(), 0u);
+      EXPECT_EQ(map.tsne, matrix<double>(K, 2, 0)) << K << " copies, " << N << " texts";
+      EXPECT_EQ(map.kl_bits_per_byte, matrix<double>(K, K, 0));
     }
 }
 
 TEST(map_data, same_bits_for_any_thread_count) {
   const score_matrix m = small_scores(std::vector<std::string>(20, "m"));
-  map_options one, four;
-  one.threads = 1, four.threads = 4;
-  const map_data a = make_map(m, one), b = make_map(m, four);
+  const map_data a = make_map(cpu_executor{1}, m), b = make_map(cpu_executor{4}, m);
   EXPECT_EQ(a.tsne, b.tsne);
   EXPECT_EQ(a.pca_scores, b.pca_scores);
   EXPECT_EQ(a.kl_standard_error, b.kl_standard_error);
@@ -89,9 +87,11 @@ TEST(map_data, same_bits_for_any_thread_count) {
 
 TEST(map_data, order_by_distance) {
   score_matrix m = small_scores({"r-step1", "r-step2", "r-step3"});
-  m.log_likelihood.row(0) = m.log_likelihood.row(2) * 1.1; // step 1 lies nearer to the end than step 2
-  m.log_likelihood.row(1) = m.log_likelihood.row(2) * 2;
-  const map_data map = make_map(m);
+  for (std::size_t s = 0; s < m.texts.size(); ++s) { // step 1 lies nearer to the end than step 2
+    m.log_likelihood(0, s) = m.log_likelihood(2, s) * 1.1;
+    m.log_likelihood(1, s) = m.log_likelihood(2, s) * 2;
+  }
+  const map_data map = map_of(m);
   const auto order = order_by_distance(map, map.training_runs.at(0));
   EXPECT_EQ(order[0].model, 1u);
   EXPECT_EQ(order[1].model, 0u);

@@ -6,17 +6,19 @@
 using namespace llmap;
 
 namespace {
+const cpu_executor exec;
+
 struct pair_case : golden::map_case {
-  row_matrix x;
+  matrix<double> x;
   explicit pair_case(const std::string& name) : map_case(name) {
-    const row_matrix l = inputs.at("L").matrix();
-    x = clip(l, clip_threshold(l)).values;
+    const matrix<double> l = inputs.at("L").matrix();
+    x = clip(exec, l.view(), clip_threshold(exec, l.view())).values;
   }
   /// The table over all pairs of a statistic of the difference.
-  template <class F> row_matrix table(const F& f) const {
-    row_matrix out = row_matrix::Zero(x.rows(), x.rows());
-    for (Eigen::Index i = 0; i < x.rows(); ++i)
-      for (Eigen::Index j = i + 1; j < x.rows(); ++j) out(i, j) = out(j, i) = f(centered_difference(x, i, j));
+  template <class F> matrix<double> table(const F& f) const {
+    matrix<double> out(x.rows(), x.rows(), 0);
+    for (std::size_t i = 0; i < x.rows(); ++i)
+      for (std::size_t j = i + 1; j < x.rows(); ++j) out(i, j) = out(j, i) = f(centered_difference(exec, x.view(), i, j));
     return out;
   }
 };
@@ -46,7 +48,7 @@ TEST_P(golden_pair, bootstrap) {
   const pair_case c(GetParam());
   const golden::tensor& index = c.inputs.at("boot_index");
   const auto drawn = index.indexes();
-  const auto N = static_cast<std::size_t>(index.shape[1]);
+  const std::size_t N = index.shape[1];
   const auto summary = [&](const difference& d) {
     std::vector<double> values;
     for (std::size_t b = 0; b < drawn.size() / N; ++b)
@@ -66,15 +68,14 @@ TEST_P(golden_pair, bootstrap) {
 
 TEST_P(golden_pair, influence_and_domains) {
   const pair_case c(GetParam());
-  const row_matrix pairs = c.inputs.at("influence_pairs").matrix();
-  row_matrix share(pairs.rows(), c.x.cols()), top(pairs.rows(), 10);
-  for (Eigen::Index p = 0; p < pairs.rows(); ++p) {
-    const auto d = centered_difference(c.x, static_cast<Eigen::Index>(pairs(p, 0)),
-                                       static_cast<Eigen::Index>(pairs(p, 1)));
+  const matrix<double> pairs = c.inputs.at("influence_pairs").matrix();
+  matrix<double> share(pairs.rows(), c.x.cols()), top(pairs.rows(), 10);
+  for (std::size_t p = 0; p < pairs.rows(); ++p) {
+    const auto d = centered_difference(exec, c.x.view(), static_cast<std::size_t>(pairs(p, 0)), static_cast<std::size_t>(pairs(p, 1)));
     const auto s = influence(d);
-    share.row(p) = Eigen::Map<const Eigen::RowVectorXd>(s.data(), c.x.cols());
+    std::ranges::copy(s, share.row(p).begin());
     const auto first = most_influential(s, 10);
-    for (Eigen::Index k = 0; k < 10; ++k) top(p, k) = static_cast<double>(first[static_cast<std::size_t>(k)]);
+    for (std::size_t k = 0; k < 10; ++k) top(p, k) = static_cast<double>(first[k]);
   }
   EXPECT_LE(golden::error_over_tolerance(c, "influence_share", share), 1);
   EXPECT_EQ(top, c.expected.at("influence_top").matrix());
@@ -88,30 +89,29 @@ TEST_P(golden_pair, influence_and_domains) {
               return domain_split(d, domain).between;
             })),
             1);
-  const row_matrix contribution = c.expected.at("domain_contribution").matrix(); // (G K, K)
-  const row_matrix within = c.expected.at("domain_kl").matrix();
-  const Eigen::Index K = c.x.rows(), G = contribution.rows() / K;
-  row_matrix found_contribution(G * K, K), found_kl(G * K, K);
-  for (Eigen::Index g = 0; g < G; ++g) {
+  const matrix<double> contribution = c.expected.at("domain_contribution").matrix(); // (G K, K)
+    const std::size_t K = c.x.rows(), G = contribution.rows() / K;
+  matrix<double> found_contribution(G * K, K), found_kl(G * K, K);
+  for (std::size_t g = 0; g < G; ++g) {
     const auto part = [&](const difference& d) {
-      return domain_split(d, domain).parts[static_cast<std::size_t>(g)];
+      return domain_split(d, domain).parts[g];
     };
-    found_contribution.middleRows(g * K, K) =
-        c.table([&](const difference& d) { return part(d).contribution; });
-    found_kl.middleRows(g * K, K) = c.table([&](const difference& d) { return part(d).variance / 2; });
+    const auto put = [&](const matrix<double>& table, matrix<double>& into) { std::ranges::copy(table.span(), into.row(g * K).begin()); };
+    put(c.table([&](const difference& d) { return part(d).contribution; }), found_contribution);
+    put(c.table([&](const difference& d) { return part(d).variance / 2; }), found_kl);
   }
   EXPECT_LE(golden::error_over_tolerance(c, "domain_contribution", found_contribution), 1);
   EXPECT_LE(golden::error_over_tolerance(c, "domain_kl", found_kl), 1);
 }
 
 TEST(pair, equal_models_and_single_texts) {
-  const row_matrix l = row_matrix::Constant(2, 5, -3.0);
-  const auto d = centered_difference(l, 0, 1);
+  const matrix<double> l(2, 5, -3.0);
+  const auto d = centered_difference(exec, l.view(), 0, 1);
   EXPECT_EQ(influence(d), std::vector<double>(5, 0.0));
   EXPECT_EQ(jackknife_standard_error(d), 0);
   EXPECT_THROW(jackknife_standard_error(std::vector<double>{0.0}), error);
-  EXPECT_THROW(centered_difference(l, 0, 2), contract_error);
-  EXPECT_THROW(centered_difference(l.leftCols(1), 0, 1), error);
+  EXPECT_THROW(centered_difference(exec, l.view(), 0, 2), contract_error);
+  EXPECT_THROW(centered_difference(exec, l.view().column_range(0, 1), 0, 1), error);
 }
 
 TEST(pair, errors_that_cannot_be_estimated_are_nan) {

@@ -3,45 +3,52 @@
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/mds.hpp"
 #include "llmap/geometry/pca.hpp"
+#include "support/dense.hpp"
 #include "support/golden_tensors.hpp"
 #include <Eigen/QR>
 #include <gtest/gtest.h>
 
 using namespace llmap;
 
+namespace {
+const cpu_executor exec;
+
+double largest_difference(const matrix<double>& a, const matrix<double>& b) { return (as_eigen(a) - as_eigen(b)).cwiseAbs().maxCoeff(); }
+matrix<double> columns(const matrix<double>& m, std::size_t count) { return matrix<double>(m.view().column_range(0, count)); }
+} // namespace
+
 class golden_pca : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(cases, golden_pca, testing::Values("small", "medium", "wide", "dup"));
 
 TEST_P(golden_pca, scores_loadings_and_variance) {
   const golden::map_case c(GetParam());
-  const row_matrix l = c.inputs.at("L").matrix();
-  const row_matrix x = clip(l, clip_threshold(l)).values, q = center(x).q;
-  const pca_result p = pca(q);
-  const row_matrix scores = c.expected.at("pca_scores").matrix(),
-                   loadings = c.expected.at("pca_loadings").matrix();
-  const row_matrix gap = c.expected.at("pca_gap").matrix();
-  const Eigen::Index P = p.scores.cols();
+  const matrix<double> l = c.inputs.at("L").matrix();
+  const matrix<double> x = clip(exec, l.view(), clip_threshold(exec, l.view())).values, q = center(exec, x.view()).q;
+  const pca_result p = pca(exec, q.view());
+  const matrix<double> scores = c.expected.at("pca_scores").matrix(), loadings = c.expected.at("pca_loadings").matrix();
+  const matrix<double> gap = c.expected.at("pca_gap").matrix();
+  const std::size_t P = p.scores.cols();
   ASSERT_GE(scores.cols(), P);
   // Components that we leave out carry nothing but rounding.
-  const row_matrix ratio = c.expected.at("pca_ratio").matrix();
-  for (Eigen::Index k = P; k < scores.cols(); ++k) EXPECT_LT(ratio(0, k), 1e-12);
-  row_matrix found_scores = row_matrix::Zero(scores.rows(), scores.cols());
-  row_matrix found_loadings = row_matrix::Zero(loadings.rows(), loadings.cols());
-  row_matrix wanted_scores = found_scores, wanted_loadings = found_loadings;
+  const matrix<double> ratio = c.expected.at("pca_ratio").matrix();
+  for (std::size_t k = P; k < scores.cols(); ++k) EXPECT_LT(ratio(0, k), 1e-12);
+  matrix<double> found_scores(scores.rows(), scores.cols(), 0);
+  matrix<double> found_loadings(loadings.rows(), loadings.cols(), 0);
+  matrix<double> wanted_scores = found_scores, wanted_loadings = found_loadings;
   int compared = 0;
-  for (Eigen::Index k = 0; k < P; ++k)
+  for (std::size_t k = 0; k < P; ++k)
     if (gap(0, k) > 1e-6) { // an eigenvector without a gap is arbitrary
-      found_scores.col(k) = p.scores.col(k), wanted_scores.col(k) = scores.col(k);
-      found_loadings.row(k) = p.loadings.row(k), wanted_loadings.row(k) = loadings.row(k);
+      for (std::size_t i = 0; i < scores.rows(); ++i) found_scores(i, k) = p.scores(i, k), wanted_scores(i, k) = scores(i, k);
+      std::ranges::copy(p.loadings.row(k), found_loadings.row(k).begin());
+      std::ranges::copy(loadings.row(k), wanted_loadings.row(k).begin());
       ++compared;
     }
   EXPECT_GE(compared, 2);
   EXPECT_LE(golden::error_over_tolerance(c, "pca_scores", found_scores, wanted_scores), 1);
   EXPECT_LE(golden::error_over_tolerance(c, "pca_loadings", found_loadings, wanted_loadings), 1);
-  const auto padded = [&](const Eigen::VectorXd& v) {
-    row_matrix out = row_matrix::Zero(1, scores.cols());
-    out.leftCols(P) = v.transpose();
-    return out;
+  const auto padded = [&](std::vector<double> v) {
+    v.resize(scores.cols());
+    return v;
   };
   EXPECT_LE(golden::error_over_tolerance(c, "pca_variance", padded(p.explained_variance)), 1);
   EXPECT_LE(golden::error_over_tolerance(c, "pca_ratio", padded(p.explained_variance_ratio)), 1);
@@ -49,45 +56,41 @@ TEST_P(golden_pca, scores_loadings_and_variance) {
   EXPECT_EQ(static_cast<double>(effective_dimension(p, 0.95)), c.scalar("effective_dim_95"));
   EXPECT_LE(golden::scalar_error(c, "participation_ratio", participation_ratio(p)), 1);
 
-  const mds_result m = classical_mds(kl_bits_per_byte(kl(x, c.inputs.at("bytes").integers())));
-  const row_matrix values = c.expected.at("mds_eigenvalues").matrix();
-  EXPECT_LE(golden::error_over_tolerance(c, "mds_eigenvalues",
-                                         row_matrix(m.eigenvalues.head(values.cols()).transpose())),
-            1);
-  const row_matrix coordinates = c.expected.at("mds_scores").matrix();
-  row_matrix found = row_matrix::Zero(coordinates.rows(), coordinates.cols()), wanted = found;
-  for (Eigen::Index k = 0; k < std::min(m.coordinates.cols(), coordinates.cols()); ++k)
-    if (gap(0, k) > 1e-6) found.col(k) = m.coordinates.col(k), wanted.col(k) = coordinates.col(k);
+  const mds_result m = classical_mds(exec, kl_bits_per_byte(kl(exec, x.view(), c.inputs.at("bytes").integers())).view());
+  const std::size_t count = c.expected.at("mds_eigenvalues").values.size();
+  EXPECT_LE(golden::error_over_tolerance(c, "mds_eigenvalues", std::vector<double>(m.eigenvalues.begin(), m.eigenvalues.begin() + static_cast<std::ptrdiff_t>(count))), 1);
+  const matrix<double> coordinates = c.expected.at("mds_scores").matrix();
+  matrix<double> found(coordinates.rows(), coordinates.cols(), 0), wanted = found;
+  for (std::size_t k = 0; k < std::min(m.coordinates.cols(), coordinates.cols()); ++k)
+    for (std::size_t i = 0; gap(0, k) > 1e-6 && i < found.rows(); ++i) found(i, k) = m.coordinates(i, k), wanted(i, k) = coordinates(i, k);
   EXPECT_LE(golden::error_over_tolerance(c, "mds_scores", found, wanted), 1);
-  EXPECT_EQ(m.negative, 0);
+  EXPECT_EQ(m.negative, 0u);
 }
 
 TEST(mds, reports_negative_eigenvalues) {
   const golden::map_case c("medium_nan");
-  const mds_result m = classical_mds(c.expected.at("pairwise_kl_bits_per_byte").matrix());
-  EXPECT_LE(
-      golden::error_over_tolerance(c, "pairwise_mds_eigenvalues", row_matrix(m.eigenvalues.transpose())), 1);
+  const mds_result m = classical_mds(exec, c.expected.at("pairwise_kl_bits_per_byte").matrix().view());
+  EXPECT_LE(golden::error_over_tolerance(c, "pairwise_mds_eigenvalues", m.eigenvalues), 1);
   EXPECT_EQ(static_cast<double>(m.negative), c.scalar("pairwise_mds_negative"));
 }
 
 TEST(pca, few_models_few_texts_and_threads) {
-  row_matrix l(3, 2); // fewer texts than models: the other Gram matrix
-  l << -1, -5, -2, -4, -9, -3;
-  const row_matrix q = center(l).q;
-  const pca_result p = pca(q);
-  EXPECT_EQ(p.scores.cols(), 1);
-  EXPECT_LT((p.scores * p.loadings - q).cwiseAbs().maxCoeff(), 1e-12);
-  EXPECT_EQ(pca(center(row_matrix::Constant(1, 4, -2.0)).q).scores.cols(), 0);
-  EXPECT_EQ(pca(center(row_matrix::Constant(3, 4, -2.0)).q).scores.cols(), 0);
-  EXPECT_EQ(participation_ratio(pca(center(row_matrix::Constant(3, 4, -2.0)).q)), 0);
-  EXPECT_EQ(classical_mds(row_matrix::Zero(1, 1)).coordinates.cols(), 0);
+  const matrix<double> l{{-1, -5}, {-2, -4}, {-9, -3}}; // fewer texts than models: the other Gram matrix
+  const matrix<double> q = center(exec, l.view()).q, one_model(1, 4, 0), three_copies(3, 4, 0);
+  const pca_result p = pca(exec, q.view());
+  EXPECT_EQ(p.scores.cols(), 1u);
+  EXPECT_LT(largest_difference(as_matrix(as_eigen(p.scores) * as_eigen(p.loadings)), q), 1e-12);
+  EXPECT_EQ(pca(exec, one_model.view()).scores.cols(), 0u);
+  EXPECT_EQ(pca(exec, three_copies.view()).scores.cols(), 0u);
+  EXPECT_EQ(participation_ratio(pca(exec, three_copies.view())), 0);
+  EXPECT_EQ(classical_mds(exec, matrix<double>(1, 1, 0).view()).coordinates.cols(), 0u);
 
   const golden::map_case c("medium");
-  const row_matrix big = center(c.inputs.at("L").matrix()).q;
-  const pca_result one = pca(big, {-1, 1}), four = pca(big, {-1, 4});
+  const matrix<double> big = center(exec, c.inputs.at("L").matrix().view()).q;
+  const pca_result one = pca(cpu_executor{1}, big.view()), four = pca(cpu_executor{4}, big.view());
   EXPECT_EQ(one.scores, four.scores);
   EXPECT_EQ(one.loadings, four.loadings);
-  EXPECT_EQ(pca(big, {2}).scores, one.scores.leftCols(2));
+  EXPECT_EQ(pca(exec, big.view(), 2).scores, columns(one.scores, 2));
 }
 
 namespace {
@@ -127,40 +130,36 @@ TEST(pca, few_eigenvalues_are_those_of_the_whole_matrix) {
     for (const Eigen::Index count : {1, 2, 5}) {
       SCOPED_TRACE(std::string(name) + " " + std::to_string(count));
       const Eigen::MatrixXd a = with_spectrum(values);
-      const auto found = detail::solve_symmetric(a, count, 1);
+      const auto found = detail::solve_symmetric(cpu_executor{1}, as_matrix(a), static_cast<std::size_t>(count));
+      const auto found_values = as_eigen(found.values);
+      const Eigen::MatrixXd found_vectors = as_eigen(found.vectors).transpose();
       const double scale = std::max(values.cwiseAbs().maxCoeff(), 1e-300);
-      EXPECT_LT((found.values - values).cwiseAbs().maxCoeff(), 1e-13 * scale);
-      const Eigen::MatrixXd residual = a * found.vectors - found.vectors * found.values.head(count).asDiagonal();
+      EXPECT_LT((found_values - values).cwiseAbs().maxCoeff(), 1e-13 * scale);
+      const Eigen::MatrixXd residual = a * found_vectors - found_vectors * found_values.head(count).asDiagonal();
       EXPECT_LT(residual.colwise().norm().maxCoeff(), 5e-14 * scale);
-      EXPECT_LT((found.vectors.transpose() * found.vectors - Eigen::MatrixXd::Identity(count, count))
+      EXPECT_LT((found_vectors.transpose() * found_vectors - Eigen::MatrixXd::Identity(count, count))
                     .cwiseAbs()
                     .maxCoeff(),
                 1e-13);
-      EXPECT_EQ(found.vectors, detail::solve_symmetric(a, count, 4).vectors);
+      EXPECT_EQ(found.vectors, detail::solve_symmetric(cpu_executor{4}, as_matrix(a), static_cast<std::size_t>(count)).vectors);
     }
 }
 
 TEST(pca, few_components_are_the_first_of_all) {
   // 300 models of five families; then the same with more models than texts.
-  constexpr Eigen::Index K = 300;
-  for (const Eigen::Index N : {400, 250}) {
+  constexpr std::size_t K = 300;
+  for (const std::size_t N : {400u, 250u}) {
     const counter_random r{9};
-    row_matrix l(K, N);
-    for (Eigen::Index i = 0; i < K; ++i)
-      for (Eigen::Index s = 0; s < N; ++s) {
-        const auto text = static_cast<std::uint64_t>(s);
-        l(i, s) = -500 + 30 * r.normal(static_cast<std::uint64_t>(i % 5), text) +
-                  10 * r.normal(static_cast<std::uint64_t>(10 + i), text);
-      }
-    const row_matrix q = center(l).q;
-    const pca_result all = pca(q), few = pca(q, {3, 1});
-    ASSERT_EQ(few.scores.cols(), 3);
-    EXPECT_LT((few.scores - all.scores.leftCols(3)).cwiseAbs().maxCoeff(),
-              1e-10 * all.scores.cwiseAbs().maxCoeff());
-    EXPECT_LT((few.loadings - all.loadings.topRows(3)).cwiseAbs().maxCoeff(), 1e-10);
-    EXPECT_LT((few.explained_variance_ratio - all.explained_variance_ratio.head(3)).cwiseAbs().maxCoeff(),
-              1e-13);
-    EXPECT_EQ(few.scores, pca(q, {3, 4}).scores);
-    EXPECT_LT((all.scores * all.loadings - q).cwiseAbs().maxCoeff(), 1e-10);
+    matrix<double> l(K, N);
+    for (std::size_t i = 0; i < K; ++i)
+      for (std::size_t s = 0; s < N; ++s) l(i, s) = -500 + 30 * r.normal(i % 5, s) + 10 * r.normal(10 + i, s);
+    const matrix<double> q = center(exec, l.view()).q;
+    const pca_result all = pca(exec, q.view()), few = pca(cpu_executor{1}, q.view(), 3);
+    ASSERT_EQ(few.scores.cols(), 3u);
+    EXPECT_LT(largest_difference(few.scores, columns(all.scores, 3)), 1e-10 * as_eigen(all.scores).cwiseAbs().maxCoeff());
+    EXPECT_LT(largest_difference(few.loadings, matrix<double>(all.loadings.view().row_range(0, 3))), 1e-10);
+    for (std::size_t k = 0; k < 3; ++k) EXPECT_NEAR(few.explained_variance_ratio[k], all.explained_variance_ratio[k], 1e-13);
+    EXPECT_EQ(few.scores, pca(cpu_executor{4}, q.view(), 3).scores);
+    EXPECT_LT(largest_difference(as_matrix(as_eigen(all.scores) * as_eigen(all.loadings)), q), 1e-10);
   }
 }

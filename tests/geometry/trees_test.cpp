@@ -4,6 +4,7 @@
 #include "llmap/geometry/neighbor_joining.hpp"
 #include "llmap/geometry/newick.hpp"
 #include "llmap/reference/map_reference.hpp"
+#include "support/dense.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
 #include <map>
@@ -12,13 +13,19 @@
 
 using namespace llmap;
 
+namespace {
+const cpu_executor exec;
+
+double largest_difference(const matrix<double>& a, const matrix<double>& b) { return (as_eigen(a) - as_eigen(b)).cwiseAbs().maxCoeff(); }
+} // namespace
+
 class golden_trees : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(cases, golden_trees, testing::Values("small", "medium", "wide", "dup"));
 
 TEST_P(golden_trees, all_linkages) {
   const golden::map_case c(GetParam());
-  const row_matrix l = c.inputs.at("L").matrix();
-  const kl_table t = kl(clip(l, clip_threshold(l)).values, c.inputs.at("bytes").integers());
+  const matrix<double> l = c.inputs.at("L").matrix();
+  const kl_table t = kl(exec, clip(exec, l.view(), clip_threshold(exec, l.view())).values.view(), c.inputs.at("bytes").integers());
   const std::pair<const char*, linkage_kind> kinds[] = {{"single", linkage_kind::single},
                                                         {"complete", linkage_kind::complete},
                                                         {"average", linkage_kind::average},
@@ -28,53 +35,48 @@ TEST_P(golden_trees, all_linkages) {
       if (!q && kind == linkage_kind::ward) continue;
       const std::string key = std::string(q ? "q_" : "kl_") + name;
       SCOPED_TRACE(key);
-      const row_matrix d = q ? row_matrix(squared_distance(t).cwiseSqrt()) : kl_bits_per_byte(t);
-      const model_tree tree = agglomerate(d, kind);
-      row_matrix heights(1, d.rows() - 1), linkage(d.rows() - 1, 4);
+      const matrix<double> d = q ? as_matrix(as_eigen(squared_distances(t)).cwiseSqrt()) : kl_bits_per_byte(t);
+      const model_tree tree = linkage(exec, d.view(), kind);
+      matrix<double> heights(1, d.rows() - 1), merges(d.rows() - 1, 4);
       for (std::size_t m = 0; m < tree.merges.size(); ++m) {
-        const auto r = static_cast<Eigen::Index>(m);
-        heights(0, r) = tree.merges[m].height;
-        linkage.row(r) << static_cast<double>(tree.merges[m].left), static_cast<double>(tree.merges[m].right),
-            tree.merges[m].height, static_cast<double>(tree.merges[m].size);
+        const tree_merge& g = tree.merges[m];
+        heights(0, m) = g.height;
+        std::ranges::copy(std::array{static_cast<double>(g.left), static_cast<double>(g.right), g.height, static_cast<double>(g.size)},
+                          merges.row(m).begin());
       }
       EXPECT_LE(golden::error_over_tolerance(c, "heights_" + key, heights), 1);
       EXPECT_LE(golden::error_over_tolerance(c, "cophenetic_" + key, cophenetic_distance(tree)), 1);
       if (std::string(GetParam()) != "dup") { // equal distances: the order of merges is open
-        EXPECT_LE(golden::error_over_tolerance(c, "linkage_" + key, linkage), 1);
+        EXPECT_LE(golden::error_over_tolerance(c, "linkage_" + key, merges), 1);
       }
-      const auto order = leaf_order(tree, d);
+      const auto order = leaf_order(tree, d.view());
       EXPECT_EQ(std::set<std::size_t>(order.begin(), order.end()).size(), tree.models);
       EXPECT_EQ(order.size(), tree.models);
     }
 }
 
 TEST(trees, average_by_its_definition) {
-  row_matrix d(5, 5);
-  d << 0, 2, 6, 10, 9, 2, 0, 5, 9, 8, 6, 5, 0, 4, 5, 10, 9, 4, 0, 3, 9, 8, 5, 3, 0;
-  reference::rows plain;
-  for (Eigen::Index i = 0; i < 5; ++i) plain.emplace_back(d.row(i).begin(), d.row(i).end());
-  const auto wanted = reference::average_heights(plain);
-  const model_tree t = agglomerate(d, linkage_kind::average);
+  const matrix<double> d{{0, 2, 6, 10, 9}, {2, 0, 5, 9, 8}, {6, 5, 0, 4, 5}, {10, 9, 4, 0, 3}, {9, 8, 5, 3, 0}};
+  const auto wanted = reference::average_heights(reference::rows_of(d));
+  const model_tree t = linkage(exec, d.view(), linkage_kind::average);
   for (std::size_t m = 0; m < 4; ++m) EXPECT_DOUBLE_EQ(t.merges[m].height, wanted[m]);
 }
 
 TEST(newick, names_are_quoted_and_lengths_halved) {
-  row_matrix d(3, 3);
-  d << 0, 1, 4, 1, 0, 4, 4, 4, 0;
-  const model_tree t = agglomerate(d, linkage_kind::average);
+  const matrix<double> d{{0, 1, 4}, {1, 0, 4}, {4, 4, 0}}, zero(1, 1, 0);
+  const model_tree t = linkage(exec, d.view(), linkage_kind::average);
   EXPECT_EQ(newick(t, {"it's", "a,(b)", "c\nd"}), "('c?d':2,('it''s':0.5,'a,(b)':0.5):1.5);");
-  EXPECT_EQ(newick(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), {"one"}), "'one';");
-  EXPECT_EQ(
-      leaf_order(agglomerate(row_matrix::Zero(1, 1), linkage_kind::ward), row_matrix::Zero(1, 1)).size(), 1u);
-  EXPECT_THROW(agglomerate(row_matrix::Constant(2, 2, NAN), linkage_kind::single), error);
-  row_matrix lopsided = row_matrix::Zero(3, 3);
+  EXPECT_EQ(newick(linkage(exec, zero.view(), linkage_kind::ward), {"one"}), "'one';");
+  EXPECT_EQ(leaf_order(linkage(exec, zero.view(), linkage_kind::ward), zero.view()).size(), 1u);
+  EXPECT_THROW(linkage(exec, matrix<double>(2, 2, NAN).view(), linkage_kind::single), error);
+  matrix<double> lopsided(3, 3, 0);
   lopsided(0, 1) = 1;
-  EXPECT_THROW(agglomerate(lopsided, linkage_kind::average), contract_error);
+  EXPECT_THROW(linkage(exec, lopsided.view(), linkage_kind::average), contract_error);
 }
 
 namespace {
 /// Path lengths between the models of a joined tree.
-row_matrix path_lengths(const joined_tree& t) {
+matrix<double> path_lengths(const joined_tree& t) {
   const std::size_t nodes = t.models + t.joins.size();
   std::vector<std::size_t> parent(nodes, nodes);
   std::vector<double> branch(nodes, 0.0);
@@ -83,8 +85,7 @@ row_matrix path_lengths(const joined_tree& t) {
     parent[j.left] = parent[j.right] = t.models + m;
     branch[j.left] = j.left_branch, branch[j.right] = j.right_branch;
   }
-  const auto K = static_cast<Eigen::Index>(t.models);
-  row_matrix out = row_matrix::Zero(K, K);
+  matrix<double> out(t.models, t.models, 0);
   for (std::size_t a = 0; a < t.models; ++a) {
     std::map<std::size_t, double> above; // distance of a to each of its ancestors
     double length = 0;
@@ -93,7 +94,7 @@ row_matrix path_lengths(const joined_tree& t) {
       double other = 0;
       std::size_t n = b;
       for (; above.count(n) == 0; n = parent[n]) other += branch[n];
-      out(static_cast<Eigen::Index>(a), static_cast<Eigen::Index>(b)) = above[n] + other;
+      out(a, b) = above[n] + other;
     }
   }
   return out;
@@ -102,18 +103,18 @@ row_matrix path_lengths(const joined_tree& t) {
 
 TEST(neighbor_joining, by_hand) {
   // Of an additive matrix of five: a and b are joined first, at 2 and 3.
-  row_matrix d(5, 5);
-  d << 0, 5, 9, 9, 8, 5, 0, 10, 10, 9, 9, 10, 0, 8, 7, 9, 10, 8, 0, 3, 8, 9, 7, 3, 0;
-  const joined_tree t = neighbor_joining(d);
+  const matrix<double> d{{0, 5, 9, 9, 8}, {5, 0, 10, 10, 9}, {9, 10, 0, 8, 7}, {9, 10, 8, 0, 3}, {8, 9, 7, 3, 0}};
+  const joined_tree t = neighbor_joining(exec, d.view());
+  EXPECT_EQ(path_lengths(neighbor_joining(exec, matrix<float>(d.view()).view())), path_lengths(t));
   ASSERT_EQ(t.joins.size(), 4u);
   EXPECT_EQ(t.joins[0].left, 1u);
   EXPECT_EQ(t.joins[0].right, 0u);
   EXPECT_DOUBLE_EQ(t.joins[0].left_branch, 3);
   EXPECT_DOUBLE_EQ(t.joins[0].right_branch, 2);
-  EXPECT_LT((path_lengths(t) - d).cwiseAbs().maxCoeff(), 1e-12);
-  EXPECT_EQ(newick(neighbor_joining(d.topLeftCorner(2, 2)), {"a", "it's"}), "('a':2.5,'it''s':2.5);");
-  EXPECT_TRUE(neighbor_joining(row_matrix::Zero(1, 1)).joins.empty());
-  EXPECT_THROW(neighbor_joining(row_matrix::Constant(2, 2, NAN)), error);
+  EXPECT_LT(largest_difference(path_lengths(t), d), 1e-12);
+  EXPECT_EQ(newick(neighbor_joining(exec, d.view().row_range(0, 2).column_range(0, 2)), {"a", "it's"}), "('a':2.5,'it''s':2.5);");
+  EXPECT_TRUE(neighbor_joining(exec, matrix<double>(1, 1, 0).view()).joins.empty());
+  EXPECT_THROW(neighbor_joining(exec, matrix<double>(2, 2, NAN).view()), error);
 }
 
 TEST(neighbor_joining, gives_back_the_tree_of_additive_distances) {
@@ -133,18 +134,17 @@ TEST(neighbor_joining, gives_back_the_tree_of_additive_distances) {
       tree.joins.push_back({a, b, 0.1 + r.uniform(2, m), 0.1 + r.uniform(3, m)});
       left.push_back(models + m);
     }
-    const row_matrix d = path_lengths(tree);
-    const row_matrix symmetric = (d + d.transpose()) / 2;
-    EXPECT_LT((path_lengths(neighbor_joining(symmetric)) - d).cwiseAbs().maxCoeff(), 1e-11) << models;
+    const matrix<double> d = path_lengths(tree), symmetric = as_matrix((as_eigen(d) + as_eigen(d).transpose()) / 2);
+    EXPECT_LT(largest_difference(path_lengths(neighbor_joining(exec, symmetric.view())), d), 1e-11) << models;
   }
 }
 
 TEST(trees, refuse_distances_that_are_not_finite_or_not_symmetric) {
-  row_matrix d = row_matrix::Constant(40, 40, 2.0);
+  matrix<double> d(40, 40, 2.0);
   d(3, 37) = 1;
-  EXPECT_THROW(agglomerate(d, linkage_kind::average), contract_error);
+  EXPECT_THROW(linkage(exec, d.view(), linkage_kind::average), contract_error);
   d(37, 3) = 1;
-  EXPECT_EQ(agglomerate(d, linkage_kind::average).merges.front().height, 1);
+  EXPECT_EQ(linkage(exec, d.view(), linkage_kind::average).merges.front().height, 1);
   d(37, 3) = d(3, 37) = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THROW(agglomerate(d, linkage_kind::average), error);
+  EXPECT_THROW(linkage(exec, d.view(), linkage_kind::average), error);
 }

@@ -3,13 +3,16 @@
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/pca.hpp"
-#include "llmap/geometry/trees.hpp"
+#include "llmap/geometry/linkage.hpp"
+#include "support/dense.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
 
 using namespace llmap;
 
 namespace {
+const cpu_executor exec;
+
 struct zoo {
   const std::string folder = std::string(LLMAP_SOURCE_DIR) + "/examples/zoo/";
   std::map<std::string, golden::tensor> given =
@@ -18,28 +21,28 @@ struct zoo {
       golden::read_safetensors(folder + "expected/map.safetensors");
   nlohmann::json facts = nlohmann::json::parse(golden::read_bytes(folder + "expected/map.json"));
   std::vector<std::string> models = facts["models"];
-  clipped_matrix x;
-  centered_matrix q;
+  clipped_matrix<double> x;
+  centered_matrix<double> q;
   kl_table t;
   zoo() {
-    const row_matrix l = given.at("log_likelihood").matrix();
-    x = clip(l, clip_threshold(l));
-    q = center(x.values);
-    t = kl(x.values, given.at("bytes").integers());
+    const matrix<double> l = given.at("log_likelihood").matrix();
+    x = clip(exec, l.view(), clip_threshold(exec, l.view()));
+    q = center(exec, x.values.view());
+    t = kl(exec, x.values.view(), given.at("bytes").integers());
   }
-  Eigen::Index id(const std::string& name) const {
-    return std::find(models.begin(), models.end(), name) - models.begin();
+  std::size_t id(const std::string& name) const {
+    return static_cast<std::size_t>(std::find(models.begin(), models.end(), name) - models.begin());
   }
   double between(const std::string& a, const std::string& b) const { return t.nats(id(a), id(b)); }
-  std::string nearest(Eigen::Index i) const {
-    Eigen::Index best = i == 0 ? 1 : 0;
-    for (Eigen::Index j = 0; j < t.nats.rows(); ++j)
+  std::string nearest(std::size_t i) const {
+    std::size_t best = i == 0 ? 1 : 0;
+    for (std::size_t j = 0; j < t.nats.rows(); ++j)
       if (j != i && t.nats(i, j) < t.nats(i, best)) best = j;
-    return models[static_cast<std::size_t>(best)];
+    return models[best];
   }
 };
-double largest_error(const row_matrix& found, const row_matrix& wanted) {
-  return (found - wanted).cwiseAbs().maxCoeff() / wanted.cwiseAbs().maxCoeff();
+double largest_error(const matrix<double>& found, const matrix<double>& wanted) {
+  return (as_eigen(found) - as_eigen(wanted)).cwiseAbs().maxCoeff() / as_eigen(wanted).cwiseAbs().maxCoeff();
 }
 } // namespace
 
@@ -50,26 +53,26 @@ TEST(zoo, tables) {
   EXPECT_LT(largest_error(z.q.q, z.wanted.at("double_centred").matrix()), 1e-12);
   EXPECT_LT(largest_error(z.t.nats, z.wanted.at("kl_nats").matrix()), 1e-12);
   EXPECT_LT(largest_error(kl_bits_per_byte(z.t), z.wanted.at("kl_bits_per_byte").matrix()), 1e-12);
-  const pca_result p = pca(z.q.q, {4});
-  EXPECT_LT(largest_error(p.scores, z.wanted.at("pca_scores").matrix().leftCols(4)), 1e-8);
-  for (Eigen::Index k = 0; k < 4; ++k)
-    EXPECT_NEAR(p.explained_variance_ratio(k),
-                z.facts["pca_explained_variance_ratio"][static_cast<std::size_t>(k)].get<double>(), 1e-12);
-  const auto heights = [&](const row_matrix& d, linkage_kind kind, const char* key) {
-    const model_tree tree = agglomerate(d, kind);
+  const pca_result p = pca(exec, z.q.q.view(), 4);
+  EXPECT_LT(largest_error(p.scores, matrix<double>(z.wanted.at("pca_scores").matrix().view().column_range(0, 4))), 1e-8);
+  for (std::size_t k = 0; k < 4; ++k)
+    EXPECT_NEAR(p.explained_variance_ratio[k],
+                z.facts["pca_explained_variance_ratio"][k].get<double>(), 1e-12);
+  const auto heights = [&](const matrix<double>& d, linkage_kind kind, const char* key) {
+    const model_tree tree = linkage(exec, d.view(), kind);
     ASSERT_EQ(tree.merges.size(), z.facts[key].size());
     for (std::size_t m = 0; m < tree.merges.size(); ++m)
       EXPECT_NEAR(tree.merges[m].height, z.facts[key][m].get<double>(), 1e-9 * tree.merges.back().height)
           << key << m;
   };
   heights(z.t.nats, linkage_kind::average, "average_heights");
-  heights(squared_distance(z.t).cwiseSqrt(), linkage_kind::ward, "ward_heights");
+  heights(as_matrix(as_eigen(squared_distances(z.t)).cwiseSqrt()), linkage_kind::ward, "ward_heights");
 }
 
 TEST(zoo, neighbours_are_relatives) {
   const zoo z;
   for (std::size_t i = 0; i < z.models.size(); ++i)
-    EXPECT_EQ(z.nearest(static_cast<Eigen::Index>(i)), z.facts["nearest"][z.models[i]].get<std::string>());
+    EXPECT_EQ(z.nearest(i), z.facts["nearest"][z.models[i]].get<std::string>());
   // Quantised twins stand beside their originals, int8 nearer than int4.
   EXPECT_EQ(z.nearest(z.id("gpt2")), "gpt2-int4");
   EXPECT_EQ(z.nearest(z.id("neox")), "neox-int8");

@@ -46,7 +46,7 @@ std::vector<std::string> well_formed(const std::string& xml) {
 } // namespace
 
 TEST(svg, is_well_formed_and_names_every_model) {
-  const map_data map = make_map(small_scores(hostile_names));
+  const map_data map = map_of(small_scores(hostile_names));
   for (const bool pca : {false, true}) {
     svg_options options;
     options.pca = pca;
@@ -56,12 +56,12 @@ TEST(svg, is_well_formed_and_names_every_model) {
         EXPECT_NE(std::find(texts.begin(), texts.end(), escape_markup(name)), texts.end()) << name;
       }
   }
-  EXPECT_NO_THROW(well_formed(map_svg(make_map(small_scores({"only"})))));
+  EXPECT_NO_THROW(well_formed(map_svg(map_of(small_scores({"only"})))));
   EXPECT_THROW(map_svg(map, {800, 560, false, 9}), contract_error);
 }
 
 TEST(svg, runs_are_lines) {
-  const map_data map = make_map(small_scores({"a-step1", "a-step2", "b"}));
+  const map_data map = map_of(small_scores({"a-step1", "a-step2", "b"}));
   EXPECT_NE(map_svg(map).find("<polyline"), std::string::npos);
 }
 
@@ -92,16 +92,16 @@ TEST(labels, never_cover_each_other_or_a_point) {
 }
 
 TEST(tsv, reads_back_to_the_same_bits) {
-  const map_data map = make_map(small_scores(hostile_names));
+  const map_data map = map_of(small_scores(hostile_names));
   std::istringstream in(square_tsv(map.models, map.kl_bits_per_byte));
   std::string line;
   ASSERT_TRUE(std::getline(in, line));
-  for (Eigen::Index i = 0; i < map.kl_bits_per_byte.rows(); ++i) {
+  for (std::size_t i = 0; i < map.kl_bits_per_byte.rows(); ++i) {
     ASSERT_TRUE(std::getline(in, line));
     std::istringstream fields(line);
     std::string field;
     std::getline(fields, field, '\t');
-    for (Eigen::Index j = 0; j < map.kl_bits_per_byte.cols(); ++j) {
+    for (std::size_t j = 0; j < map.kl_bits_per_byte.cols(); ++j) {
       ASSERT_TRUE(std::getline(fields, field, '\t'));
       EXPECT_EQ(std::stod(field), map.kl_bits_per_byte(i, j));
     }
@@ -115,12 +115,12 @@ TEST(tsv, reads_back_to_the_same_bits) {
   std::size_t rows = 0;
   for (; std::getline(table, line); ++rows) EXPECT_EQ(std::count(line.begin(), line.end(), '\t'), columns);
   EXPECT_EQ(rows, hostile_names.size());
-  EXPECT_NE(coordinates_tsv(make_map(small_scores({"one"}))).find("\t\t\t\n"), std::string::npos);
+  EXPECT_NE(coordinates_tsv(map_of(small_scores({"one"}))).find("\t\t\t\n"), std::string::npos);
 }
 
 TEST(tsv, what_is_not_there_is_blank) {
-  const map_data two = make_map(small_scores({"a", "b"}, 2));
-  for (const std::string& text : {coordinates_tsv(two), square_tsv(two.models, two.kl_standard_error), coordinates_tsv(make_map(small_scores({"one"})))})
+  const map_data two = map_of(small_scores({"a", "b"}, 2));
+  for (const std::string& text : {coordinates_tsv(two), square_tsv(two.models, two.kl_standard_error), coordinates_tsv(map_of(small_scores({"one"})))})
     EXPECT_EQ(text.find("NaN") + text.find("nan"), 2 * std::string::npos) << text;
   std::istringstream in(coordinates_tsv(two));
   std::string line;
@@ -131,8 +131,8 @@ TEST(tsv, what_is_not_there_is_blank) {
 
 TEST(svg, copies_of_one_model_are_drawn_in_one_place) {
   score_matrix m = small_scores({"a", "b", "c", "d", "e"});
-  for (Eigen::Index i = 1; i < 5; ++i) m.log_likelihood.row(i) = m.log_likelihood.row(0);
-  map_data map = make_map(m);
+  for (std::size_t i = 1; i < 5; ++i) std::ranges::copy(m.log_likelihood.row(0), m.log_likelihood.row(i).begin());
+  map_data map = map_of(m);
   const std::string svg = map_svg(map);
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   std::size_t circles = 0;

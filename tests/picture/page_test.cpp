@@ -35,7 +35,7 @@ std::vector<std::uint8_t> from_base64(const std::string& text) {
 } // namespace
 
 TEST(page, fetches_nothing) {
-  const std::string page = map_html(make_map(small_scores({"a", "b", "c", "d"})));
+  const std::string page = map_html(map_of(small_scores({"a", "b", "c", "d"})));
   for (const char* word :
        {"http:", "https:", "//cdn", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import("})
     EXPECT_EQ(count(page, word), 0u) << word;
@@ -44,7 +44,7 @@ TEST(page, fetches_nothing) {
 
 TEST(page, hostile_names_stay_text) {
   const std::string page =
-      map_html(make_map(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
+      map_html(map_of(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
   EXPECT_EQ(count(page, "<script"), 2u); // the data and the program, nothing else
   EXPECT_EQ(count(page, "</script"), 2u);
   EXPECT_EQ(count(page, "<!--"), 0u);
@@ -56,7 +56,7 @@ TEST(page, hostile_names_stay_text) {
 }
 
 TEST(page, tables_are_embedded_to_the_stated_precision) {
-  const map_data map = make_map(small_scores({"a", "b", "c", "d", "e"}));
+  const map_data map = map_of(small_scores({"a", "b", "c", "d", "e"}));
   const auto data = embedded(map_html(map));
   for (const auto& [key, table] :
        {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
@@ -64,8 +64,8 @@ TEST(page, tables_are_embedded_to_the_stated_precision) {
     ASSERT_EQ(bytes.size(), 20u); // 10 pairs of 16 bits
     const double low = data[key]["low"], unit = data[key]["unit"];
     std::size_t at = 0;
-    for (Eigen::Index i = 0; i < 5; ++i)
-      for (Eigen::Index j = i + 1; j < 5; ++j, at += 2) {
+    for (std::size_t i = 0; i < 5; ++i)
+      for (std::size_t j = i + 1; j < 5; ++j, at += 2) {
         const int code = bytes[at] | bytes[at + 1] << 8;
         const double v = (*table)(i, j);
         EXPECT_NEAR(std::exp(low + (code - 1) * unit), v, v * (unit / 2 + 1e-12));
@@ -74,8 +74,7 @@ TEST(page, tables_are_embedded_to_the_stated_precision) {
 }
 
 TEST(page, zero_and_missing_have_codes_of_their_own) {
-  row_matrix m(3, 3);
-  m << 0, 0, NAN, 0, 0, 2, NAN, 2, 0;
+  const matrix<double> m{{0, 0, NAN}, {0, 0, 2}, {NAN, 2, 0}};
   json_writer json;
   detail::write_packed_triangle(json, m);
   const auto bytes = from_base64(nlohmann::json::parse(json.text())["codes"]);
@@ -83,7 +82,7 @@ TEST(page, zero_and_missing_have_codes_of_their_own) {
 }
 
 TEST(page, two_texts_give_no_error) {
-  const map_data map = make_map(small_scores({"a", "b", "c"}, 2));
+  const map_data map = map_of(small_scores({"a", "b", "c"}, 2));
   const std::string page = map_html(map);
   const auto data = embedded(page);
   EXPECT_EQ(from_base64(data["error"]["codes"]), std::vector<std::uint8_t>(6, 255)); // not a number, thrice
@@ -96,7 +95,7 @@ TEST(page, two_texts_give_no_error) {
 }
 
 TEST(page, one_distance_is_embedded_without_rounding) {
-  const map_data map = make_map(small_scores({"a", "b"}));
+  const map_data map = map_of(small_scores({"a", "b"}));
   const auto data = embedded(map_html(map));
   EXPECT_EQ(data["kl"]["unit"].get<double>(), 0);
   EXPECT_DOUBLE_EQ(std::exp(data["kl"]["low"].get<double>()), map.kl_bits_per_byte(0, 1));
@@ -104,22 +103,24 @@ TEST(page, one_distance_is_embedded_without_rounding) {
 
 TEST(page, a_thousand_models_fit) {
   map_data map;
-  const Eigen::Index K = 1000;
-  for (Eigen::Index i = 0; i < K; ++i) map.models.push_back("organisation/model-" + std::to_string(i));
+  constexpr std::size_t K = 1000;
+  for (std::size_t i = 0; i < K; ++i) map.models.push_back("organisation/model-" + std::to_string(i));
   map.groups = {{"family", std::vector<std::string>(1000, "f")}};
-  map.bits_per_byte = Eigen::VectorXd::Constant(K, 1.1);
-  const row_matrix random = row_matrix::Random(K, K);
-  map.kl_bits_per_byte = map.kl_standard_error = ((random + random.transpose()).array() + 2.5).matrix();
-  map.pca_scores = row_matrix::Random(K, 2);
-  map.explained_variance_ratio = Eigen::VectorXd::Constant(2, 0.4);
-  map.tsne = coordinates_2d::Random(K, 2);
-  map.tree = agglomerate(map.kl_bits_per_byte, linkage_kind::average);
-  map.order = leaf_order(map.tree, map.kl_bits_per_byte);
+  map.bits_per_byte.assign(K, 1.1);
+  const counter_random r{4};
+  map.kl_bits_per_byte.resize(K, K);
+  for (std::size_t i = 0; i < K; ++i)
+    for (std::size_t j = 0; j <= i; ++j) map.kl_bits_per_byte(i, j) = map.kl_bits_per_byte(j, i) = 0.5 + 4 * r.uniform(i, j);
+  map.kl_standard_error = map.kl_bits_per_byte;
+  map.pca_scores = map.tsne = matrix<double>(map.kl_bits_per_byte.view().column_range(0, 2));
+  map.explained_variance_ratio.assign(2, 0.4);
+  map.tree = linkage(cpu_executor{}, map.kl_bits_per_byte.view(), linkage_kind::average);
+  map.order = leaf_order(map.tree, map.kl_bits_per_byte.view());
   EXPECT_LT(map_html(map).size(), 4u << 20);
 }
 
 TEST(map_json, is_valid_with_every_field) {
-  map_data map = make_map(small_scores(hostile_names));
+  map_data map = map_of(small_scores(hostile_names));
   map.kl_bits_per_byte(0, 1) = NAN;
   const auto json = nlohmann::json::parse(map_json(map));
   for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree",
@@ -134,7 +135,7 @@ TEST(map_json, is_valid_with_every_field) {
 
 TEST(page, few_models) {
   for (const std::size_t K : {1u, 2u, 3u}) {
-    const auto data = embedded(map_html(make_map(small_scores(std::vector<std::string>(K, "m")))));
+    const auto data = embedded(map_html(map_of(small_scores(std::vector<std::string>(K, "m")))));
     EXPECT_EQ(data["models"].size(), K);
     EXPECT_EQ(data["pca"].size(), K);
   }

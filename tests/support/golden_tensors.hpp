@@ -9,16 +9,13 @@
 
 namespace golden {
 
-using llmap::row_matrix;
-
 struct tensor {
-  std::vector<Eigen::Index> shape;
+  std::vector<std::size_t> shape;
   std::vector<double> values;
   /// The tensor as a matrix: the last axis is the columns.
-  row_matrix matrix() const {
-    const Eigen::Index columns = shape.empty() ? 1 : shape.back();
-    const auto size = static_cast<Eigen::Index>(values.size());
-    return Eigen::Map<const row_matrix>(values.data(), size / columns, columns);
+  llmap::matrix<double> matrix() const {
+    const std::size_t columns = shape.empty() ? 1 : shape.back();
+    return llmap::matrix<double>(llmap::matrix_view<const double>(values.data(), values.size() / columns, columns));
   }
   std::vector<std::size_t> indexes() const { return {values.begin(), values.end()}; }
   std::vector<std::int64_t> integers() const { return {values.begin(), values.end()}; }
@@ -38,7 +35,7 @@ inline std::map<std::string, tensor> read_safetensors(const std::string& path) {
   std::map<std::string, tensor> out;
   for (const auto& [name, entry] : json.items()) {
     if (name == "__metadata__") continue;
-    tensor t{entry.at("shape").get<std::vector<Eigen::Index>>(), {}};
+    tensor t{entry.at("shape").get<std::vector<std::size_t>>(), {}};
     const std::size_t begin = entry.at("data_offsets")[0], end = entry.at("data_offsets")[1];
     const char* data = bytes.data() + 8 + header;
     const auto read = [&]<class T>(T value) {
@@ -74,12 +71,13 @@ struct map_case {
 };
 
 /// Largest error in units of the tolerance the case states: relative to the largest entry, or entry by entry.
-inline double error_over_tolerance(const map_case& c, const std::string& key, const row_matrix& found,
-                                   const row_matrix& wanted) {
+inline double error_over_tolerance(const map_case& c, const std::string& key, const llmap::matrix<double>& found,
+                                   const llmap::matrix<double>& wanted) {
   if (found.rows() != wanted.rows() || found.cols() != wanted.cols()) return INFINITY;
-  const double largest = wanted.size() == 0 ? 0 : wanted.cwiseAbs().maxCoeff();
+  double largest = 0;
+  for (const double a : wanted.span()) largest = std::max(largest, std::abs(a));
   double worst = 0;
-  for (Eigen::Index k = 0; k < wanted.size(); ++k) {
+  for (std::size_t k = 0; k < wanted.size(); ++k) {
     const double a = wanted.data()[k], error = std::abs(found.data()[k] - a);
     if (!(error > 0) && !std::isnan(error)) continue;
     const double unit = c.elementwise(key) ? std::max(std::abs(a), 1e-16 * largest) : largest;
@@ -87,8 +85,11 @@ inline double error_over_tolerance(const map_case& c, const std::string& key, co
   }
   return worst;
 }
-inline double error_over_tolerance(const map_case& c, const std::string& key, const row_matrix& found) {
+inline double error_over_tolerance(const map_case& c, const std::string& key, const llmap::matrix<double>& found) {
   return error_over_tolerance(c, key, found, c.expected.at(key).matrix());
+}
+inline double error_over_tolerance(const map_case& c, const std::string& key, const std::vector<double>& found) {
+  return error_over_tolerance(c, key, llmap::matrix<double>(llmap::matrix_view<const double>(found.data(), 1, found.size())));
 }
 inline double scalar_error(const map_case& c, const std::string& key, double found) {
   const double a = c.scalar(key), error = std::abs(found - a);
@@ -100,9 +101,9 @@ inline llmap::score_matrix scores(const map_case& c) {
   llmap::score_matrix m;
   m.log_likelihood = c.inputs.at("L").matrix();
   m.bytes = c.inputs.at("bytes").integers();
-  for (Eigen::Index i = 0; i < m.log_likelihood.rows(); ++i)
+  for (std::size_t i = 0; i < m.log_likelihood.rows(); ++i)
     m.models.push_back(std::to_string(i).insert(0, 1, 'm'));
-  for (Eigen::Index s = 0; s < m.log_likelihood.cols(); ++s)
+  for (std::size_t s = 0; s < m.log_likelihood.cols(); ++s)
     m.texts.push_back(std::to_string(s).insert(0, 1, 't'));
   return m;
 }

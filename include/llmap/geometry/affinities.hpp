@@ -1,4 +1,5 @@
-// Affinities of t-SNE from squared distances D_ij = |q_i - q_j|^2 (nats^2, squared_distance() in kl.hpp):
+// Affinities of t-SNE from squared distances D_ij = |q_i - q_j|^2 (of the map: nats^2, squared_distances() in kl.hpp).
+// D is float or double; affinities are double.
 //   euclidean    p(j|i) ~ exp(-beta_i D_ij)      the usual one
 //   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    what scikit-learn's metric='sqeuclidean' does: the
 //                                                fourth power of the distance (figures of 2502.16173)
@@ -8,7 +9,6 @@
 // even row, beta 0.
 #pragma once
 #include "llmap/core/vector_math.hpp"
-#include "llmap/core/view.hpp"
 #include "llmap/geometry/detail/for_pairs.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
@@ -18,14 +18,14 @@ namespace llmap {
 enum class affinity_kind { euclidean, sqeuclidean };
 
 struct affinities_result {
-  Eigen::VectorXd beta;   // (K) per nats^2, or per nats^4
-  row_matrix conditional; // (K, K) row i is p(.|i), zero diagonal
-  row_matrix joint;       // (K, K) sums to 1
+  std::vector<double> beta;   // (K) per nats^2, or per nats^4
+  matrix<double> conditional; // (K, K) row i is p(.|i), zero diagonal
+  matrix<double> joint;       // (K, K) sums to 1
 };
 
 /// 30, the paper's, or a third of the other models when they are few; at least 1.
-inline double default_perplexity(Eigen::Index models) {
-  return std::clamp(static_cast<double>(models - 1) / 3, 1.0, 30.0);
+inline double default_perplexity(std::size_t models) {
+  return std::clamp((static_cast<double>(models) - 1) / 3, 1.0, 30.0);
 }
 
 namespace detail {
@@ -90,31 +90,30 @@ inline double solve_row(std::span<double> x, double perplexity, double* p) {
 
 } // namespace detail
 
-inline affinities_result affinities(const row_matrix& squared, double perplexity,
-                                    affinity_kind kind = affinity_kind::euclidean,
-                                    int threads = default_threads()) {
-  LLMAP_EXPECTS(squared.rows() == squared.cols() && squared.rows() > 0, "affinities: a square matrix");
-  const Eigen::Index K = squared.rows();
-  affinities_result out{Eigen::VectorXd::Zero(K), row_matrix(K, K), row_matrix(K, K)};
-  out.conditional.diagonal().setZero(), out.joint.diagonal().setZero();
+template <class T>
+affinities_result affinities(const cpu_executor& exec, matrix_view<const T> squared, double perplexity,
+                             affinity_kind kind = affinity_kind::euclidean) {
+  LLMAP_EXPECTS(squared.rows == squared.cols && squared.rows > 0, "affinities: a square matrix");
+  const std::size_t K = squared.rows;
+  affinities_result out{std::vector<double>(K), matrix<double>(K, K), matrix<double>(K, K)};
+  for (std::size_t i = 0; i < K; ++i) out.conditional(i, i) = out.joint(i, i) = 0;
   if (K == 1) return out;
   if (!(perplexity >= 1 && perplexity <= static_cast<double>(K - 1)))
     fail("t-SNE: perplexity is ", perplexity, ", expected 1 to ", K - 1, " for ", K,
          " models (a third of that is usual)");
-  if (!squared.allFinite()) fail("t-SNE: the distances are not all finite");
-  const auto padded = (static_cast<std::size_t>(K) + 7) / 8 * 8;
-  parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t r) {
-    const auto i = static_cast<Eigen::Index>(r);
-    const aligned_buffer<double> x(padded), p(padded);
-    std::fill(x.data(), x.data() + padded, detail::beyond);
-    for (Eigen::Index j = 0; j < K; ++j)
-      if (j != i)
-        x[static_cast<std::size_t>(j)] =
-            kind == affinity_kind::euclidean ? squared(i, j) : squared(i, j) * squared(i, j);
-    out.beta(i) = detail::solve_row(x.span(), perplexity, p.data());
-    std::copy(p.data(), p.data() + K, out.conditional.row(i).data());
+  if (!detail::all_finite(squared)) fail("t-SNE: the distances are not all finite");
+  const std::size_t padded = (K + 7) / 8 * 8;
+  parallel_for(exec.threads, K, [&](std::size_t i) {
+    std::vector<double> x(padded, detail::beyond), p(padded);
+    for (std::size_t j = 0; j < K; ++j) {
+      if (j == i) continue;
+      const double distance = squared(i, j);
+      x[j] = kind == affinity_kind::euclidean ? distance : distance * distance;
+    }
+    out.beta[i] = detail::solve_row(x, perplexity, p.data());
+    std::copy_n(p.data(), K, out.conditional.row(i).data());
   });
-  detail::for_pairs(threads, K, [&](Eigen::Index i, Eigen::Index j) {
+  detail::for_pairs(exec, K, [&](std::size_t i, std::size_t j) {
     out.joint(i, j) = out.joint(j, i) =
         (out.conditional(i, j) + out.conditional(j, i)) / (2 * static_cast<double>(K));
   });

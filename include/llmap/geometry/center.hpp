@@ -1,69 +1,71 @@
-// Double centring: xi[i,s] = l[i,s] - mean_s l[i,s]; q[i,s] = xi[i,s] - mean_i xi[i,s].
+// Double centering: xi[i,s] = l[i,s] - mean_s l[i,s]; q[i,s] = xi[i,s] - mean_i xi[i,s].
 // Rows of q are the coordinates of the models (nats). A shift of a model's log-likelihood by a constant
 // vanishes in q and in every distance; the row means are kept beside it. Column means cancel in distances and
-// matter for PCA. Input must be finite (clip first, leave incomplete texts out). Same bits for any thread
-// count.
+// matter for PCA. Input must be finite (clip first, leave incomplete texts out).
+// Input and q are float or double; means and differences are taken in double, and q is rounded once at the end.
+// Same bits for any thread count.
 #pragma once
-#include "llmap/core/large_pages.hpp"
-#include "llmap/core/parallel.hpp"
+#include "llmap/core/cpu_executor.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
 
 namespace llmap {
 
-struct centered_matrix {
-  row_matrix q;                // (K, N)
-  Eigen::VectorXd row_mean;    // (K) mean log-likelihood a text, nats
-  Eigen::VectorXd column_mean; // (N) mean of xi over models
+template <class T> struct centered_matrix {
+  matrix<T> q;                     // (K, N)
+  std::vector<double> row_mean;    // (K) mean log-likelihood a text, nats
+  std::vector<double> column_mean; // (N) mean of xi over models
 };
 
 /// Mean of a row about its first value, so that a row of equal values has exactly that mean.
-inline double row_mean(const row_matrix& l, Eigen::Index i) {
-  const double* row = l.data() + i * l.cols();
-  const auto n = static_cast<std::size_t>(l.cols());
-  return row[0] +
-         detail::ordered_sum(n, [&](std::size_t s) { return row[s] - row[0]; }) / static_cast<double>(n);
+template <class T> double row_mean(matrix_view<const T> l, std::size_t i) {
+  const T* row = l.row(i);
+  const double first = row[0];
+  return first + detail::ordered_sum(l.cols, [&](std::size_t s) { return row[s] - first; }) / static_cast<double>(l.cols);
 }
 
 namespace detail {
 
 /// An entry that is not finite shows in the mean of its row.
-inline void expect_finite(const Eigen::VectorXd& row_means, const char* step) {
-  if (!row_means.allFinite())
-    fail(step, ": the matrix has entries that are not finite; leave those texts out first");
+inline void expect_finite(std::span<const double> row_means, const char* step) {
+  if (!all_finite(row_means)) fail(step, ": the matrix has entries that are not finite; leave those texts out first");
 }
 
 } // namespace detail
 
-inline centered_matrix center(const row_matrix& l, int threads = default_threads()) {
-  LLMAP_EXPECTS(l.size() > 0, "center: empty matrix");
-  expect_texts("center", l.cols());
-  const Eigen::Index K = l.rows(), N = l.cols();
-  centered_matrix out{row_matrix(K, N), Eigen::VectorXd(K), Eigen::VectorXd(N)};
-  advise_large_pages(out.q.data(), static_cast<std::size_t>(out.q.size()) * sizeof(double));
+template <class T> centered_matrix<T> center(const cpu_executor& exec, matrix_view<const T> l) {
+  LLMAP_EXPECTS(l.rows > 0 && l.cols > 0, "center: empty matrix");
+  expect_texts("center", l.cols);
+  const std::size_t K = l.rows, N = l.cols;
+  centered_matrix<T> out{matrix<T>(K, N), std::vector<double>(K), std::vector<double>(N)};
   // Column means are taken about the first model: models that are all equal have exactly these means, and q = 0.
-  // Sums over the models of a group while its rows are in the cache, then over the groups: one order of
+  // A group of models is summed while its rows are in the cache, then the groups are summed: one order of
   // additions.
-  const Eigen::Array<double, 1, Eigen::Dynamic> first = l.row(0).array() - row_mean(l, 0);
-  constexpr Eigen::Index group = 16;
-  const Eigen::Index groups = (K + group - 1) / group;
-  row_matrix sums(groups, N);
-  parallel_for(threads, static_cast<std::size_t>(groups), [&](std::size_t k) {
-    const auto g = static_cast<Eigen::Index>(k);
-    sums.row(g).setZero();
-    for (Eigen::Index i = g * group; i < std::min(K, (g + 1) * group); ++i) {
-      out.row_mean(i) = row_mean(l, i);
-      sums.row(g).array() += (l.row(i).array() - out.row_mean(i)) - first;
+  std::vector<double> first(N);
+  const double first_mean = row_mean(l, 0);
+  for (std::size_t s = 0; s < N; ++s) first[s] = l(0, s) - first_mean;
+  constexpr std::size_t group = 16;
+  const std::size_t groups = (K + group - 1) / group;
+  matrix<double> sums(groups, N);
+  parallel_for(exec.threads, groups, [&](std::size_t g) {
+    double* sum = sums.data() + g * N;
+    std::fill_n(sum, N, 0.0);
+    for (std::size_t i = g * group; i < std::min(K, (g + 1) * group); ++i) {
+      const double mean = out.row_mean[i] = row_mean(l, i);
+      const T* row = l.row(i);
+      for (std::size_t s = 0; s < N; ++s) sum[s] += (row[s] - mean) - first[s];
     }
   });
   detail::expect_finite(out.row_mean, "center");
-  out.column_mean.setZero();
-  for (Eigen::Index g = 0; g < groups; ++g) out.column_mean += sums.row(g).transpose();
-  out.column_mean = out.column_mean.array() / static_cast<double>(K) + first.transpose();
-  parallel_for(threads, static_cast<std::size_t>(K), [&](std::size_t k) {
-    const auto i = static_cast<Eigen::Index>(k);
-    out.q.row(i) = (l.row(i).array() - out.row_mean(i)) - out.column_mean.transpose().array();
+  for (std::size_t g = 0; g < groups; ++g)
+    for (std::size_t s = 0; s < N; ++s) out.column_mean[s] += sums(g, s);
+  for (std::size_t s = 0; s < N; ++s) out.column_mean[s] = out.column_mean[s] / static_cast<double>(K) + first[s];
+  parallel_for(exec.threads, K, [&](std::size_t i) {
+    const double mean = out.row_mean[i], *column = out.column_mean.data();
+    const T* row = l.row(i);
+    T* q = out.q.data() + i * N;
+    for (std::size_t s = 0; s < N; ++s) q[s] = static_cast<T>((row[s] - mean) - column[s]);
   });
   return out;
 }

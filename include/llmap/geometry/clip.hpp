@@ -4,8 +4,7 @@
 // threshold belongs to the map: it is stored with it and kept when models are added later. q = 0 clips
 // nothing.
 #pragma once
-#include "llmap/core/large_pages.hpp"
-#include "llmap/core/parallel.hpp"
+#include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/simd.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
@@ -59,23 +58,25 @@ inline double linear_quantile(std::vector<double>& values, double q) {
 /// The same of a whole matrix, which is read twice and not copied: its entries are counted by their leading
 /// bits (sign, exponent, five of the mantissa), and only those of the bins around the quantile are put in
 /// order.
-inline double clip_threshold(const row_matrix& l, double q = 0.02, int threads = default_threads()) {
+template <class T> double clip_threshold(const cpu_executor& exec, matrix_view<const T> l, double q = 0.02) {
   constexpr int kept_bits = 17;
   constexpr std::size_t bins = std::size_t{1} << kept_bits;
   const auto bin_of = [](double v) {
     return static_cast<std::size_t>(detail::ordered_bits(v) >> (64 - kept_bits));
   };
-  // One run of the matrix and one table a thread; counts do not depend on how many there are.
-  const auto size = static_cast<std::size_t>(l.size()), runs = static_cast<std::size_t>(std::max(threads, 1));
+  // One run of rows and one table a thread; counts do not depend on how many there are.
+  const auto runs = static_cast<std::size_t>(std::max(exec.threads, 1));
   const auto each_run = [&](const auto& body) {
-    parallel_for(threads, runs, [&](std::size_t r) {
-      body(r, l.data() + size * r / runs, l.data() + size * (r + 1) / runs);
+    parallel_for(exec.threads, runs, [&](std::size_t r) {
+      const std::size_t first = l.rows * r / runs;
+      body(r, l.row_range(first, l.rows * (r + 1) / runs - first));
     });
   };
   std::vector<std::vector<std::size_t>> counts(runs);
-  each_run([&](std::size_t r, const double* from, const double* to) {
+  each_run([&](std::size_t r, matrix_view<const T> rows) {
     counts[r].resize(bins);
-    for (; from < to; ++from) ++counts[r][bin_of(*from)];
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      for (const T *v = rows.row(i), *end = v + rows.cols; v < end; ++v) ++counts[r][bin_of(*v)];
   });
   for (std::size_t r = 1; r < runs; ++r)
     std::transform(counts[0].begin(), counts[0].end(), counts[r].begin(), counts[0].begin(), std::plus<>());
@@ -93,16 +94,17 @@ inline double clip_threshold(const row_matrix& l, double q = 0.02, int threads =
   while (seen <= position.below + 1 && high + 1 < last) seen += count[++high];
 
   std::vector<std::vector<double>> found(runs);
-  each_run([&](std::size_t r, const double* from, const double* to) {
-    for (; from < to; ++from)
-      if (const std::size_t bin = bin_of(*from); bin >= low && bin <= high) found[r].push_back(*from);
+  each_run([&](std::size_t r, matrix_view<const T> rows) {
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      for (const T *v = rows.row(i), *end = v + rows.cols; v < end; ++v)
+        if (const std::size_t bin = bin_of(*v); bin >= low && bin <= high) found[r].push_back(*v);
   });
   for (std::size_t r = 1; r < runs; ++r) found[0].insert(found[0].end(), found[r].begin(), found[r].end());
   return position.of(found[0], left_out);
 }
 
-struct clipped_matrix {
-  row_matrix values;    // (K, N); NaN stays NaN
+template <class T> struct clipped_matrix {
+  matrix<T> values;     // (K, N); NaN stays NaN
   double threshold = 0; // nats
   std::size_t raised = 0;
 };
@@ -110,57 +112,56 @@ struct clipped_matrix {
 namespace detail {
 
 /// to = max(from, threshold), which may be the same place, and how many were below.
-struct clip_row {
-  const double* from;
-  double* to;
+template <class T> struct clip_row {
+  const T* from;
+  T* to;
   std::size_t n;
-  double threshold;
+  T threshold;
   std::size_t* below;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr int W = simd::width<Isa, double>;
-    using vec = simd::vec<double, W>;
-    const vec least = simd::broadcast<double, W>(threshold);
-    simd::vec<std::int64_t, W> count{};
+    constexpr int W = simd::width<Isa, T>;
+    using vec = simd::vec<T, W>;
+    using integer = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+    const vec least = simd::broadcast<T, W>(threshold);
+    simd::vec<integer, W> count{};
     std::size_t s = 0;
     for (; s + W <= n; s += W) {
-      const vec x = simd::load<double, W>(from + s);
+      const vec x = simd::load<T, W>(from + s);
       const auto is_below = x < least; // -1 or 0
       count -= is_below;
-      simd::store<double, W>(to + s, is_below ? least : x);
+      simd::store<T, W>(to + s, is_below ? least : x);
     }
-    *below = static_cast<std::size_t>(simd::sum<std::int64_t, W>(count));
+    *below = static_cast<std::size_t>(simd::sum<integer, W>(count));
     for (; s < n; ++s) {
-      const double x = from[s];
+      const T x = from[s];
       *below += x < threshold;
       to[s] = x < threshold ? threshold : x;
     }
   }
 };
 
-inline std::size_t clip_rows(const row_matrix& from, row_matrix& to, double threshold, int threads) {
-  const auto columns = static_cast<std::size_t>(from.cols());
-  std::vector<std::size_t> below(static_cast<std::size_t>(from.rows()));
-  parallel_for(threads, below.size(), [&](std::size_t i) {
-    simd::run(clip_row{from.data() + i * columns, to.data() + i * columns, columns, threshold, &below[i]});
+template <class T> std::size_t clip_rows(const cpu_executor& exec, matrix_view<const T> from, matrix_view<T> to, double threshold) {
+  std::vector<std::size_t> below(from.rows);
+  parallel_for(exec.threads, below.size(), [&](std::size_t i) {
+    simd::run(clip_row<T>{from.row(i), to.row(i), from.cols, static_cast<T>(threshold), &below[i]});
   });
   return std::accumulate(below.begin(), below.end(), std::size_t{0});
 }
 
 } // namespace detail
 
-/// Raises what lies below the threshold to it. -inf is raised as well: leave such texts out first.
-inline clipped_matrix clip(const row_matrix& l, double threshold, int threads = default_threads()) {
-  clipped_matrix out{row_matrix(l.rows(), l.cols()), threshold, 0};
-  advise_large_pages(out.values.data(), static_cast<std::size_t>(out.values.size()) * sizeof(double));
-  out.raised = detail::clip_rows(l, out.values, threshold, threads);
+/// Raises what lies below the threshold to it, rounded to T. -inf is raised as well: leave such texts out first.
+template <class T> clipped_matrix<T> clip(const cpu_executor& exec, matrix_view<const T> l, double threshold) {
+  clipped_matrix<T> out{matrix<T>(l.rows, l.cols), threshold, 0};
+  out.raised = detail::clip_rows(exec, l, out.values.mutable_view(), threshold);
   return out;
 }
 
 /// The same in the matrix itself.
-inline clipped_matrix clip(row_matrix&& l, double threshold, int threads = default_threads()) {
-  clipped_matrix out{std::move(l), threshold, 0};
-  out.raised = detail::clip_rows(out.values, out.values, threshold, threads);
+template <class T> clipped_matrix<T> clip(const cpu_executor& exec, matrix<T>&& l, double threshold) {
+  clipped_matrix<T> out{std::move(l), threshold, 0};
+  out.raised = detail::clip_rows(exec, out.values.view(), out.values.mutable_view(), threshold);
   return out;
 }
 

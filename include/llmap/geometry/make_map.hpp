@@ -1,4 +1,4 @@
-// From the matrix to the map, once: complete texts -> clip -> centre -> KL with errors -> PCA, t-SNE, tree.
+// From the matrix to the map, once: complete texts -> clip -> center -> KL with errors -> PCA, t-SNE, tree.
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
@@ -14,7 +14,6 @@ struct map_options {
   double perplexity = 0;                // 0: default_perplexity(K)
   affinity_kind affinity = affinity_kind::euclidean;
   tsne_options tsne = {};
-  int threads = default_threads();
 };
 
 /// What a name begins with: the part after the last '/', up to the first '-' or '_'.
@@ -40,18 +39,32 @@ inline std::vector<model_group> groups_of(const score_matrix& m) {
   return out;
 }
 
-/// The map of the models of a matrix, which is clipped in place. Same bits for any thread count.
-inline map_data make_map(score_matrix m, const map_options& options = {}) {
+namespace detail {
+
+/// The matrix with entries of type T; it is moved where it has them already.
+template <class T> matrix<T> take_as(matrix<double>&& l) {
+  if constexpr (std::is_same_v<T, double>) return std::move(l);
+  else return matrix<T>(std::exchange(l, {}).view());
+}
+
+} // namespace detail
+
+/// |sqrt(KL of make_map<float>) - sqrt(KL)| <= float_map_error max |l|, KL in nats a text, l clipped: an entry is off by 2^-24 |l| at
+/// most, a difference by twice that, and so its standard deviation, sqrt(2 KL).
+inline constexpr double float_map_error = std::numbers::sqrt2 * 0x1p-24;
+
+/// The map of the models of a matrix, which is clipped in place. With T = float the clipped and the centered matrix take half
+/// the memory; what is computed from them is double all the same. Same bits for any thread count.
+template <class T = double> map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
-  const double threshold = options.clip_threshold
-                               ? *options.clip_threshold
-                               : clip_threshold(m.log_likelihood, options.clip_quantile, options.threads);
+  const double threshold =
+      options.clip_threshold ? *options.clip_threshold : clip_threshold(exec, m.log_likelihood.view(), options.clip_quantile);
   if (!selection.excluded.empty()) m = take_texts(m, selection.kept);
-  const clipped_matrix x = clip(std::move(m.log_likelihood), threshold, options.threads);
-  const centered_matrix q = center(x.values, options.threads);
-  const kl_table t = kl(x.values, m.bytes, {options.threads});
-  pca_result p = pca(q.q, {10, options.threads});
-  const Eigen::Index K = x.values.rows();
+  const clipped_matrix<T> x = clip(exec, detail::take_as<T>(std::move(m.log_likelihood)), threshold);
+  const centered_matrix<T> q = center(exec, x.values.view());
+  const kl_table t = kl(exec, x.values.view(), m.bytes);
+  pca_result p = pca(exec, q.q.view(), 10);
+  const std::size_t K = x.values.rows();
 
   map_data out;
   out.groups = groups_of(m);
@@ -61,23 +74,20 @@ inline map_data make_map(score_matrix m, const map_options& options = {}) {
   out.clip_quantile = options.clip_quantile;
   out.clip_threshold = threshold;
   out.clipped_entries = x.raised;
-  out.bits_per_byte = q.row_mean.unaryExpr([&](double v) { return nats_to_bits_per_byte(-v, t.mean_bytes); });
+  for (const double v : q.row_mean) out.bits_per_byte.push_back(nats_to_bits_per_byte(-v, t.mean_bytes));
   out.kl_bits_per_byte = kl_bits_per_byte(t);
   out.kl_standard_error =
-      nats_to_bits_per_byte(kl_errors(x.values, t, {options.threads}).standard_error, t.mean_bytes);
+      nats_to_bits_per_byte(kl_errors(exec, x.values.view(), t).standard_error, t.mean_bytes);
   out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
   out.affinity = options.affinity;
-  tsne_options tsne_with = options.tsne;
-  tsne_with.threads = options.threads;
-  const affinities_result a =
-      affinities(squared_distance(t), out.perplexity, options.affinity, options.threads);
-  const tsne_result y = tsne(a.joint, tsne_start(p.scores), tsne_with);
-  out.tsne = y.y;
+  const affinities_result a = affinities(exec, squared_distances(t).view(), out.perplexity, options.affinity);
+  tsne_result y = tsne(exec, a.joint.view(), tsne_start(p.scores), options.tsne);
+  out.tsne = std::move(y.y);
   out.tsne_objective = y.objective;
   out.pca_scores = std::move(p.scores);
   out.explained_variance_ratio = std::move(p.explained_variance_ratio);
-  out.tree = agglomerate(out.kl_bits_per_byte, linkage_kind::average, options.threads);
-  out.order = leaf_order(out.tree, out.kl_bits_per_byte);
+  out.tree = linkage(exec, out.kl_bits_per_byte.view(), linkage_kind::average);
+  out.order = leaf_order(out.tree, out.kl_bits_per_byte.view());
   out.training_runs = find_training_runs(m.models);
   out.models = std::move(m.models);
   return out;

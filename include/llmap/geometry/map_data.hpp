@@ -21,12 +21,12 @@ struct map_data {
   double mean_bytes = 0;
   double clip_quantile = 0, clip_threshold = 0; // nats
   std::size_t clipped_entries = 0;
-  Eigen::VectorXd bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
-  row_matrix kl_bits_per_byte;              // (K, K)
-  row_matrix kl_standard_error;             // (K, K) bits per byte; NaN where two texts give none
-  row_matrix pca_scores;                    // (K, P) nats, P <= 10
-  Eigen::VectorXd explained_variance_ratio; // (P)
-  coordinates_2d tsne;                      // (K, 2)
+  std::vector<double> bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
+  matrix<double> kl_bits_per_byte;              // (K, K)
+  matrix<double> kl_standard_error;             // (K, K) bits per byte; NaN where two texts give none
+  matrix<double> pca_scores;                    // (K, P) nats, P <= 10
+  std::vector<double> explained_variance_ratio; // (P)
+  matrix<double> tsne;                          // (K, 2)
   double perplexity = 0, tsne_objective = 0;
   affinity_kind affinity = affinity_kind::euclidean;
   model_tree tree;                // average linkage of KL, bits per byte
@@ -39,29 +39,26 @@ inline std::vector<std::size_t> nearest_models(const map_data& map, std::size_t 
   std::vector<std::size_t> out;
   for (std::size_t j = 0; j < map.models.size(); ++j)
     if (j != model) out.push_back(j);
-  const auto row = map.kl_bits_per_byte.row(static_cast<Eigen::Index>(model));
-  std::stable_sort(out.begin(), out.end(), [&](std::size_t a, std::size_t b) {
-    return row(static_cast<Eigen::Index>(a)) < row(static_cast<Eigen::Index>(b));
-  });
+  const auto row = map.kl_bits_per_byte.row(model);
+  std::stable_sort(out.begin(), out.end(), [&](std::size_t a, std::size_t b) { return row[a] < row[b]; });
   return out;
 }
 
 /// The steps of a run as the map orders them: by KL to the last one, farthest first.
 inline std::vector<training_step> order_by_distance(const map_data& map, const training_run& run) {
   std::vector<training_step> out = run.steps;
-  const auto end = static_cast<Eigen::Index>(out.back().model);
+  const std::size_t end = out.back().model;
   std::stable_sort(out.begin(), out.end() - 1, [&](const training_step& a, const training_step& b) {
-    return map.kl_bits_per_byte(static_cast<Eigen::Index>(a.model), end) >
-           map.kl_bits_per_byte(static_cast<Eigen::Index>(b.model), end);
+    return map.kl_bits_per_byte(a.model, end) > map.kl_bits_per_byte(b.model, end);
   });
   return out;
 }
 
 /// Two plane coordinates of PCA; what is missing (few models) is 0.
-inline coordinates_2d pca_plane(const map_data& map) {
-  coordinates_2d out = coordinates_2d::Zero(map.pca_scores.rows(), 2);
-  const Eigen::Index P = std::min<Eigen::Index>(2, map.pca_scores.cols());
-  out.leftCols(P) = map.pca_scores.leftCols(P);
+inline matrix<double> pca_plane(const map_data& map) {
+  matrix<double> out(map.pca_scores.rows(), 2, 0);
+  for (std::size_t i = 0; i < out.rows(); ++i)
+    for (std::size_t p = 0; p < std::min<std::size_t>(2, map.pca_scores.cols()); ++p) out(i, p) = map.pca_scores(i, p);
   return out;
 }
 

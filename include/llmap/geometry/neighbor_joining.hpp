@@ -1,13 +1,13 @@
-// Neighbour joining (Saitou and Nei 1987): a tree without a root or a clock, from distances D (K, K) of
+// Neighbor joining (Saitou and Nei 1987): a tree without a root or a clock, from distances D (K, K) of
 // models. Of m nodes, r_i = sum_k D_ik, the pair of least (m - 2) D_ij - r_i - r_j is joined into a node u:
 //   branch i-u = D_ij / 2 + (r_i - r_j) / (2 (m - 2)),  branch j-u = D_ij - it,  D_uk = (D_ik + D_jk - D_ij)
 //   / 2
 // until two nodes are left, whose branch is halved. Distances that are path lengths of a tree give that tree
-// back; others can give branches below 0, which are kept. O(K^3) with a vectorised search of K^3 / 6 pairs.
-// On ties the first pair in the order of the table. K = 1 has no joins.
+// back; others can give branches below 0, which are kept. O(K^3) with a vectorized search of K^3 / 6 pairs.
+// On ties the first pair in the order of the table. K = 1 has no joins. D is float or double; sums and branches are double.
+// On the calling thread.
 #pragma once
 #include "llmap/core/simd.hpp"
-#include "llmap/core/view.hpp"
 #include "llmap/geometry/newick.hpp"
 
 namespace llmap {
@@ -56,38 +56,35 @@ struct least_pair {
 
 } // namespace detail
 
-inline joined_tree neighbor_joining(const row_matrix& distance) {
-  LLMAP_EXPECTS(distance.rows() == distance.cols() && distance.rows() > 0,
-                "neighbor_joining: a square matrix");
-  if (!distance.allFinite()) fail("tree: the distances are not all finite");
-  LLMAP_EXPECTS(distance == distance.transpose(), "neighbor_joining: a symmetric matrix");
-  const auto models = static_cast<std::size_t>(distance.rows());
-  row_matrix d = distance; // of the nodes that are left, in the first rows and columns
-  Eigen::VectorXd sum = d.rowwise().sum();
+template <class T> joined_tree neighbor_joining(const cpu_executor&, matrix_view<const T> distance) {
+  detail::expect_distances(distance);
+  const std::size_t models = distance.rows;
+  matrix<double> d(distance); // of the nodes that are left, in the first rows and columns
+  std::vector<double> sum(models);
+  for (std::size_t i = 0; i < models; ++i) sum[i] = std::accumulate(d.row(i).begin(), d.row(i).end(), 0.0);
   std::vector<std::size_t> id(models);
   std::iota(id.begin(), id.end(), std::size_t{0});
   joined_tree out{models, {}};
   for (std::size_t nodes = models; nodes > 2; --nodes) {
-    std::size_t first = 0, second = 0;
+    std::size_t i = 0, j = 0; // j < i
     const double others = static_cast<double>(nodes - 2);
-    simd::run(detail::least_pair{d.data(), sum.data(), nodes, models, others, &first, &second});
-    const auto i = static_cast<Eigen::Index>(first), j = static_cast<Eigen::Index>(second); // j < i
-    const auto last = static_cast<Eigen::Index>(nodes - 1);
-    const double apart = d(i, j), branch = apart / 2 + (sum(i) - sum(j)) / (2 * others);
-    out.joins.push_back({id[first], id[second], branch, apart - branch});
+    simd::run(detail::least_pair{d.data(), sum.data(), nodes, models, others, &i, &j});
+    const std::size_t last = nodes - 1;
+    const double apart = d(i, j), branch = apart / 2 + (sum[i] - sum[j]) / (2 * others);
+    out.joins.push_back({id[i], id[j], branch, apart - branch});
     // The union takes the place of j, and the last node that of i.
     double whole = 0;
-    for (Eigen::Index k = 0; k <= last; ++k) {
+    for (std::size_t k = 0; k <= last; ++k) {
       if (k == i || k == j) continue;
       const double joined = (d(i, k) + d(j, k) - apart) / 2;
-      sum(k) += joined - d(i, k) - d(j, k);
+      sum[k] += joined - d(i, k) - d(j, k);
       d(j, k) = d(k, j) = joined;
       whole += joined;
     }
-    sum(j) = whole, id[second] = models + out.joins.size() - 1;
+    sum[j] = whole, id[j] = models + out.joins.size() - 1;
     if (i != last) {
-      for (Eigen::Index k = 0; k < last; ++k) d(i, k) = d(k, i) = d(last, k);
-      d(i, i) = 0, sum(i) = sum(last), id[first] = id[nodes - 1];
+      for (std::size_t k = 0; k < last; ++k) d(i, k) = d(k, i) = d(last, k);
+      d(i, i) = 0, sum[i] = sum[last], id[i] = id[last];
     }
   }
   if (models > 1) out.joins.push_back({id[0], id[1], d(0, 1) / 2, d(0, 1) / 2});

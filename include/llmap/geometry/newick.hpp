@@ -2,7 +2,7 @@
 // characters become '?'. A branch is half the difference of heights, so that the path between two models is
 // the height at which they merge; lengths are written so that they read back to the same bits.
 #pragma once
-#include "llmap/geometry/trees.hpp"
+#include "llmap/geometry/linkage.hpp"
 #include <charconv>
 
 namespace llmap {

@@ -1,5 +1,5 @@
-// One pair of models in detail. All functions take d (N): the centred difference of two rows of the clipped
-// matrix, d_s = (l_i - l_j)_s - mean, nats, from centered_difference(). V = mean d^2 = 2 KL.
+// One pair of models in detail. All functions take d (N): the centered difference of two rows of the clipped
+// matrix (float or double), d_s = (l_i - l_j)_s - mean, nats, in double, from centered_difference(). V = mean d^2 = 2 KL.
 //   influence                d_s^2 / sum d^2: share of text s in the distance
 //   domain_split             V = within + between: sum_g (n_g/N) Var_g + sum_g (n_g/N) mean_g^2
 //   jackknife                delete one text or document: sqrt((G-1)/G sum_g (KL_(g) - mean)^2)
@@ -16,15 +16,14 @@ namespace llmap {
 
 using difference = std::vector<double>; // (N) nats, mean 0
 
-inline difference centered_difference(const row_matrix& clipped, Eigen::Index i, Eigen::Index j) {
-  LLMAP_EXPECTS(i >= 0 && i < clipped.rows() && j >= 0 && j < clipped.rows(),
-                "centered_difference: no such model");
-  expect_texts("centered_difference", clipped.cols());
-  const auto n = static_cast<std::size_t>(clipped.cols());
-  const double *a = clipped.data() + i * clipped.cols(), *b = clipped.data() + j * clipped.cols();
+template <class T> difference centered_difference(const cpu_executor&, matrix_view<const T> clipped, std::size_t i, std::size_t j) {
+  LLMAP_EXPECTS(i < clipped.rows && j < clipped.rows, "centered_difference: no such model");
+  expect_texts("centered_difference", clipped.cols);
+  const std::size_t n = clipped.cols;
+  const T *a = clipped.row(i), *b = clipped.row(j);
   const double shift = row_mean(clipped, i) - row_mean(clipped, j);
   difference d(n);
-  for (std::size_t s = 0; s < n; ++s) d[s] = (a[s] - b[s]) - shift;
+  for (std::size_t s = 0; s < n; ++s) d[s] = (static_cast<double>(a[s]) - b[s]) - shift;
   const double rest = detail::ordered_sum(n, [&](std::size_t s) { return d[s]; }) / static_cast<double>(n);
   for (double& v : d) v -= rest;
   return d;
@@ -129,7 +128,7 @@ inline double cluster_standard_error(std::span<const double> d, std::span<const 
   LLMAP_EXPECTS(cluster.size() == d.size() && !d.empty(), "cluster_standard_error: one cluster a text");
   const double n = static_cast<double>(d.size()), v = sum_of_squares(d) / n;
   const bool single = std::all_of(cluster.begin(), cluster.end(), [&](std::size_t g) { return g == cluster[0]; });
-  if (single || d.size() < static_cast<std::size_t>(least_texts_for_error)) return std::numeric_limits<double>::quiet_NaN();
+  if (single || d.size() < least_texts_for_error) return std::numeric_limits<double>::quiet_NaN();
   std::vector<double> sums;
   for (std::size_t s = 0; s < d.size(); ++s) {
     if (cluster[s] >= sums.size()) sums.resize(cluster[s] + 1, 0.0);
@@ -140,7 +139,7 @@ inline double cluster_standard_error(std::span<const double> d, std::span<const 
 
 /// KL over the drawn texts (with repeats), nats.
 inline double resampled_kl(std::span<const double> d, std::span<const std::size_t> drawn) {
-  expect_texts("resampled_kl", static_cast<Eigen::Index>(drawn.size()));
+  expect_texts("resampled_kl", drawn.size());
   const double n = static_cast<double>(drawn.size());
   const double mean = detail::ordered_sum(drawn.size(), [&](std::size_t k) { return d[drawn[k]]; }) / n;
   return detail::ordered_sum(drawn.size(),

@@ -9,33 +9,32 @@
 namespace llmap {
 
 struct pairwise_kl_table {
-  row_matrix nats, bits_per_byte, standard_error, mean_difference; // (K, K)
-  Eigen::MatrixXi texts; // (K, K) texts of each pair; diagonal: of the model itself
+  matrix<double> nats, bits_per_byte, standard_error, mean_difference; // (K, K)
+  matrix<std::size_t> texts; // (K, K) texts of each pair; diagonal: of the model itself
 };
 
 /// `m.log_likelihood` already clipped (clip leaves NaN alone).
-inline pairwise_kl_table pairwise_kl(const score_matrix& m, const kl_options& options = {}) {
+inline pairwise_kl_table pairwise_kl(const cpu_executor& exec, const score_matrix& m) {
   check(m);
-  const Eigen::Index K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
-  const row_matrix zero = row_matrix::Zero(K, K);
-  pairwise_kl_table out{zero, zero, zero, zero, Eigen::MatrixXi::Zero(K, K)};
-  parallel_for(options.threads, static_cast<std::size_t>(K), [&](std::size_t k) {
-    const auto i = static_cast<Eigen::Index>(k);
+  const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
+  const matrix<double> zero(K, K, 0);
+  pairwise_kl_table out{zero, zero, zero, zero, matrix<std::size_t>(K, K, 0)};
+  parallel_for(exec.threads, K, [&](std::size_t i) {
     std::vector<double> a, b;
     std::vector<std::int64_t> bytes;
-    for (Eigen::Index j = i; j < K; ++j) {
+    for (std::size_t j = i; j < K; ++j) {
       a.clear(), b.clear(), bytes.clear();
-      for (Eigen::Index s = 0; s < N; ++s)
+      for (std::size_t s = 0; s < N; ++s)
         if (usable(m, i, s) && usable(m, j, s)) {
           a.push_back(m.log_likelihood(i, s));
           b.push_back(m.log_likelihood(j, s));
-          bytes.push_back(m.bytes[static_cast<std::size_t>(s)]);
+          bytes.push_back(m.bytes[s]);
         }
-      out.texts(i, j) = out.texts(j, i) = static_cast<int>(a.size());
+      out.texts(i, j) = out.texts(j, i) = a.size();
       if (i == j) continue;
-      const auto both = [&](row_matrix& table, double v) { table(i, j) = table(j, i) = v; };
-      if (a.size() < static_cast<std::size_t>(least_texts)) {
-        for (row_matrix* t : {&out.nats, &out.bits_per_byte, &out.standard_error, &out.mean_difference})
+      const auto both = [&](matrix<double>& table, double v) { table(i, j) = table(j, i) = v; };
+      if (a.size() < least_texts) {
+        for (matrix<double>* t : {&out.nats, &out.bits_per_byte, &out.standard_error, &out.mean_difference})
           both(*t, std::nan(""));
         continue;
       }

@@ -1,8 +1,8 @@
 // The matrix every map starts from: L[i,s] = log p_i(text_s) in nats, K models by N texts, as plain data.
 // Filled by the store, by a safetensors file or by hand.
 #pragma once
-#include "llmap/core/error.hpp"
-#include <Eigen/Core>
+#include "llmap/core/matrix.hpp"
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -11,25 +11,20 @@
 
 namespace llmap {
 
-using row_matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using coordinates_2d = Eigen::Matrix<double, Eigen::Dynamic, 2, Eigen::RowMajor>; // (K, 2)
-using flag_matrix = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
 struct score_matrix {
   std::vector<std::string> models;  // (K)
   std::vector<std::string> texts;   // (N)
   std::vector<std::string> domains; // (N), or empty
   std::vector<std::int64_t> bytes;  // (N) UTF-8 bytes of each text
-  row_matrix log_likelihood;        // (K, N) nats
-  flag_matrix flags; // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
+  matrix<double> log_likelihood;    // (K, N) nats
+  matrix<std::uint8_t> flags;       // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
   std::vector<std::string> documents; // (N), or empty: texts of one document are a cluster
   std::map<std::string, std::vector<std::string>> groups; // e.g. "family" -> label of each model (K)
 };
 
 /// Throws llmap::error naming the first field whose length disagrees with the matrix.
 inline void check(const score_matrix& m) {
-  const auto K = static_cast<std::size_t>(m.log_likelihood.rows());
-  const auto N = static_cast<std::size_t>(m.log_likelihood.cols());
+  const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
   const auto expect = [](const char* field, std::size_t found, std::size_t wanted) {
     if (found != wanted) fail("score matrix: ", field, " has ", found, " entries, expected ", wanted);
   };
@@ -39,9 +34,9 @@ inline void check(const score_matrix& m) {
   expect("bytes", m.bytes.size(), N);
   if (!m.domains.empty()) expect("domains", m.domains.size(), N);
   if (!m.documents.empty()) expect("documents", m.documents.size(), N);
-  if (m.flags.size() != 0) {
-    expect("flags (rows)", static_cast<std::size_t>(m.flags.rows()), K);
-    expect("flags (columns)", static_cast<std::size_t>(m.flags.cols()), N);
+  if (!m.flags.empty()) {
+    expect("flags (rows)", m.flags.rows(), K);
+    expect("flags (columns)", m.flags.cols(), N);
   }
   for (const auto& [name, labels] : m.groups) expect(("group " + name).c_str(), labels.size(), K);
   for (std::size_t s = 0; s < N; ++s)
@@ -49,19 +44,32 @@ inline void check(const score_matrix& m) {
 }
 
 /// A distance is a spread over texts: one text, or none, says nothing of it.
-inline constexpr Eigen::Index least_texts = 2;
+inline constexpr std::size_t least_texts = 2;
 /// The standard error of a KL is a spread over texts of squared deviations from the mean. Of two texts both deviate
 /// alike, so that the spread is 0 whatever the models are: no error can be estimated.
-inline constexpr Eigen::Index least_texts_for_error = 3;
+inline constexpr std::size_t least_texts_for_error = 3;
+
+namespace detail {
+
+inline bool all_finite(std::span<const double> values) {
+  return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+}
+template <class T> bool all_finite(matrix_view<const T> x) {
+  for (std::size_t i = 0; i < x.rows; ++i)
+    if (!std::all_of(x.row(i), x.row(i) + x.cols, [](T v) { return std::isfinite(v); })) return false;
+  return true;
+}
+
+} // namespace detail
 
 /// Throws llmap::error where there are fewer texts than a distance needs.
-inline void expect_texts(const char* step, Eigen::Index texts) {
+inline void expect_texts(const char* step, std::size_t texts) {
   if (texts < least_texts) fail(step, ": expected at least ", least_texts, " texts, got ", texts);
 }
 
 /// Whether entry (i, s) may be used: finite and not flagged.
-inline bool usable(const score_matrix& m, Eigen::Index i, Eigen::Index s) {
-  return std::isfinite(m.log_likelihood(i, s)) && (m.flags.size() == 0 || m.flags(i, s) == 0);
+inline bool usable(const score_matrix& m, std::size_t i, std::size_t s) {
+  return std::isfinite(m.log_likelihood(i, s)) && (m.flags.empty() || m.flags(i, s) == 0);
 }
 
 } // namespace llmap

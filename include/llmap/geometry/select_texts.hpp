@@ -20,23 +20,23 @@ struct text_selection {
 /// Throws when fewer texts are left than a distance needs, naming the model with the most unusable entries.
 inline text_selection complete_texts(const score_matrix& m) {
   check(m);
-  const Eigen::Index K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
-  struct lack { std::size_t models = 0; Eigen::Index first = 0; };
-  std::vector<lack> of_text(static_cast<std::size_t>(N));
-  std::vector<std::size_t> lacking(static_cast<std::size_t>(K), 0);
-  for (Eigen::Index i = 0; i < K; ++i)
-    for (Eigen::Index s = 0; s < N; ++s) {
+  const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
+  struct lack { std::size_t models = 0, first = 0; };
+  std::vector<lack> of_text(N);
+  std::vector<std::size_t> lacking(K, 0);
+  for (std::size_t i = 0; i < K; ++i)
+    for (std::size_t s = 0; s < N; ++s) {
       if (usable(m, i, s)) continue;
-      lack& text = of_text[static_cast<std::size_t>(s)];
+      lack& text = of_text[s];
       if (text.models++ == 0) text.first = i;
-      ++lacking[static_cast<std::size_t>(i)];
+      ++lacking[i];
     }
   text_selection out;
   for (std::size_t s = 0; s < of_text.size(); ++s)
     if (of_text[s].models == 0) out.kept.push_back(s);
-    else out.excluded.push_back({s, m.texts[s], of_text[s].models, m.models[static_cast<std::size_t>(of_text[s].first)]});
+    else out.excluded.push_back({s, m.texts[s], of_text[s].models, m.models[of_text[s].first]});
   if (out.excluded.empty()) expect_texts("map", N);
-  if (out.kept.size() < static_cast<std::size_t>(least_texts)) {
+  if (out.kept.size() < least_texts) {
     std::size_t worst = 0;
     for (std::size_t i = 1; i < lacking.size(); ++i)
       if (lacking[i] > lacking[worst]) worst = i;
@@ -51,15 +51,16 @@ inline score_matrix take_texts(const score_matrix& m, const std::vector<std::siz
   score_matrix out;
   out.models = m.models;
   out.groups = m.groups;
-  const Eigen::Index K = m.log_likelihood.rows(), n = static_cast<Eigen::Index>(columns.size());
+  const std::size_t K = m.log_likelihood.rows(), n = columns.size();
   out.log_likelihood.resize(K, n);
-  if (m.flags.size() != 0) out.flags.resize(K, n);
-  for (Eigen::Index t = 0; t < n; ++t) {
-    const std::size_t s = columns[static_cast<std::size_t>(t)];
-    LLMAP_EXPECTS(s < m.texts.size(), "take_texts: column out of range");
-    const auto column = static_cast<Eigen::Index>(s);
-    out.log_likelihood.col(t) = m.log_likelihood.col(column);
-    if (m.flags.size() != 0) out.flags.col(t) = m.flags.col(column);
+  if (!m.flags.empty()) out.flags.resize(K, n);
+  for (const std::size_t s : columns) LLMAP_EXPECTS(s < m.texts.size(), "take_texts: column out of range");
+  for (std::size_t i = 0; i < K; ++i)
+    for (std::size_t t = 0; t < n; ++t) {
+      out.log_likelihood(i, t) = m.log_likelihood(i, columns[t]);
+      if (!m.flags.empty()) out.flags(i, t) = m.flags(i, columns[t]);
+    }
+  for (const std::size_t s : columns) {
     out.texts.push_back(m.texts[s]);
     out.bytes.push_back(m.bytes[s]);
     if (!m.domains.empty()) out.domains.push_back(m.domains[s]);

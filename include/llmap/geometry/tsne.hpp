@@ -1,4 +1,4 @@
-// Exact t-SNE in the plane (van der Maaten & Hinton 2008), all pairs, fp64. With joint affinities P (K, K):
+// Exact t-SNE in the plane (van der Maaten & Hinton 2008), all pairs. P is float or double, all else is double. With joint affinities P (K, K):
 //   w_ij = 1 / (1 + |y_i - y_j|^2), Q = w / sum w
 //   objective = sum P ln(P / Q), natural log, terms with P = 0 dropped
 //   gradient_i = 4 sum_j (P_ij - Q_ij) w_ij (y_i - y_j)
@@ -9,9 +9,7 @@
 // same matrix in the same order gives the same map on one instruction set, with the same bits for any thread
 // count. One model lies at the origin; equal models with equal starts stay together.
 #pragma once
-#include "llmap/core/parallel.hpp"
 #include "llmap/core/vector_math.hpp"
-#include "llmap/core/view.hpp"
 #include "llmap/geometry/affinities.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include <limits>
@@ -24,17 +22,16 @@ struct tsne_options {
   double exaggeration = 12;
   double learning_rate = 0; // 0: max(K / exaggeration / 4, 50), as scikit-learn's 'auto'
   int descents = 0;         // the best of so many is kept; 0: 8 up to 200 models, else 2
-  int threads = default_threads();
 };
 
 struct tsne_result {
-  coordinates_2d y;
+  matrix<double> y; // (K, 2)
   double objective = 0; // sum P ln(P / Q)
 };
 
 struct tsne_step {
   double objective;
-  coordinates_2d gradient;
+  matrix<double> gradient; // (K, 2)
 };
 
 namespace detail {
@@ -88,17 +85,18 @@ class tsne_forces {
   aligned_buffer<double> joint_, x_, y_;
   std::vector<tsne_row> rows_;
   double mass_, entropy_; // sum P, sum P ln P
-  int threads_;
+  cpu_executor exec_;
 
 public:
-  tsne_forces(const row_matrix& joint, int threads)
-      : K_(static_cast<std::size_t>(joint.rows())), stride_((K_ + 7) / 8 * 8), joint_(K_ * stride_),
-        x_(stride_), y_(stride_), rows_(K_), threads_(K_ < 64 ? 1 : threads) {
+  template <class T>
+  tsne_forces(const cpu_executor& exec, matrix_view<const T> joint)
+      : K_(joint.rows), stride_((K_ + 7) / 8 * 8), joint_(K_ * stride_),
+        x_(stride_), y_(stride_), rows_(K_), exec_{K_ < 64 ? 1 : exec.threads} {
     std::vector<double> mass(K_), entropy(K_);
-    parallel_for(threads_, K_, [&](std::size_t i) {
-      const double* p = joint.data() + i * K_;
-      std::copy(p, p + K_, joint_.data() + i * stride_);
-      std::fill(joint_.data() + i * stride_ + K_, joint_.data() + (i + 1) * stride_, 0.0);
+    parallel_for(exec_.threads, K_, [&](std::size_t i) {
+      double* p = joint_.data() + i * stride_;
+      std::copy_n(joint.row(i), K_, p);
+      std::fill(p + K_, p + stride_, 0.0);
       mass[i] = ordered_sum(K_, [p](std::size_t j) { return p[j]; });
       entropy[i] = ordered_sum(K_, [p](std::size_t j) { return p[j] > 0 ? p[j] * std::log(p[j]) : 0.0; });
     });
@@ -109,16 +107,16 @@ public:
     std::fill(y_.data(), y_.data() + stride_, 1e70);
   }
 
-  tsne_step at(const coordinates_2d& y, double exaggeration, bool with_objective) {
+  tsne_step at(const matrix<double>& y, double exaggeration, bool with_objective) {
     for (std::size_t i = 0; i < K_; ++i) x_[i] = y.data()[2 * i], y_[i] = y.data()[2 * i + 1];
     constexpr std::size_t group = 16; // rows, so that the cost of handing out work stays small beside them
-    parallel_for(threads_, (K_ + group - 1) / group, [&](std::size_t g) {
+    parallel_for(exec_.threads, (K_ + group - 1) / group, [&](std::size_t g) {
       simd::run(tsne_rows{x_.data(), y_.data(), joint_.data(), stride_, g * group,
                           std::min(K_, (g + 1) * group), with_objective, rows_.data()});
     });
     const double total = ordered_sum(K_, [&](std::size_t i) { return rows_[i].weight - 1; });
     const double push = K_ > 1 ? 1 / total : 0;
-    tsne_step out{std::numeric_limits<double>::infinity(), coordinates_2d(y.rows(), 2)};
+    tsne_step out{std::numeric_limits<double>::infinity(), matrix<double>(K_, 2)};
     for (std::size_t i = 0; i < K_; ++i)
       for (std::size_t c = 0; c < 2; ++c)
         out.gradient.data()[2 * i + c] =
@@ -135,23 +133,28 @@ public:
 
 /// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective
 /// costs a logarithm a pair: without it, it is returned as infinity.
-inline tsne_step tsne_gradient(const row_matrix& joint, const coordinates_2d& y,
-                               int threads = default_threads(), double exaggeration = 1,
-                               bool with_objective = true) {
-  LLMAP_EXPECTS(joint.rows() == y.rows() && joint.cols() == y.rows(),
-                "tsne_gradient: P is (K, K), y is (K, 2)");
-  return detail::tsne_forces(joint, threads).at(y, exaggeration, with_objective);
+template <class T>
+tsne_step tsne_gradient(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& y, double exaggeration = 1,
+                        bool with_objective = true) {
+  LLMAP_EXPECTS(joint.rows == y.rows() && joint.cols == y.rows() && y.cols() == 2, "tsne_gradient: P is (K, K), y is (K, 2)");
+  return detail::tsne_forces(exec, joint).at(y, exaggeration, with_objective);
 }
 
 /// Start from PCA scores (K, P); P may be 0, 1 or more. Scores that do not vary beyond rounding give the origin.
-inline coordinates_2d tsne_start(const row_matrix& scores) {
-  coordinates_2d y = coordinates_2d::Zero(scores.rows(), 2);
-  const Eigen::Index P = std::min<Eigen::Index>(2, scores.cols());
+inline matrix<double> tsne_start(const matrix<double>& scores) {
+  const std::size_t K = scores.rows(), P = std::min<std::size_t>(2, scores.cols());
+  matrix<double> y(K, 2, 0);
   if (P == 0) return y;
-  const Eigen::ArrayXd first = scores.col(0).array() - scores.col(0).mean();
-  const double deviation = std::sqrt(first.square().mean());
-  if (!(deviation > 1e-12 * scores.col(0).cwiseAbs().maxCoeff())) return y;
-  y.leftCols(P) = scores.leftCols(P) * (1e-4 / deviation);
+  double mean = 0, squares = 0, largest = 0;
+  for (std::size_t i = 0; i < K; ++i) mean += scores(i, 0) / static_cast<double>(K);
+  for (std::size_t i = 0; i < K; ++i) {
+    squares += (scores(i, 0) - mean) * (scores(i, 0) - mean);
+    largest = std::max(largest, std::abs(scores(i, 0)));
+  }
+  const double deviation = std::sqrt(squares / static_cast<double>(K));
+  if (!(deviation > 1e-12 * largest)) return y;
+  for (std::size_t i = 0; i < K; ++i)
+    for (std::size_t p = 0; p < P; ++p) y(i, p) = scores(i, p) * (1e-4 / deviation);
   return y;
 }
 
@@ -160,22 +163,21 @@ namespace detail {
 /// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn; the best
 /// map seen at every tenth step after the exaggerated phase. With few models a step is large and may end on a
 /// worse one.
-inline tsne_result descend(tsne_forces& forces, coordinates_2d y, double rate, const tsne_options& options) {
-  const Eigen::Index K = y.rows();
-  coordinates_2d update = coordinates_2d::Zero(K, 2), gain = coordinates_2d::Ones(K, 2);
+inline tsne_result descend(tsne_forces& forces, matrix<double> y, double rate, const tsne_options& options) {
+  std::vector<double> update(y.size(), 0), gain(y.size(), 1);
   tsne_result best{y, forces.at(y, 1, true).objective};
   for (int step = 0; step < options.iterations; ++step) {
     const bool early = step < options.exaggerated, look = !early && step % 10 == 0;
     const tsne_step now = forces.at(y, early ? options.exaggeration : 1.0, look);
     if (now.objective < best.objective) best = {y, now.objective};
-    for (Eigen::Index k = 0; k < y.size(); ++k) {
+    for (std::size_t k = 0; k < y.size(); ++k) {
       const double g = now.gradient.data()[k];
-      double &u = update.data()[k], &s = gain.data()[k];
+      double &u = update[k], &s = gain[k];
       s = std::max(0.01, u * g < 0 ? s + 0.2 : s * 0.8);
       u = (early ? 0.5 : 0.8) * u - rate * s * g;
       y.data()[k] += u;
     }
-    if (step + 1 == options.exaggerated) update.setZero(), gain.setOnes();
+    if (step + 1 == options.exaggerated) update.assign(y.size(), 0), gain.assign(y.size(), 1);
   }
   const double last = forces.at(y, 1, true).objective;
   if (last < best.objective) best = {y, last};
@@ -184,13 +186,13 @@ inline tsne_result descend(tsne_forces& forces, coordinates_2d y, double rate, c
 
 } // namespace detail
 
-/// The objective has many local minima, and where one descent ends hangs on its step: so several are made
+/// The objective has many local minima, and where one descent ends depends on its step. So several are made
 /// from the same start, with exaggeration and a third of it, and ever smaller steps; the best is polished
 /// with small steps.
-inline tsne_result tsne(const row_matrix& joint, const coordinates_2d& start,
-                        const tsne_options& options = {}) {
-  const Eigen::Index K = start.rows();
-  LLMAP_EXPECTS(joint.rows() == K && joint.cols() == K && K > 0, "tsne: P is (K, K), start is (K, 2)");
+template <class T>
+tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start, const tsne_options& options = {}) {
+  const std::size_t K = start.rows();
+  LLMAP_EXPECTS(joint.rows == K && joint.cols == K && K > 0 && start.cols() == 2, "tsne: P is (K, K), start is (K, 2)");
   LLMAP_EXPECTS(options.iterations >= 0 && options.exaggeration >= 1,
                 "tsne: iterations >= 0, exaggeration >= 1");
   const double rate = options.learning_rate > 0
@@ -198,7 +200,7 @@ inline tsne_result tsne(const row_matrix& joint, const coordinates_2d& start,
                           : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
   constexpr double step[] = {1, 0.2, 0.1, 0.04};
   const int descents = options.descents > 0 ? options.descents : K <= 200 ? 8 : 2;
-  detail::tsne_forces forces(joint, options.threads);
+  detail::tsne_forces forces(exec, joint);
   tsne_result best;
   for (int d = 0; d < descents; ++d) {
     tsne_options with = options;
@@ -209,7 +211,11 @@ inline tsne_result tsne(const row_matrix& joint, const coordinates_2d& start,
   tsne_options polish = options;
   polish.exaggerated = 0;
   best = detail::descend(forces, best.y, rate / 20, polish);
-  best.y.rowwise() -= best.y.colwise().mean().eval();
+  for (std::size_t c = 0; c < 2; ++c) {
+    double mean = 0;
+    for (std::size_t i = 0; i < K; ++i) mean += best.y(i, c) / static_cast<double>(K);
+    for (std::size_t i = 0; i < K; ++i) best.y(i, c) -= mean;
+  }
   return best;
 }
 

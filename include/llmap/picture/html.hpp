@@ -39,17 +39,17 @@ inline std::string base64(const std::vector<std::uint8_t>& bytes) {
 
 /// Upper triangle, row by row: code 0 is 0, 65535 is not a number, else exp(low + (code - 1) (high - low) /
 /// 65533).
-inline void write_packed_triangle(json_writer& json, const row_matrix& m) {
+inline void write_packed_triangle(json_writer& json, const matrix<double>& m) {
   double low = INFINITY, high = -INFINITY;
-  for (Eigen::Index i = 0; i < m.rows(); ++i)
-    for (Eigen::Index j = i + 1; j < m.cols(); ++j)
+  for (std::size_t i = 0; i < m.rows(); ++i)
+    for (std::size_t j = i + 1; j < m.cols(); ++j)
       if (std::isfinite(m(i, j)) && m(i, j) > 0)
         low = std::min(low, std::log(m(i, j))), high = std::max(high, std::log(m(i, j)));
   if (!(low <= high)) low = high = 0;
   const double unit = high > low ? (high - low) / 65533 : 1;
   std::vector<std::uint8_t> bytes;
-  for (Eigen::Index i = 0; i < m.rows(); ++i)
-    for (Eigen::Index j = i + 1; j < m.cols(); ++j) {
+  for (std::size_t i = 0; i < m.rows(); ++i)
+    for (std::size_t j = i + 1; j < m.cols(); ++j) {
       const double v = m(i, j);
       const unsigned code = !std::isfinite(v) ? 65535u
                             : !(v > 0)        ? 0u

@@ -16,8 +16,10 @@ inline const char* affinity_name(affinity_kind kind) {
 }
 
 namespace detail {
-template <class Matrix> void write_rows(json_writer& json, const Matrix& m) {
-  json.array(m.rowwise(), [&](const auto& row) { json.value(row); });
+inline void write_rows(json_writer& json, const matrix<double>& m) {
+  json.array([&] {
+    for (std::size_t i = 0; i < m.rows(); ++i) json.value(m.row(i));
+  });
 }
 inline void write_training_runs(json_writer& json, const map_data& map) {
   json.array(map.training_runs, [&](const training_run& run) {

@@ -53,28 +53,31 @@ inline numbered_labels number_labels(const std::vector<std::string>& labels) {
 inline std::string map_svg(const map_data& map, const svg_options& options = {}) {
   LLMAP_EXPECTS(options.group < map.groups.size(), "map_svg: no such group");
   const std::size_t K = map.models.size();
-  const coordinates_2d y = options.pca ? pca_plane(map) : map.tsne;
-  LLMAP_EXPECTS(y.allFinite(), "map_svg: finite coordinates");
+  const matrix<double> y = options.pca ? pca_plane(map) : map.tsne;
+  LLMAP_EXPECTS(detail::all_finite(y.view()), "map_svg: finite coordinates");
   const auto labels = detail::number_labels(map.groups[options.group].labels);
   constexpr double legend_width = 150, margin = 60, font = 11, em = 0.56; // mean width of a letter, in em
   const double plot = options.width - legend_width, radius = K <= 60 ? 4 : K <= 300 ? 3 : 2;
 
-  const Eigen::RowVector2d low = y.colwise().minCoeff(), high = y.colwise().maxCoeff();
-  const Eigen::RowVector2d range = (high - low).cwiseMax(1e-12), middle = (high + low) / 2;
-  const double scale = std::min((plot - 2 * margin) / range(0), (options.height - 2 * margin) / range(1));
+  double range[2], middle[2];
+  for (std::size_t c = 0; c < 2; ++c) {
+    double low = y(0, c), high = low;
+    for (std::size_t i = 1; i < K; ++i) low = std::min(low, y(i, c)), high = std::max(high, y(i, c));
+    range[c] = std::max(high - low, 1e-12), middle[c] = (high + low) / 2;
+  }
+  const double scale = std::min((plot - 2 * margin) / range[0], (options.height - 2 * margin) / range[1]);
   const double legend_height = 60 + 17 * static_cast<double>(labels.names.size());
-  const double height = std::min(options.height, std::max(scale * range(1) + 2 * margin, legend_height));
+  const double height = std::min(options.height, std::max(scale * range[1] + 2 * margin, legend_height));
   std::vector<label_point> points;
   for (std::size_t i = 0; i < K; ++i) {
-    const auto r = static_cast<Eigen::Index>(i);
-    points.push_back({plot / 2 + scale * (y(r, 0) - middle(0)), height / 2 - scale * (y(r, 1) - middle(1)),
+    points.push_back({plot / 2 + scale * (y(i, 0) - middle[0]), height / 2 - scale * (y(i, 1) - middle[1]),
                       font * em * static_cast<double>(count_characters(valid_utf8(map.models[i])))});
   }
   // Models far from all others are named first: their place says most.
   std::vector<double> alone(K, 0.0);
   for (std::size_t i = 0; i < K && K > 1; ++i) {
     const auto near = nearest_models(map, i);
-    alone[i] = map.kl_bits_per_byte(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(near[0]));
+    alone[i] = map.kl_bits_per_byte(i, near[0]);
   }
   std::vector<std::size_t> order(K);
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -26,36 +26,33 @@ inline std::string coordinates_tsv(const map_data& map) {
   std::string out = "model";
   for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.name);
   out += "\tbits_per_byte\ttsne_1\ttsne_2\tpca_1\tpca_2\tnearest\tkl_bits_per_byte\tkl_standard_error\n";
-  const coordinates_2d pca = pca_plane(map);
+  const matrix<double> pca = pca_plane(map);
   for (std::size_t i = 0; i < map.models.size(); ++i) {
-    const auto r = static_cast<Eigen::Index>(i);
     out += detail::tsv_field(map.models[i]);
     for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.labels[i]);
-    for (const double v : {map.bits_per_byte(r), map.tsne(r, 0), map.tsne(r, 1), pca(r, 0), pca(r, 1)})
+    for (const double v : {map.bits_per_byte[i], map.tsne(i, 0), map.tsne(i, 1), pca(i, 0), pca(i, 1)})
       out += '\t' + detail::tsv_number(v);
     const auto near = nearest_models(map, i);
     if (near.empty()) {
       out += "\t\t\t\n";
       continue;
     }
-    const auto n = static_cast<Eigen::Index>(near[0]);
     out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' +
-           detail::tsv_number(map.kl_bits_per_byte(r, n)) + '\t' +
-           detail::tsv_number(map.kl_standard_error(r, n)) + '\n';
+           detail::tsv_number(map.kl_bits_per_byte(i, near[0])) + '\t' +
+           detail::tsv_number(map.kl_standard_error(i, near[0])) + '\n';
   }
   return out;
 }
 
 /// A square table with names along both sides, e.g. of map.kl_bits_per_byte.
-inline std::string square_tsv(const std::vector<std::string>& models, const row_matrix& table) {
-  LLMAP_EXPECTS(table.rows() == static_cast<Eigen::Index>(models.size()) && table.rows() == table.cols(),
-                "square_tsv: the table is (K, K)");
+inline std::string square_tsv(const std::vector<std::string>& models, const matrix<double>& table) {
+  LLMAP_EXPECTS(table.rows() == models.size() && table.rows() == table.cols(), "square_tsv: the table is (K, K)");
   std::string out = "model";
   for (const std::string& m : models) out += '\t' + detail::tsv_field(m);
   out += '\n';
-  for (Eigen::Index i = 0; i < table.rows(); ++i) {
-    out += detail::tsv_field(models[static_cast<std::size_t>(i)]);
-    for (Eigen::Index j = 0; j < table.cols(); ++j) out += '\t' + detail::tsv_number(table(i, j));
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    out += detail::tsv_field(models[i]);
+    for (std::size_t j = 0; j < table.cols(); ++j) out += '\t' + detail::tsv_number(table(i, j));
     out += '\n';
   }
   return out;

@@ -11,6 +11,14 @@ namespace llmap::reference {
 
 using rows = std::vector<std::vector<double>>;
 
+/// Of a matrix with rows(), cols() and m(i, j).
+template <class Matrix> rows rows_of(const Matrix& m) {
+  rows out(m.rows(), std::vector<double>(m.cols()));
+  for (std::size_t i = 0; i < m.rows(); ++i)
+    for (std::size_t j = 0; j < m.cols(); ++j) out[i][j] = m(i, j);
+  return out;
+}
+
 /// Linear quantile over all finite entries: position q (n - 1).
 inline double clip_threshold(const rows& l, double q) {
   std::vector<double> v;

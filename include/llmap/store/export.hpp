@@ -30,10 +30,10 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
   if (tables.integer(0) != 4) fail(path.string(), ": expected a store of llmap");
   scored_matrix result;
   score_matrix& m = result.matrix;
-  std::map<std::int64_t, Eigen::Index> column, row;
+  std::map<std::int64_t, std::size_t> column, row;
   auto texts = db.prepare("SELECT id, name, bytes, domain, document FROM texts ORDER BY id");
   while (texts.step()) {
-    column[texts.integer(0)] = static_cast<Eigen::Index>(m.texts.size());
+    column[texts.integer(0)] = m.texts.size();
     m.texts.push_back(texts.text(1));
     m.bytes.push_back(texts.integer(2));
     m.domains.push_back(texts.text(3));
@@ -47,19 +47,19 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
   // Models without scores, of which older versions kept a record, are no rows.
   auto models = db.prepare("SELECT id, name, family FROM models WHERE id IN (SELECT model FROM scores) ORDER BY name");
   while (models.step()) {
-    row[models.integer(0)] = static_cast<Eigen::Index>(m.models.size());
+    row[models.integer(0)] = m.models.size();
     m.models.push_back(models.text(1));
     m.groups["family"].push_back(models.text(2));
   }
-  const auto K = static_cast<Eigen::Index>(m.models.size()), N = static_cast<Eigen::Index>(m.texts.size());
-  m.log_likelihood = row_matrix::Constant(K, N, std::numeric_limits<double>::quiet_NaN());
-  m.flags = flag_matrix::Constant(K, N, flag_missing);
-  result.tokens_scored.assign(static_cast<std::size_t>(K * N), 0);
+  const std::size_t K = m.models.size(), N = m.texts.size();
+  m.log_likelihood = matrix<double>(K, N, std::numeric_limits<double>::quiet_NaN());
+  m.flags = matrix<std::uint8_t>(K, N, flag_missing);
+  result.tokens_scored.assign(K * N, 0);
   auto scores = db.prepare("SELECT model, text, nats, tokens, flags FROM scores");
   while (scores.step()) {
-    const Eigen::Index i = row.at(scores.integer(0)), s = column.at(scores.integer(1));
+    const std::size_t i = row.at(scores.integer(0)), s = column.at(scores.integer(1));
     m.log_likelihood(i, s) = scores.real(2);
-    result.tokens_scored[static_cast<std::size_t>(i * N + s)] = static_cast<std::int32_t>(scores.integer(3));
+    result.tokens_scored[i * N + s] = static_cast<std::int32_t>(scores.integer(3));
     m.flags(i, s) = static_cast<std::uint8_t>(scores.integer(4));
   }
   return result;
@@ -69,11 +69,11 @@ inline std::filesystem::path names_path(std::filesystem::path matrix) { return m
 
 inline void write_matrix(const std::filesystem::path& path, const scored_matrix& scored) {
   const score_matrix& m = scored.matrix;
-  const std::int64_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
+  const auto K = static_cast<std::int64_t>(m.log_likelihood.rows()), N = static_cast<std::int64_t>(m.log_likelihood.cols());
   memory_tensors tensors;
-  tensors.add<double>("log_likelihood", {K, N}, {m.log_likelihood.data(), static_cast<std::size_t>(K * N)});
+  tensors.add<double>("log_likelihood", {K, N}, m.log_likelihood.span());
   tensors.add<std::int32_t>("tokens_scored", {K, N}, scored.tokens_scored);
-  tensors.add<std::uint8_t>("flags", {K, N}, {m.flags.data(), static_cast<std::size_t>(K * N)});
+  tensors.add<std::uint8_t>("flags", {K, N}, m.flags.span());
   std::vector<std::int32_t> bytes;
   for (std::int64_t b : m.bytes) bytes.push_back(static_cast<std::int32_t>(b));
   tensors.add<std::int32_t>("bytes", {N}, bytes);
@@ -106,7 +106,7 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& got, const std::vector<std::int64_t>& wanted) {
     if (got != wanted) fail(path.string(), ": tensor ", name, ": expected shape ", shape_text(wanted), ", got ", shape_text(got));
   };
-  m.log_likelihood.resize(K, N);
+  m.log_likelihood.resize(static_cast<std::size_t>(K), static_cast<std::size_t>(N));
   const auto copy = [&](const std::string& name, void* to) {
     const tensor_data data = file.read(name);
     if (!data.bytes.empty()) std::memcpy(to, data.bytes.data(), data.bytes.size());
@@ -118,7 +118,7 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   m.bytes.assign(bytes.begin(), bytes.end());
   if (file.find("flags")) {
     expect("flags", shape_of("flags", dtype::u8), {K, N});
-    m.flags.resize(K, N);
+    m.flags.resize(static_cast<std::size_t>(K), static_cast<std::size_t>(N));
     copy("flags", m.flags.data());
   }
   const std::filesystem::path names_file = names_path(path);

@@ -1,12 +1,12 @@
 // Sums over texts for every pair of rows, as fast as a matrix product:
 //   out(i, j) = sum_s term(x_is, x_js),  x_is = (rows_is - row_shift_i) - column_shift_s,  i <= j
-// for a symmetric term: x y (a Gram matrix), (x - y)^4. Blocks of `depth` texts are packed into panels of
-// models (shifts subtracted on the way, so that no centred copy of the matrix is made); a tile of pairs stays
+// for a symmetric term: x y (a Gram matrix), (x - y)^4. Rows are float or double, terms and sums double. Blocks of `depth`
+// texts are packed into panels of models (widened and shifted on the way, so that no copy of the matrix is made); a tile of pairs stays
 // in registers for a block. Each sum is one chain of additions a block, and the blocks in order: its bits do
 // not depend on threads or on which tile the pair falls in. Rounding of a sum of n terms is that of a chain
 // of depth + n / depth.
 #pragma once
-#include "llmap/core/parallel.hpp"
+#include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/simd.hpp"
 #include "llmap/core/view.hpp"
 #include <algorithm>
@@ -15,17 +15,16 @@
 
 namespace llmap::detail {
 
-struct shifted_rows {
-  const double* rows; // (K, N)
-  std::size_t K, N;
+template <class T> struct shifted_rows {
+  matrix_view<const T> rows; // (K, N)
   const double *row_shift, *column_shift; // (K), (N); both null: nothing is subtracted
 };
 
 struct product_term {
-  template <class Vec> LLMAP_INLINE static void add(Vec& sum, double x, Vec y) { sum += x * y; }
+  template <class Vec> LLMAP_INLINE static void add(Vec& sum, double x, const Vec& y) { sum += x * y; }
 };
 struct fourth_power_term {
-  template <class Vec> LLMAP_INLINE static void add(Vec& sum, double x, Vec y) {
+  template <class Vec> LLMAP_INLINE static void add(Vec& sum, double x, const Vec& y) {
     const Vec d = x - y, square = d * d;
     sum += square * square;
   }
@@ -45,16 +44,17 @@ inline std::size_t pair_panel() {
 inline constexpr std::size_t pair_depth = 256;
 
 /// Packs texts [first, first + depth) of one panel of models as (depth, panel); models beyond K are 0.
-inline void pack_panel(const shifted_rows& x, std::size_t panel, std::size_t width, std::size_t first,
+template <class T>
+void pack_panel(const shifted_rows<T>& x, std::size_t panel, std::size_t width, std::size_t first,
                        std::size_t depth, double* out) {
   constexpr std::size_t line = 8; // texts of one cache line of a row
   for (std::size_t s0 = 0; s0 < depth; s0 += line) {
     const std::size_t end = std::min(depth, s0 + line);
     for (std::size_t r = 0; r < width; ++r) {
       const std::size_t i = panel * width + r;
-      const double* row = x.rows + i * x.N + first;
-      if (i + width < x.K) __builtin_prefetch(row + width * x.N + s0); // of the next panel
-      if (i >= x.K)
+      const T* row = x.rows.row(i) + first;
+      if (i + width < x.rows.rows) __builtin_prefetch(row + width * x.rows.stride + s0); // of the next panel
+      if (i >= x.rows.rows)
         for (std::size_t s = s0; s < end; ++s) out[s * width + r] = 0;
       else if (x.row_shift == nullptr)
         for (std::size_t s = s0; s < end; ++s) out[s * width + r] = row[s];
@@ -126,8 +126,8 @@ public:
   double operator()(std::size_t i, std::size_t j) const { return sums_[i * side_ + j]; }
 };
 
-template <class Term> pair_table pair_sums(const shifted_rows& x, int threads) {
-  const std::size_t width = pair_panel(), panels = (x.K + width - 1) / width, side = panels * width;
+template <class Term, class T> pair_table pair_sums(const cpu_executor& exec, const shifted_rows<T>& x) {
+  const std::size_t N = x.rows.cols, width = pair_panel(), panels = (x.rows.rows + width - 1) / width, side = panels * width;
   // A task is a few panels of rows and a group of panels of columns, which stays in the second-level cache from task to
   // task. Small tasks, because all threads wait for the last one of a block.
   const std::size_t group = 144 / width, few = std::max<std::size_t>(group / 3, 1);
@@ -135,13 +135,13 @@ template <class Term> pair_table pair_sums(const shifted_rows& x, int threads) {
   for (std::size_t column = 0; column < panels; column += group)
     for (std::size_t row = 0; row < std::min(column + group, panels); row += few) tasks.emplace_back(row, column);
   pair_table sums(side);
-  const aligned_buffer<double> packed(side * std::min(pair_depth, x.N));
-  for (std::size_t s = 0; s < x.N; s += pair_depth) {
-    const std::size_t depth = std::min(pair_depth, x.N - s);
-    parallel_for(threads, panels, [&](std::size_t p) {
+  const aligned_buffer<double> packed(side * std::min(pair_depth, N));
+  for (std::size_t s = 0; s < N; s += pair_depth) {
+    const std::size_t depth = std::min(pair_depth, N - s);
+    parallel_for(exec.threads, panels, [&](std::size_t p) {
       pack_panel(x, p, width, s, depth, packed.data() + p * depth * width);
     });
-    parallel_for(threads, tasks.size(), [&](std::size_t t) {
+    parallel_for(exec.threads, tasks.size(), [&](std::size_t t) {
       const auto [row, column] = tasks[t];
       simd::run(pair_block<Term>{packed.data(), row, std::min(row + few, panels), column,
                                  std::min(column + group, panels), depth, sums.data(), side, s == 0});

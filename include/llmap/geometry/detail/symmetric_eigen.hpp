@@ -6,10 +6,9 @@
 // Vectors are orthonormal to rounding whatever the gaps between the values. Errors are those of rounding beside
 // |A|, so small values of a graded matrix are right absolutely, not relatively. Same bits for any thread count.
 #pragma once
-#include "llmap/core/error.hpp"
-#include "llmap/core/parallel.hpp"
+#include "llmap/core/cpu_executor.hpp"
+#include "llmap/core/matrix.hpp"
 #include "llmap/core/simd.hpp"
-#include "llmap/core/view.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
 #include <numeric>
@@ -17,8 +16,8 @@
 namespace llmap::detail {
 
 struct symmetric_eigen {
-  Eigen::VectorXd values;  // (n) descending
-  Eigen::MatrixXd vectors; // (n, count) those of the first values
+  std::vector<double> values; // (n) descending
+  matrix<double> vectors;     // (count, n) rows are those of the first values
 };
 
 /// A matrix is scaled so that its largest entry is near 1; what lies below this is nothing beside it.
@@ -82,8 +81,8 @@ struct tridiagonal {
   std::vector<double> h;                // (n)
 };
 
-inline tridiagonal reduce_to_tridiagonal(row_matrix& a, int threads) {
-  const auto n = static_cast<std::size_t>(a.rows());
+inline tridiagonal reduce_to_tridiagonal(const cpu_executor& exec, matrix<double>& a) {
+  const std::size_t n = a.rows();
   constexpr std::size_t block = 64; // rows whose products are summed by themselves
   tridiagonal t{std::vector<double>(n), std::vector<double>(n), std::vector<double>(n)};
   const std::vector<double> zeros(n);
@@ -109,7 +108,7 @@ inline tridiagonal reduce_to_tridiagonal(row_matrix& a, int threads) {
     const double* const direction = t.h[i] > 0 ? u : zeros.data();
     const std::size_t blocks = (i + block - 1) / block;
     const auto part = products.reshape(blocks, i);
-    parallel_for(threads, blocks, [&](std::size_t k) {
+    parallel_for(exec.threads, blocks, [&](std::size_t k) {
       const std::size_t b = blocks - 1 - k; // the longest rows first
       simd::run(reflect_rows{a.data(), n, b * block, std::min(i, (b + 1) * block), v, w.data(), direction, part.row(b)});
     });
@@ -185,7 +184,7 @@ inline ql_rotations diagonalize(tridiagonal& t) {
 /// Columns Q Z e_k of 8 eigenvectors side by side.
 struct rotate_back {
   static constexpr std::size_t columns = 8;
-  const row_matrix* reflections;
+  const matrix<double>* reflections;
   const std::vector<double>* h;
   const ql_rotations* ql;
   double* y; // (n, columns): unit vectors, then the eigenvectors
@@ -209,7 +208,7 @@ struct rotate_back {
       }
       for (int k = 0; k < V; ++k) simd::store<double, W>(y + step.last * columns + k * W, upper[k]);
     }
-    const auto n = static_cast<std::size_t>(reflections->rows());
+    const std::size_t n = reflections->rows();
     for (std::size_t i = 1; i < n; ++i) {
       if ((*h)[i] == 0) continue;
       const double* u = reflections->data() + i * n;
@@ -237,31 +236,39 @@ struct rotate_back {
 };
 
 /// Of `a` only the lower triangle counts. NaN or infinite entries: llmap::error.
-inline symmetric_eigen solve_symmetric(row_matrix a, Eigen::Index count, int threads) {
-  const Eigen::Index n = a.rows();
-  LLMAP_EXPECTS(a.cols() == n && count >= 0 && count <= n, "solve_symmetric: a square matrix and at most n vectors");
-  if (!a.allFinite()) fail("map: a ", n, " x ", n, " matrix whose eigenvalues are wanted has entries that are not finite");
-  const double largest = a.size() ? a.cwiseAbs().maxCoeff() : 0;
+inline symmetric_eigen solve_symmetric(const cpu_executor& exec, matrix<double> a, std::size_t count) {
+  const std::size_t n = a.rows();
+  LLMAP_EXPECTS(a.cols() == n && count <= n, "solve_symmetric: a square matrix and at most n vectors");
+  if (!all_finite(a.view())) fail("map: a ", n, " x ", n, " matrix whose eigenvalues are wanted has entries that are not finite");
+  double largest = 0;
+  for (const double x : a.span()) largest = std::max(largest, std::abs(x));
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
-  a = a.unaryExpr([=](double x) { return std::ldexp(x, -exponent); });
-  tridiagonal t = reduce_to_tridiagonal(a, threads);
+  for (double& x : a.span()) x = std::ldexp(x, -exponent);
+  tridiagonal t = reduce_to_tridiagonal(exec, a);
   const ql_rotations ql = diagonalize(t);
 
-  std::vector<std::size_t> order(static_cast<std::size_t>(n)); // values descending
+  std::vector<std::size_t> order(n); // values descending
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return t.diagonal[i] > t.diagonal[j]; });
-  symmetric_eigen out{Eigen::VectorXd(n), Eigen::MatrixXd(n, count)};
-  for (Eigen::Index k = 0; k < n; ++k) out.values(k) = std::ldexp(t.diagonal[order[static_cast<std::size_t>(k)]], exponent);
+  symmetric_eigen out{std::vector<double>(n), matrix<double>(count, n)};
+  for (std::size_t k = 0; k < n; ++k) out.values[k] = std::ldexp(t.diagonal[order[k]], exponent);
 
-  constexpr auto columns = static_cast<Eigen::Index>(rotate_back::columns);
-  parallel_for(threads, static_cast<std::size_t>((count + columns - 1) / columns), [&](std::size_t b) {
-    const Eigen::Index first = static_cast<Eigen::Index>(b) * columns, width = std::min(columns, count - first);
-    row_matrix y = row_matrix::Zero(n, columns);
-    for (Eigen::Index k = 0; k < width; ++k) y(static_cast<Eigen::Index>(order[static_cast<std::size_t>(first + k)]), k) = 1;
+  constexpr std::size_t columns = rotate_back::columns;
+  parallel_for(exec.threads, (count + columns - 1) / columns, [&](std::size_t b) {
+    const std::size_t first = b * columns, width = std::min(columns, count - first);
+    matrix<double> y(n, columns, 0);
+    for (std::size_t k = 0; k < width; ++k) y(order[first + k], k) = 1;
     simd::run(rotate_back{&a, &t.h, &ql, y.data()});
-    out.vectors.middleCols(first, width) = y.leftCols(width);
+    for (std::size_t k = 0; k < width; ++k)
+      for (std::size_t i = 0; i < n; ++i) out.vectors(first + k, i) = y(i, k);
   });
   return out;
+}
+
+/// 1 or -1, that of the entry of largest magnitude; the first such on ties.
+inline double sign_of_largest(std::span<const double> v) {
+  const auto largest = std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
+  return largest != v.end() && *largest < 0 ? -1 : 1;
 }
 
 } // namespace llmap::detail
