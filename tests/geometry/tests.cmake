@@ -1,3 +1,4 @@
+llmap_test(geometry/matrix_ops_test llmap::llmap)
 llmap_test(geometry/kl_test llmap::llmap)
 llmap_test(geometry/pair_test llmap::llmap)
 llmap_test(geometry/pca_mds_test llmap::llmap)

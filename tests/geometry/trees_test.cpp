@@ -3,9 +3,9 @@
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/neighbor_joining.hpp"
 #include "llmap/geometry/newick.hpp"
-#include "llmap/reference/map_reference.hpp"
 #include "support/dense.hpp"
 #include "support/golden_tensors.hpp"
+#include <array>
 #include <gtest/gtest.h>
 #include <map>
 #include <numeric>
@@ -53,13 +53,6 @@ TEST_P(golden_trees, all_linkages) {
       EXPECT_EQ(std::set<std::size_t>(order.begin(), order.end()).size(), tree.models);
       EXPECT_EQ(order.size(), tree.models);
     }
-}
-
-TEST(trees, average_by_its_definition) {
-  const matrix<double> d{{0, 2, 6, 10, 9}, {2, 0, 5, 9, 8}, {6, 5, 0, 4, 5}, {10, 9, 4, 0, 3}, {9, 8, 5, 3, 0}};
-  const auto wanted = reference::average_heights(reference::rows_of(d));
-  const model_tree t = linkage(exec, d.view(), linkage_kind::average);
-  for (std::size_t m = 0; m < 4; ++m) EXPECT_DOUBLE_EQ(t.merges[m].height, wanted[m]);
 }
 
 TEST(newick, names_are_quoted_and_lengths_halved) {

@@ -4,6 +4,7 @@
 #include "llmap/geometry/kl.hpp"
 #include "llmap/geometry/pca.hpp"
 #include "llmap/geometry/linkage.hpp"
+#include "llmap/geometry/make_map.hpp"
 #include "support/dense.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
@@ -69,7 +70,31 @@ TEST(zoo, tables) {
   heights(as_matrix(as_eigen(squared_distances(z.t)).cwiseSqrt()), linkage_kind::ward, "ward_heights");
 }
 
-TEST(zoo, neighbours_are_relatives) {
+TEST(zoo, a_map_of_floats_stands_beside_that_of_doubles) {
+  const zoo z;
+  score_matrix m;
+  m.models = z.models;
+  m.log_likelihood = z.given.at("log_likelihood").matrix();
+  m.bytes = z.given.at("bytes").integers();
+  for (std::size_t s = 0; s < m.bytes.size(); ++s) m.texts.push_back(std::to_string(s));
+  const map_data wide = make_map(exec, m), narrow = make_map<float>(exec, m);
+  double largest = 0, difference = 0, relative = 0;
+  for (const double l : z.x.values.span()) largest = std::max(largest, std::abs(l));
+  const double nats = wide.mean_bytes * std::numbers::ln2; // of a bit per byte
+  for (std::size_t i = 0; i < m.models.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const double a = wide.kl_bits_per_byte(i, j), b = narrow.kl_bits_per_byte(i, j);
+      EXPECT_LE(std::abs(std::sqrt(b * nats) - std::sqrt(a * nats)), float_map_error * largest + 1e-12 * std::sqrt(a * nats)) << i << " " << j;
+      difference = std::max(difference, std::abs(b - a)), relative = std::max(relative, std::abs(b / a - 1));
+    }
+    EXPECT_EQ(nearest_models(narrow, i).front(), nearest_models(wide, i).front()) << i;
+  }
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(largest_error(narrow.pca_scores, wide.pca_scores), 1e-6);
+  std::cout << "float beside double: KL differs by at most " << difference << " bits/byte, relative " << relative << "\n";
+}
+
+TEST(zoo, neighbors_are_relatives) {
   const zoo z;
   for (std::size_t i = 0; i < z.models.size(); ++i)
     EXPECT_EQ(z.nearest(i), z.facts["nearest"][z.models[i]].get<std::string>());

@@ -4,6 +4,7 @@
 // Sign: the coordinate of largest magnitude is positive. Negative eigenvalues (D not Euclidean) are reported.
 // D is float or double; everything computed from it is double.
 #pragma once
+#include "llmap/geometry/detail/ordered_sum.hpp"
 #include "llmap/geometry/detail/symmetric_eigen.hpp"
 
 namespace llmap {

@@ -1,23 +1,9 @@
-// The algebra of the map in plain double loops, for tests and for reading: what each statistic is, without
-// any care for speed or for near-equal models. Matrices are vectors of rows. Conventions as in
-// llmap/geometry.
+// What is taken from log-likelihoods, in plain double loops, for tests and for reading: what each statistic is, without
+// any care for speed or for near-equal models. Conventions as in llmap/geometry.
 #pragma once
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <vector>
+#include "llmap/reference/matrix_reference.hpp"
 
 namespace llmap::reference {
-
-using rows = std::vector<std::vector<double>>;
-
-/// Of a matrix with rows(), cols() and m(i, j).
-template <class Matrix> rows rows_of(const Matrix& m) {
-  rows out(m.rows(), std::vector<double>(m.cols()));
-  for (std::size_t i = 0; i < m.rows(); ++i)
-    for (std::size_t j = 0; j < m.cols(); ++j) out[i][j] = m(i, j);
-  return out;
-}
 
 /// Linear quantile over all finite entries: position q (n - 1).
 inline double clip_threshold(const rows& l, double q) {
@@ -68,46 +54,6 @@ inline double kl_standard_error(const rows& q, std::size_t i, std::size_t j) {
     sum += (half - kl) * (half - kl);
   }
   return std::sqrt(sum / n / n);
-}
-
-/// sum P ln(P / Q) at y (K, 2).
-inline double tsne_objective(const rows& p, const rows& y) {
-  const std::size_t K = y.size();
-  const auto w = [&](std::size_t i, std::size_t j) {
-    const double dx = y[i][0] - y[j][0], dy = y[i][1] - y[j][1];
-    return 1 / (1 + dx * dx + dy * dy);
-  };
-  double total = 0, sum = 0;
-  for (std::size_t i = 0; i < K; ++i)
-    for (std::size_t j = 0; j < K; ++j)
-      if (i != j) total += w(i, j);
-  for (std::size_t i = 0; i < K; ++i)
-    for (std::size_t j = 0; j < K; ++j)
-      if (i != j && p[i][j] > 0) sum += p[i][j] * std::log(p[i][j] / (w(i, j) / total));
-  return sum;
-}
-
-/// Average linkage by its definition: merge the two groups of least mean distance; the heights, ascending.
-inline std::vector<double> average_heights(const rows& distance) {
-  std::vector<std::vector<std::size_t>> group;
-  for (std::size_t i = 0; i < distance.size(); ++i) group.push_back({i});
-  std::vector<double> heights;
-  while (group.size() > 1) {
-    std::size_t best_a = 0, best_b = 1;
-    double least = INFINITY;
-    for (std::size_t a = 0; a < group.size(); ++a)
-      for (std::size_t b = a + 1; b < group.size(); ++b) {
-        double sum = 0;
-        for (const std::size_t i : group[a])
-          for (const std::size_t j : group[b]) sum += distance[i][j];
-        sum /= static_cast<double>(group[a].size() * group[b].size());
-        if (sum < least) least = sum, best_a = a, best_b = b;
-      }
-    heights.push_back(least);
-    group[best_a].insert(group[best_a].end(), group[best_b].begin(), group[best_b].end());
-    group.erase(group.begin() + static_cast<std::ptrdiff_t>(best_b));
-  }
-  return heights;
 }
 
 } // namespace llmap::reference
