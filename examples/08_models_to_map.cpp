@@ -18,7 +18,7 @@ int main(int count, char** values) {
       const auto scores = score(exec, model, texts, {.overlong = llmap::overlong_policy::truncate});
       add_model(matrix, model.name, model.network.plan.model_type, scores);
     }
-    const llmap::map_data map = make_map(matrix);
+    const llmap::map_data map = make_map(exec, matrix);
     for (std::size_t i = 0; i < map.models.size(); ++i)
       std::printf("%-18s nearest %s\n", map.models[i].c_str(), map.models[llmap::nearest_models(map, i).at(0)].c_str());
     llmap::write_file(count > 3 ? values[3] : "models.html", map_html(map));

@@ -14,3 +14,7 @@ language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path
 }
 
 } // namespace llmap
+
+#if defined(LLMAP_KERNELS) // the program links llmap::kernels
+#include "llmap/kernels.hpp"
+#endif

@@ -35,7 +35,7 @@ inline selected_models select_models(const score_matrix& m, const model_selectio
   for (std::size_t i = 0; i < m.models.size(); ++i) {
     if (named(selection.exclude, m.models[i]) || (!selection.only.empty() && !named(selection.only, m.models[i]))) continue;
     bool scored = named(selection.only, m.models[i]);
-    for (std::size_t s = 0; s < m.texts.size() && !scored; ++s) scored = usable(m, static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(s));
+    for (std::size_t s = 0; s < m.texts.size() && !scored; ++s) scored = usable(m, i, s);
     if (scored) selected.rows.push_back(i);
     else selected.without_scores.push_back(m.models[i]);
   }
@@ -47,13 +47,12 @@ inline selected_models select_models(const score_matrix& m, const model_selectio
 inline score_matrix take_models(const score_matrix& m, const std::vector<std::size_t>& rows) {
   score_matrix out;
   out.texts = m.texts, out.domains = m.domains, out.bytes = m.bytes, out.documents = m.documents;
-  out.log_likelihood.resize(static_cast<Eigen::Index>(rows.size()), m.log_likelihood.cols());
-  if (m.flags.size()) out.flags.resize(static_cast<Eigen::Index>(rows.size()), m.flags.cols());
+  out.log_likelihood.resize(rows.size(), m.log_likelihood.cols());
+  if (!m.flags.empty()) out.flags.resize(rows.size(), m.flags.cols());
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    const auto to = static_cast<Eigen::Index>(k), from = static_cast<Eigen::Index>(rows[k]);
     out.models.push_back(m.models[rows[k]]);
-    out.log_likelihood.row(to) = m.log_likelihood.row(from);
-    if (m.flags.size()) out.flags.row(to) = m.flags.row(from);
+    std::ranges::copy(m.log_likelihood.row(rows[k]), out.log_likelihood.row(k).begin());
+    if (!m.flags.empty()) std::ranges::copy(m.flags.row(rows[k]), out.flags.row(k).begin());
     for (const auto& [name, labels] : m.groups) out.groups[name].push_back(labels[rows[k]]);
   }
   return out;

@@ -60,14 +60,15 @@ inline score_matrix matrix_of(const text_set& texts) {
 
 /// Adds a model as the last row.
 inline void add_model(score_matrix& m, const std::string& name, const std::string& family, std::span<const text_score> scores) {
-  const auto K = static_cast<Eigen::Index>(m.models.size()), N = static_cast<Eigen::Index>(m.texts.size());
-  LLMAP_EXPECTS(scores.size() == m.texts.size(), "add_model: a score for every text");
-  m.log_likelihood.conservativeResize(K + 1, N);
-  m.flags.conservativeResize(K + 1, N);
-  for (Eigen::Index s = 0; s < N; ++s) {
-    m.log_likelihood(K, s) = scores[static_cast<std::size_t>(s)].log_likelihood;
-    m.flags(K, s) = scores[static_cast<std::size_t>(s)].flags;
-  }
+  const std::size_t K = m.models.size(), N = m.texts.size();
+  LLMAP_EXPECTS(scores.size() == N, "add_model: a score for every text");
+  matrix<double> nats(K + 1, N);
+  matrix<std::uint8_t> flags(K + 1, N);
+  std::ranges::copy(m.log_likelihood.span(), nats.data());
+  std::ranges::copy(m.flags.span(), flags.data());
+  for (std::size_t s = 0; s < N; ++s) nats(K, s) = scores[s].log_likelihood, flags(K, s) = scores[s].flags;
+  m.log_likelihood = std::move(nats);
+  m.flags = std::move(flags);
   m.models.push_back(name);
   m.groups["family"].push_back(family);
 }

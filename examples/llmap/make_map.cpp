@@ -1,5 +1,5 @@
 #include "make_map.hpp"
-#include "llmap/geometry/make_map.hpp"
+#include "llmap/kernels.hpp"
 #include "llmap/store/export.hpp"
 
 llmap::map_data make_map(const map_arguments& a) {

@@ -1,0 +1,4 @@
+#define LLMAP_BUILDING_KERNELS
+#include "llmap/kernels.hpp"
+
+LLMAP_INSTANTIATE_MAP()

@@ -1,3 +1,0 @@
-#include "precision.hpp"
-
-LLMAP_TOOL_PRECISION(, double)
