@@ -8,9 +8,10 @@
 // perplexity shares its affinity evenly among them (no beta reaches the entropy); equal distances give an
 // even row, beta 0.
 #pragma once
+#include "llmap/core/matrix.hpp"
 #include "llmap/core/vector_math.hpp"
+#include "llmap/geometry/detail/finite.hpp"
 #include "llmap/geometry/detail/for_pairs.hpp"
-#include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
 
 namespace llmap {

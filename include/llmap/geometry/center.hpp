@@ -6,6 +6,7 @@
 // Same bits for any thread count.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
+#include "llmap/geometry/detail/finite.hpp"
 #include "llmap/geometry/detail/ordered_sum.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
@@ -24,15 +25,6 @@ template <class T> double row_mean(matrix_view<const T> l, std::size_t i) {
   const double first = row[0];
   return first + detail::ordered_sum(l.cols, [&](std::size_t s) { return row[s] - first; }) / static_cast<double>(l.cols);
 }
-
-namespace detail {
-
-/// An entry that is not finite shows in the mean of its row.
-inline void expect_finite(std::span<const double> row_means, const char* step) {
-  if (!all_finite(row_means)) fail(step, ": the matrix has entries that are not finite; leave those texts out first");
-}
-
-} // namespace detail
 
 template <class T> centered_matrix<T> center(const cpu_executor& exec, matrix_view<const T> l) {
   LLMAP_EXPECTS(l.rows > 0 && l.cols > 0, "center: empty matrix");

@@ -1,6 +1,6 @@
 // Clip: l = max(l, threshold), one threshold for the whole matrix: the quantile q (default 0.02) of all
 // finite entries, numpy's linear rule: position q (n - 1) of the sorted entries, linear between its two
-// neighbours. Few texts with a log-likelihood far below all others would otherwise decide every distance. The
+// neighbors. Few texts with a log-likelihood far below all others would otherwise decide every distance. The
 // threshold belongs to the map: it is stored with it and kept when models are added later. q = 0 clips
 // nothing.
 #pragma once

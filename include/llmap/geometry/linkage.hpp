@@ -6,10 +6,13 @@
 // Distances are float or double; heights are double. K = 1 has no merges.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
-#include "llmap/geometry/score_matrix.hpp"
+#include "llmap/core/matrix.hpp"
+#include "llmap/geometry/detail/finite.hpp"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 namespace llmap {
 

@@ -61,9 +61,10 @@ template <class T = double> map_data make_map(const cpu_executor& exec, score_ma
       options.clip_threshold ? *options.clip_threshold : clip_threshold(exec, m.log_likelihood.view(), options.clip_quantile);
   if (!selection.excluded.empty()) m = take_texts(m, selection.kept);
   const clipped_matrix<T> x = clip(exec, detail::take_as<T>(std::move(m.log_likelihood)), threshold);
-  const centered_matrix<T> q = center(exec, x.values.view());
-  const kl_table t = kl(exec, x.values.view(), m.bytes);
+  centered_matrix<T> q = center(exec, x.values.view());
   pca_result p = pca(exec, q.q.view(), 10);
+  q.q = {}; // as large as the clipped matrix, and all that follows comes from that one
+  const kl_table t = kl(exec, x.values.view(), m.bytes);
   const std::size_t K = x.values.rows();
 
   map_data out;

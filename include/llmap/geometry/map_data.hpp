@@ -15,7 +15,7 @@ struct model_group {
 
 struct map_data {
   std::vector<std::string> models; // (K)
-  std::vector<model_group> groups; // what points can be coloured by; at least one
+  std::vector<model_group> groups; // what points can be colored by; at least one
   std::size_t texts = 0;           // used
   std::vector<excluded_text> excluded;
   double mean_bytes = 0;

@@ -15,9 +15,9 @@ struct mds_result {
   std::size_t negative = 0;        // eigenvalues below -1e-9 of the largest
 };
 
-/// At most `components` coordinates; by default all above rounding.
+/// At most `components` coordinates.
 template <class T>
-mds_result classical_mds(const cpu_executor& exec, matrix_view<const T> squared, std::size_t components = static_cast<std::size_t>(-1)) {
+mds_result classical_mds(const cpu_executor& exec, matrix_view<const T> squared, std::size_t components = all_components) {
   LLMAP_EXPECTS(squared.rows == squared.cols && squared.rows > 0, "classical_mds: a square matrix");
   const std::size_t K = squared.rows;
   std::vector<double> mean(K);

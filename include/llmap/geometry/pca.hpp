@@ -72,9 +72,9 @@ matrix<double> combine_rows(const cpu_executor& exec, matrix_view<const double> 
 
 } // namespace detail
 
-/// At most `components`; by default all above rounding.
+/// At most `components`.
 template <class T>
-pca_result pca(const cpu_executor& exec, matrix_view<const T> q, std::size_t components = static_cast<std::size_t>(-1)) {
+pca_result pca(const cpu_executor& exec, matrix_view<const T> q, std::size_t components = all_components) {
   LLMAP_EXPECTS(q.rows > 0 && q.cols > 0, "pca: empty matrix");
   const std::size_t K = q.rows, N = q.cols, side = std::min(K, N);
   const bool few_models = K <= N;

@@ -2,7 +2,6 @@
 // Filled by the store, by a safetensors file or by hand.
 #pragma once
 #include "llmap/core/matrix.hpp"
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -48,19 +47,6 @@ inline constexpr std::size_t least_texts = 2;
 /// The standard error of a KL is a spread over texts of squared deviations from the mean. Of two texts both deviate
 /// alike, so that the spread is 0 whatever the models are: no error can be estimated.
 inline constexpr std::size_t least_texts_for_error = 3;
-
-namespace detail {
-
-inline bool all_finite(std::span<const double> values) {
-  return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
-}
-template <class T> bool all_finite(matrix_view<const T> x) {
-  for (std::size_t i = 0; i < x.rows; ++i)
-    if (!std::all_of(x.row(i), x.row(i) + x.cols, [](T v) { return std::isfinite(v); })) return false;
-  return true;
-}
-
-} // namespace detail
 
 /// Throws llmap::error where there are fewer texts than a distance needs.
 inline void expect_texts(const char* step, std::size_t texts) {

@@ -1,4 +1,4 @@
-// The map as a plain SVG figure for print: white ground, one point a model coloured by group, training runs
+// The map as a plain SVG figure for print: white ground, one point a model colored by group, training runs
 // as lines, labels that do not cover each other, a legend. One unit is one CSS pixel; text stays text.
 #pragma once
 #include "llmap/picture/labels.hpp"
@@ -12,7 +12,7 @@ namespace llmap {
 struct svg_options {
   double width = 800, height = 560; // at most; a flat map makes a lower figure
   bool pca = false;                 // else t-SNE
-  std::size_t group = 0;            // which of map.groups gives the colours
+  std::size_t group = 0;            // which of map.groups gives the colors
 };
 
 namespace detail {

@@ -9,11 +9,19 @@
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/matrix.hpp"
 #include "llmap/core/simd.hpp"
-#include "llmap/geometry/score_matrix.hpp"
+#include "llmap/geometry/detail/finite.hpp"
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
+#include <vector>
 
-namespace llmap::detail {
+namespace llmap {
+
+/// As many components as there are above rounding.
+inline constexpr std::size_t all_components = static_cast<std::size_t>(-1);
+
+namespace detail {
 
 struct symmetric_eigen {
   std::vector<double> values; // (n) descending
@@ -271,4 +279,6 @@ inline double sign_of_largest(std::span<const double> v) {
   return largest != v.end() && *largest < 0 ? -1 : 1;
 }
 
-} // namespace llmap::detail
+} // namespace detail
+
+} // namespace llmap
