@@ -1,6 +1,6 @@
 // llmap chunk: cuts documents into the paper's pieces and writes them as a text set.
 #include "commands.hpp"
-#include "llmap/core/check_outputs.hpp"
+#include "llmap/core/output_path.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/text/chunk.hpp"

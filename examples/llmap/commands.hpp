@@ -42,6 +42,7 @@ void run_logprobs(const logprobs_arguments& a);
 struct score_arguments {
   std::vector<std::string> folders;
   std::string texts, store;
+  std::string command; // as it was typed; typed again, it goes on where it was stopped
   score_settings settings;
 };
 void run_score(const score_arguments& a);

@@ -1,6 +1,6 @@
 // llmap export: the matrix of a store as safetensors, with the names beside it.
 #include "commands.hpp"
-#include "llmap/core/check_outputs.hpp"
+#include "llmap/core/output_path.hpp"
 #include "llmap/store/export.hpp"
 #include <fmt/format.h>
 

@@ -1,6 +1,8 @@
-// llmap: the command-line tool. Exit codes: 0 done, 1 failed (one line on standard error), 2 wrong usage.
+// llmap: the command-line tool. Exit codes: 0 done, 1 failed (one line on standard error), 2 wrong usage,
+// 128 + signal interrupted.
 // Only this file includes CLI11, which takes longer to compile than most commands.
 #include "commands.hpp"
+#include "interruption.hpp"
 #include "llmap/core/error.hpp"
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -50,7 +52,7 @@ void add_logprobs(CLI::App& app) {
   c->callback([a] { run_logprobs(*a); });
 }
 
-void add_score(CLI::App& app) {
+void add_score(CLI::App& app, const std::string& command) {
   const auto a = std::make_shared<score_arguments>();
   CLI::App* c = app.add_subcommand("score", "Score texts under models into a store; resumes where it was stopped");
   c->add_option("folders", a->folders, "model folders, or folders of model folders")->required();
@@ -66,6 +68,7 @@ void add_score(CLI::App& app) {
       ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))->capture_default_str();
   c->add_option("--on-overlong", a->settings.overlong, "texts longer than the model's positions")
       ->check(CLI::IsMember({"error", "truncate"}))->capture_default_str();
+  a->command = command;
   c->callback([a] { run_score(*a); });
 }
 
@@ -132,7 +135,7 @@ int main(int argc, char** argv) {
   add_info(app);
   add_tokenize(app);
   add_logprobs(app);
-  add_score(app);
+  add_score(app, shell_command(argc, argv));
   add_export(app);
   add_map(app);
   add_compare(app);
@@ -142,6 +145,10 @@ int main(int argc, char** argv) {
     if (std::fflush(stdout) != 0 || std::ferror(stdout)) llmap::fail("standard output: could not be written to its end");
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : 2;
+  } catch (const interrupted& end) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s\n", end.line.c_str());
+    return end.exit_code;
   } catch (const std::exception& problem) {
     std::fflush(stdout);
     std::fprintf(stderr, "llmap: %s\n", problem.what());

@@ -3,7 +3,6 @@
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
-#include "llmap/core/check_outputs.hpp"
 #include "llmap/core/write_file.hpp"
 #include <fmt/format.h>
 
@@ -65,8 +64,6 @@ void print_summary(const llmap::map_data& map) {
 } // namespace
 
 void run_map(const map_arguments& a) {
-  const std::filesystem::path names = a.matrix.empty() ? std::filesystem::path() : std::filesystem::path(a.matrix).replace_extension(".json");
-  llmap::check_outputs({a.store, a.matrix, names}, {a.html, a.json, a.svg, a.tsv, a.newick});
   const llmap::map_data map = make_map(a);
   if (!a.html.empty()) llmap::write_file(a.html, map_html(map));
   if (!a.json.empty()) llmap::write_file(a.json, map_json(map));

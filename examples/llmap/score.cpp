@@ -1,6 +1,7 @@
 // llmap score: log-likelihoods of a text set under model folders, into a store. Resumes where it was stopped.
 #include "commands.hpp"
-#include "llmap/core/check_outputs.hpp"
+#include "interruption.hpp"
+#include "llmap/core/output_path.hpp"
 #include "llmap/store/store.hpp"
 #include <algorithm>
 #include <fmt/format.h>
@@ -42,12 +43,18 @@ void run_score(const score_arguments& a) {
   llmap::check_outputs({a.texts}, {a.store});
   const llmap::text_set texts = llmap::load_text_set(a.texts);
   llmap::score_store store(a.store, texts);
+  const std::string how_to_go_on = "what was scored is in " + shown(a.store) + ", to go on: " + shown(a.command);
+  end_on_signals("llmap: interrupted; " + how_to_go_on);
   std::vector<score_report> reports;
   std::vector<std::string> failed;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     try {
       const std::string place = fmt::format("[{}/{}] ", i + 1, folders.size());
       reports.push_back(score_model(folders[i], texts, store, a.settings, place));
+    } catch (interrupted& end) {
+      print_reports(reports);
+      end.line = "llmap: interrupted; " + shown(end.line) + "; " + how_to_go_on;
+      throw;
     } catch (const std::exception& problem) {
       std::fprintf(stderr, "llmap: %s\n", problem.what());
       failed.push_back(model_name(folders[i]));

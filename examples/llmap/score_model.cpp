@@ -1,4 +1,5 @@
 #include "score_model.hpp"
+#include "interruption.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
 #include "llmap/store/store.hpp"
@@ -62,35 +63,44 @@ encoded_text encode(const model_tokenizer& tokenizer, const llmap::decoder_plan&
   return out;
 }
 
-/// One line on a terminal, rewritten at most five times a second.
+/// One line on a terminal: what is being done, and the scores rewritten at most five times a second.
 class progress_line {
 public:
-  progress_line(std::string head, std::int64_t total) : head_(std::move(head)), total_(total), shown_(::isatty(2) != 0) {}
+  explicit progress_line(std::string head) : head_(std::move(head)), shown_(::isatty(2) != 0) {}
   ~progress_line() {
-    if (shown_ && drawn_) std::fprintf(stderr, "\r\033[K");
+    if (drawn_) std::fprintf(stderr, "\r\033[K");
   }
-  void update(std::int64_t done) {
-    if (!shown_ || (drawn_ && seconds_since(last_) < 0.2)) return;
+  void phase(const char* name) {
+    draw(name);
+    start_ = clock_type::now();
+    last_ = {};
+  }
+  void scored(std::int64_t done, std::int64_t total) {
+    if (seconds_since(last_) < 0.2) return;
     last_ = clock_type::now();
-    drawn_ = true;
     const double rate = static_cast<double>(done) / std::max(1e-9, seconds_since(start_));
-    const std::string line = fmt::format("{}{}/{} tokens, {:.0f} tokens/s, {:.0f} s left", head_, done, total_, rate,
-                                         static_cast<double>(total_ - done) / std::max(1e-9, rate));
-    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+    draw(fmt::format("{}/{} tokens, {:.0f} tokens/s, {:.0f} s left", done, total, rate,
+                     static_cast<double>(total - done) / std::max(1e-9, rate)));
   }
 
 private:
   std::string head_;
-  std::int64_t total_;
   bool shown_, drawn_ = false;
-  clock_type::time_point start_ = clock_type::now(), last_{};
+  clock_type::time_point start_{}, last_{};
+
+  void draw(const std::string& text) {
+    if (!shown_) return;
+    drawn_ = true;
+    std::fprintf(stderr, "\r\033[K%s%s", head_.c_str(), text.c_str());
+  }
 };
 
 template <class T>
 void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan, const llmap::checkpoint& weights,
                    const model_tokenizer& tokenizer, const llmap::text_set& texts, std::span<const std::size_t> missing, llmap::score_store::stored_model& stored,
-                   llmap::score_store& store, const score_settings& settings, const std::string& head, score_report& report) {
+                   llmap::score_store& store, const score_settings& settings, progress_line& progress, score_report& report) {
   const llmap::cpu_executor exec{settings.threads};
+  progress.phase("tokenizing");
   std::vector<encoded_text> encoded(missing.size());
   llmap::parallel_for(exec.threads, missing.size(), [&](std::size_t i) {
     encoded[i] = encode(tokenizer, plan, texts.items[missing[i]], settings, folder.string());
@@ -103,14 +113,18 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
     ids.push_back(std::move(e.ids));
     truncated.push_back(e.truncated);
   }
+  progress.phase("packing the weights");
   const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), folder.string(), {.math = arithmetic_of(settings.precision)});
 
-  // Scores are saved four times a second and at the end: what is saved is never computed again.
+  // Scores are saved four times a second at most, every two seconds where texts allow it, and at the end: what is saved is never
+  // computed again.
+  constexpr double batch_seconds = 2;
+  progress.phase("scoring");
+  const signals_noted interruption;
   const auto start = clock_type::now();
   auto saved_at = start;
   std::vector<std::size_t> pending;
   std::vector<llmap::text_score> scores;
-  progress_line progress(head, total);
   std::int64_t done = 0;
   const auto save = [&] {
     weights.check_unchanged();
@@ -119,7 +133,11 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
     scores.clear();
     saved_at = clock_type::now();
   };
-  llmap::score_texts(exec, model, ids, {settings.batch_rows}, [&](std::size_t first, std::span<const llmap::text_score> batch) {
+  const auto end_if_interrupted = [&](std::size_t scored) {
+    if (const int signal = interruption.signal())
+      throw interrupted{128 + signal, fmt::format("{} of {} texts of {} are scored", report.present + scored, texts.items.size(), report.model)};
+  };
+  llmap::score_texts(exec, model, ids, {settings.batch_rows, batch_seconds}, [&](std::size_t first, std::span<const llmap::text_score> batch) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       llmap::text_score score = batch[i];
       if (truncated[first + i]) score.flags |= llmap::flag_truncated;
@@ -129,9 +147,12 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
       report.tokens_now += score.tokens_scored;
     }
     if (seconds_since(saved_at) > 0.25) save();
-    progress.update(done);
+    progress.scored(done, total);
+    if (interruption.signal()) save();
+    end_if_interrupted(first + batch.size());
   });
   save();
+  end_if_interrupted(missing.size());
   report.seconds = seconds_since(start);
 }
 
@@ -144,6 +165,8 @@ std::string model_name(const std::filesystem::path& folder) {
 
 score_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
                          const score_settings& settings, const std::string& place) {
+  progress_line progress(place + model_name(folder) + ": ");
+  progress.phase("reading the weights");
   llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   const std::string policy = fmt::format("precision {}, bos {}, overlong {}", settings.precision, settings.bos, settings.overlong);
@@ -164,11 +187,10 @@ score_report score_model(const std::filesystem::path& folder, const llmap::text_
     if (!present[i]) missing.push_back(i);
   report.scored = missing.size();
   report.present = present.size() - missing.size();
-  const std::string head = place + record.name + ": ";
   if (!missing.empty()) {
     if (settings.precision == "f64")
-      score_missing<double>(folder, std::move(plan), weights, *tokenizer, texts, missing, stored, store, settings, head, report);
-    else score_missing<float>(folder, std::move(plan), weights, *tokenizer, texts, missing, stored, store, settings, head, report);
+      score_missing<double>(folder, std::move(plan), weights, *tokenizer, texts, missing, stored, store, settings, progress, report);
+    else score_missing<float>(folder, std::move(plan), weights, *tokenizer, texts, missing, stored, store, settings, progress, report);
   }
   double nats = 0;
   std::int64_t bytes = 0;

@@ -1,7 +1,7 @@
 llmap_test(core/dtype_test llmap::core)
 llmap_test(core/vector_math_test llmap::core)
 llmap_test(core/core_test llmap::core)
-llmap_test(core/check_outputs_test llmap::core)
+llmap_test(core/output_path_test llmap::core)
 llmap_test(core/parallel_test llmap::core)
 llmap_test(core/matrix_test llmap::core)
 llmap_test(core/utf8_test llmap::core)

@@ -23,9 +23,10 @@ std::vector<std::vector<std::int32_t>> texts(std::int64_t vocab) {
   }
   return all;
 }
-template <class T> std::vector<double> scores(const decoder<cpu_executor, T>& model, const std::vector<std::vector<std::int32_t>>& ids, int threads, std::size_t batch) {
+template <class T> std::vector<double> scores(const decoder<cpu_executor, T>& model, const std::vector<std::vector<std::int32_t>>& ids, int threads, std::size_t batch,
+                                              double seconds = std::numeric_limits<double>::infinity()) {
   std::vector<double> out(ids.size());
-  score_texts(cpu_executor{threads}, model, ids, {batch}, [&](std::size_t first, std::span<const text_score> s) {
+  score_texts(cpu_executor{threads}, model, ids, {batch, seconds}, [&](std::size_t first, std::span<const text_score> s) {
     for (std::size_t i = 0; i < s.size(); ++i) out[first + i] = s[i].log_likelihood;
   });
   return out;
@@ -39,12 +40,41 @@ TEST_P(same_bits, for_any_threads_order_batch_and_company) {
   const auto expected = scores(model, ids, 1, 512);
   for (int threads : {1, 2, 3})
     for (std::size_t batch : {1, 50, 100, 0}) EXPECT_EQ(scores(model, ids, threads, batch), expected) << threads << " threads, batch " << batch;
+  for (double seconds : {1e-9, 1e-3, 0.02}) EXPECT_EQ(scores(model, ids, 2, 0, seconds), expected) << "batches of " << seconds << " s";
   auto reversed = ids;
   std::reverse(reversed.begin(), reversed.end());
   auto backwards = scores(model, reversed, 2, 120);
   std::reverse(backwards.begin(), backwards.end());
   EXPECT_EQ(backwards, expected);
   for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(scores(model, {ids[i]}, 2, 0)[0], expected[i]);
+}
+TEST(batch_pace, follows_the_speed_of_the_last_batch) {
+  batch_pace pace(1000, 2);
+  EXPECT_EQ(pace.rows(), 1u); // a single text
+  pace.took(300, 30); // 10 rows a second
+  EXPECT_EQ(pace.rows(), 20u);
+  pace.took(20, 0.1);
+  EXPECT_EQ(pace.rows(), 400u);
+  pace.took(400, 0.1);
+  EXPECT_EQ(pace.rows(), 1000u);
+  pace.took(1000, 0); // too short to be measured
+  EXPECT_EQ(pace.rows(), 1000u);
+  batch_pace unbounded(1000, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(unbounded.rows(), 1000u);
+  unbounded.took(10, 100);
+  EXPECT_EQ(unbounded.rows(), 1000u);
+}
+TEST(for_batches, a_batch_takes_no_longer_than_asked_where_texts_allow_it) {
+  const auto model = load<float>("llama_dynamic");
+  const std::vector<std::vector<std::int32_t>> ids(40, std::vector<std::int32_t>(8, 3));
+  const auto batches = [&](double seconds) {
+    std::vector<std::size_t> sizes;
+    score_texts(cpu_executor{1}, model, ids, {0, seconds}, [&](std::size_t, std::span<const text_score> s) { sizes.push_back(s.size()); });
+    return sizes;
+  };
+  EXPECT_EQ(batches(1e-9), std::vector<std::size_t>(40, 1)) << "no two texts fit";
+  EXPECT_EQ(batches(1e9), (std::vector<std::size_t>{1, 39})) << "all fit once the speed is known";
+  EXPECT_EQ(batches(std::numeric_limits<double>::infinity()), (std::vector<std::size_t>{40}));
 }
 TEST_P(same_bits, for_any_slabs) {
   const auto model = load<float>(GetParam());

@@ -1,3 +1,4 @@
+#include "llmap/geometry/select_models.hpp"
 #include "llmap/store/export.hpp"
 #include "llmap/store/store.hpp"
 #include "support/golden.hpp"
@@ -62,7 +63,11 @@ TEST(store, records_a_model_with_its_first_scores) {
     sqlite_database db(path, sqlite_database::access::write);
     db.execute("INSERT INTO models (name, fingerprint, family, policy) VALUES ('old', 'f0', 'gpt2', 'p')");
   }
-  EXPECT_EQ(read_store(path).matrix.models, std::vector<std::string>{"m"});
+  const selected_models selected = select_models(read_store(path).matrix, {}, "store");
+  EXPECT_EQ(selected.rows, std::vector<std::size_t>{0});
+  EXPECT_EQ(selected.without_scores, std::vector<std::string>{"old"});
+  EXPECT_MESSAGE(select_models(read_store(path).matrix, {.only = {"x"}}, "store"), "store: no model named x; there are m, old");
+  EXPECT_MESSAGE(select_models(read_store(path).matrix, {.exclude = {"m"}}, "store"), "store: no model is left: 2 there, 1 of them without scores");
   score_store store(path, three());
   auto old = store.open_model(record("old", "f1")); // it has no scores that could be mixed
   store.save(old, first_two, two_scores);

@@ -121,22 +121,4 @@ for names in '[]' '{"models": [1]}' '{"models"'; do
   echo "$names" >e.json
   refused 1 "e.json" "$llmap" map --matrix e.safetensors --html e.html
 done
-# Outputs that are inputs, or one another: nothing is written over.
-head_texts 3 o.jsonl
-"$llmap" score "$zoo/models/gpt2" "$zoo/models/opt" --texts o.jsonl --store o.sqlite >/dev/null
-"$llmap" export o.sqlite --out o.safetensors >/dev/null
-ln -s o.sqlite o.link
-cp o.jsonl doc.txt
-sha256sum o.sqlite o.safetensors o.json o.jsonl doc.txt >before.sum
-refused 1 "expected an output that is not read, got the input o.json" "$llmap" map --matrix o.safetensors --json o.json
-refused 1 "expected an output that is not read, got the input o.safetensors" "$llmap" map --matrix o.safetensors --html ./o.safetensors
-refused 1 "expected an output that is not read, got the input o.sqlite" "$llmap" map o.sqlite --html o.sqlite
-refused 1 "expected an output that is not read, got the input o.sqlite" "$llmap" map o.sqlite --svg o.link
-refused 1 "expected an output that is not read, got the input o.sqlite" "$llmap" export o.sqlite --out o.sqlite
-refused 1 "expected an output that is not read, got the input doc.txt" "$llmap" chunk doc.txt --out doc.txt
-refused 1 "expected an output that is not read, got the input o.jsonl" "$llmap" score "$zoo/models/gpt2" --texts o.jsonl --store o.jsonl
-refused 1 "expected one output a file, got it twice" "$llmap" map o.sqlite --html new.html --svg ./new.html
-check "all are as they were" sha256sum --quiet -c before.sum
-check "and no other file" test ! -e new.html
-check "a device may be named twice" "$llmap" map o.sqlite --html /dev/null --svg /dev/null
 finish

@@ -1,6 +1,6 @@
 if(TARGET llmap_tool)
-  foreach(script hostile kill same_bits forms)
+  foreach(script hostile kill interrupt same_bits forms outputs)
     add_test(NAME tool_${script} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tool/${script}.sh $<TARGET_FILE:llmap_tool> ${PROJECT_SOURCE_DIR})
   endforeach()
-  set_tests_properties(tool_kill PROPERTIES RUN_SERIAL TRUE)
+  set_tests_properties(tool_kill tool_interrupt PROPERTIES RUN_SERIAL TRUE)
 endif()

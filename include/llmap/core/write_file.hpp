@@ -1,7 +1,8 @@
-// Writes a file whole or not at all: to a neighbour first, which takes the place of the old file when complete.
-// Pipes and devices are written directly.
+// Writes a file whole or not at all: to a neighbor first, which takes the place of the old file when complete.
+// Pipes and devices are written directly, and what is open already (/dev/stdout) where it stands.
 #pragma once
 #include "llmap/core/error.hpp"
+#include "llmap/core/output_path.hpp"
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,9 +17,11 @@ namespace llmap {
 /// llmap::error that names the file, and leaves what was at `path` as it was.
 template <class Write> void write_file_with(const std::filesystem::path& path, const Write& write) {
   std::error_code ignored;
-  const bool direct = std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
-  const std::string part = direct ? path.string() : path.string() + ".part" + std::to_string(::getpid());
-  std::FILE* file = std::fopen(part.c_str(), "wb");
+  const std::optional<int> open = named_descriptor(path);
+  const bool direct = open || (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored));
+  const std::string whole = direct ? path.string() : followed(path).string(), part = direct ? whole : whole + ".part" + std::to_string(::getpid());
+  if (open) std::fflush(nullptr); // what was written before comes before
+  std::FILE* file = open ? ::fdopen(::dup(*open), "wb") : std::fopen(part.c_str(), "wb");
   if (!file) fail(path.string(), ": cannot be opened for writing: ", std::strerror(errno));
   try {
     write(file);
@@ -31,7 +34,7 @@ template <class Write> void write_file_with(const std::filesystem::path& path, c
   const bool written = std::fflush(file) == 0 && !std::ferror(file) && (direct || ::fsync(::fileno(file)) == 0);
   int reason = errno;
   const bool closed = std::fclose(file) == 0;
-  if (written && closed && (direct || std::rename(part.c_str(), path.c_str()) == 0)) return;
+  if (written && closed && (direct || std::rename(part.c_str(), whole.c_str()) == 0)) return;
   if (reason == 0) reason = errno ? errno : ENOSPC;
   if (!direct) ::unlink(part.c_str());
   fail(path.string(), ": could not be written to its end: ", std::strerror(reason));

@@ -3,7 +3,10 @@
 #pragma once
 #include "llmap/forward/transformer.hpp"
 #include "llmap/likelihood/text_score.hpp"
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -53,9 +56,26 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
   return result;
 }
 
+/// Batches change speed, memory and when results come, never a bit of a result.
 struct score_options {
-  /// Tokens a batch is filled up to; changes speed and memory, never a bit of a result. 0: llmap::batch_rows.
-  std::size_t batch_rows = 0;
+  std::size_t batch_rows = 0; // tokens a batch is filled up to; 0: llmap::batch_rows
+  /// Seconds a batch is to take, by the speed of the one before, so that results come at this pace; a text is never cut.
+  double batch_seconds = std::numeric_limits<double>::infinity();
+};
+
+/// How many rows the next batch may have: at most `most`, and where the time is bounded as many as fit it at the speed of the last
+/// batch. The first, whose speed nobody knows, is then a single text.
+class batch_pace {
+  std::size_t most_, rows_;
+  double seconds_;
+
+public:
+  batch_pace(std::size_t most, double seconds) : most_(most), rows_(std::isinf(seconds) ? most : 1), seconds_(seconds) {}
+  std::size_t rows() const { return rows_; }
+  void took(std::size_t rows, double seconds) {
+    const double fit = static_cast<double>(rows) * seconds_ / std::max(seconds, 1e-9);
+    rows_ = fit < static_cast<double>(most_) ? static_cast<std::size_t>(fit) : most_;
+  }
 };
 
 /// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first, batch, nats)`
@@ -65,12 +85,14 @@ template <class Exec, class T, class Done>
 void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
   score_workspace<Exec, T> work;
-  const std::size_t most = options.batch_rows ? options.batch_rows : batch_rows<T>(exec, model.plan);
+  batch_pace pace(options.batch_rows ? options.batch_rows : batch_rows<T>(exec, model.plan), options.batch_seconds);
   for (std::size_t first = 0; first < texts.size();) {
     ragged_batch batch;
     std::size_t last = first;
-    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= most)) batch.add(texts[last++]);
+    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= pace.rows())) batch.add(texts[last++]);
+    const auto start = std::chrono::steady_clock::now();
     const std::vector<double> nats = token_log_probabilities(exec, model, batch, work);
+    pace.took(batch.rows(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     done(first, batch, std::span(nats));
     first = last;
   }

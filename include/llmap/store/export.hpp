@@ -21,7 +21,8 @@ struct scored_matrix {
   std::vector<std::int32_t> tokens_scored; // (K N), row-major
 };
 
-/// Models in the order of their names, texts in the order of the text set.
+/// Models in the order of their names, texts in the order of the text set. A model without scores, of which older versions
+/// kept a record, is a row without values: see select_models.
 inline scored_matrix read_store(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
   sqlite_database db(path, sqlite_database::access::read);
@@ -44,8 +45,7 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
   };
   drop_if_blank(m.domains);
   drop_if_blank(m.documents);
-  // Models without scores, of which older versions kept a record, are no rows.
-  auto models = db.prepare("SELECT id, name, family FROM models WHERE id IN (SELECT model FROM scores) ORDER BY name");
+  auto models = db.prepare("SELECT id, name, family FROM models ORDER BY name");
   while (models.step()) {
     row[models.integer(0)] = m.models.size();
     m.models.push_back(models.text(1));
@@ -147,15 +147,21 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   return m;
 }
 
-/// A store or an exported matrix, told apart by what is in the file.
+/// Stores and exported matrices are told apart by what is in the file.
+inline bool is_store(const std::filesystem::path& path) {
+  const mapped_file file(path);
+  constexpr std::string_view magic = "SQLite format 3";
+  return file.bytes().size() >= magic.size() && std::memcmp(file.bytes().data(), magic.data(), magic.size()) == 0;
+}
+
+/// The files that load_score_matrix reads.
+inline std::vector<std::filesystem::path> score_matrix_files(const std::filesystem::path& path) {
+  return is_store(path) ? std::vector{path} : std::vector{path, names_path(path)};
+}
+
+/// A store or an exported matrix.
 inline score_matrix load_score_matrix(const std::filesystem::path& path) {
-  bool sqlite = false;
-  {
-    const mapped_file file(path);
-    constexpr std::string_view magic = "SQLite format 3";
-    sqlite = file.bytes().size() >= magic.size() && std::memcmp(file.bytes().data(), magic.data(), magic.size()) == 0;
-  }
-  score_matrix m = sqlite ? read_store(path).matrix : read_matrix(path);
+  score_matrix m = is_store(path) ? read_store(path).matrix : read_matrix(path);
   check(m);
   return m;
 }

@@ -65,7 +65,9 @@ public:
   sqlite_database(const std::filesystem::path& path, access mode) : where_(path.string()) {
     const int flags = mode == access::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     sqlite3* raw = nullptr;
-    const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    // Some builds of SQLite take "file:..." for an address; here it is the name of a file.
+    const std::string name = where_.starts_with("file:") ? "./" + where_ : where_;
+    const int result = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
     db_.reset(raw);
     if (result != SQLITE_OK) fail(where_, ": cannot open: ", raw ? sqlite3_errmsg(raw) : "out of memory");
     sqlite3_busy_timeout(raw, 60'000);

@@ -1,0 +1,50 @@
+#include "interruption.hpp"
+#include <atomic>
+#include <csignal>
+#include <cstring>
+#include <unistd.h>
+
+namespace {
+
+std::atomic<bool> noting = false;
+std::atomic<int> noted = 0;
+std::string last_line; // set before the handlers are
+
+extern "C" void signal_came(int number) {
+  std::signal(number, SIG_DFL);
+  if (noting) return void(noted = number);
+  if (::write(STDERR_FILENO, last_line.data(), last_line.size()) < 0) ::_exit(1);
+  ::_exit(128 + number);
+}
+
+} // namespace
+
+void end_on_signals(const std::string& line) {
+  last_line = (::isatty(STDERR_FILENO) ? "\r\033[K" : "") + line + "\n";
+  for (const int number : {SIGINT, SIGTERM}) {
+    struct sigaction before {};
+    ::sigaction(number, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) std::signal(number, signal_came);
+  }
+}
+
+signals_noted::signals_noted() { noting = true; }
+signals_noted::~signals_noted() { noting = false; }
+int signals_noted::signal() const { return noted; }
+
+std::string shell_command(int count, char* const* words) {
+  constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+  std::string command;
+  for (int i = 0; i < count; ++i) {
+    const std::string word = words[i];
+    command += i ? " " : "";
+    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
+      command += word;
+      continue;
+    }
+    command += '\'';
+    for (const char c : word) command += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    command += '\'';
+  }
+  return command;
+}
