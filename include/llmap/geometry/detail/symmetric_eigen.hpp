@@ -226,7 +226,7 @@ struct rotate_back {
 #pragma GCC unroll 4
         for (int c = 0; c < chains; ++c)
 #pragma GCC unroll 4
-          for (int k = 0; k < V; ++k) dot[c][k] += u[j + c] * simd::load<double, W>(y + (j + c) * columns + k * W);
+          for (int k = 0; k < V; ++k) dot[c][k] += u[j + static_cast<std::size_t>(c)] * simd::load<double, W>(y + (j + static_cast<std::size_t>(c)) * columns + k * W);
       for (; j < i; ++j)
         for (int k = 0; k < V; ++k) dot[0][k] += u[j] * simd::load<double, W>(y + j * columns + k * W);
       for (int k = 0; k < V; ++k) {
