@@ -33,9 +33,9 @@ for signal in INT TERM; do
   check "SIG$signal: the same bits" cmp -s whole.safetensors "$signal.safetensors"
 done
 check "some runs were stopped while they scored" test $stopped -ge 2
-"$llmap" score "$zoo/models/gpt2" --texts t.jsonl --store ignored.sqlite --batch 20 >/dev/null 2>&1 & # a shell starts it with SIGINT ignored
+"$llmap" score $models --texts t.jsonl --store ignored.sqlite --threads 1 --batch 20 >/dev/null 2>&1 & # a shell starts it with SIGINT ignored
 pid=$!
-sleep 0.3
+sleep 0.1
 check "the run is not through yet" kill -INT $pid
 wait $pid
 check "a signal that is ignored from the start stays ignored" test $? = 0

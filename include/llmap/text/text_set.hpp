@@ -19,7 +19,7 @@ namespace llmap {
 
 struct text_item {
   std::string id, text;
-  std::string domain, document; // empty: not said
+  std::string domain{}, document{}; // empty: not said
 };
 
 struct text_set {

@@ -41,7 +41,8 @@ template <class T> struct norm_task {
       if (w->kind == norm_kind::layer) mean = mean_of([](const V& v) __attribute__((always_inline)) { return v; });
       const double square = mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
       const T factor = static_cast<T>(1 / std::sqrt(square + w->epsilon)), shift = static_cast<T>(mean);
-      const T *weight = w->weight.data() + group * step, *bias = w->bias.data() + group * step;
+      const T* const weight = w->weight.size() == 0 ? nullptr : w->weight.data() + group * step;
+      const T* const bias = w->bias.size() == 0 ? nullptr : w->bias.data() + group * step;
       if (w->weight.size() == 0)
         for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor;
       else
