@@ -2,42 +2,21 @@
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "llmap/core/output_path.hpp"
+#include "llmap/model/model_folders.hpp"
 #include "llmap/store/store.hpp"
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
 
-namespace {
-
-/// The model folders among the arguments: a folder with a config.json, or the folders inside one without.
-std::vector<std::filesystem::path> model_folders(const std::vector<std::string>& arguments) {
-  namespace fs = std::filesystem;
-  std::vector<fs::path> folders;
-  for (const std::string& argument : arguments) {
-    const fs::path path = fs::path(argument).lexically_normal();
-    if (!fs::exists(path)) llmap::fail(argument, ": no such file or directory");
-    if (!fs::is_directory(path)) llmap::fail(argument, ": expected a model folder, or a folder of model folders");
-    if (fs::exists(path / "config.json")) {
-      folders.push_back(path);
-      continue;
-    }
-    std::vector<fs::path> inside;
-    for (const auto& entry : fs::directory_iterator(path))
-      if (entry.is_directory() && fs::exists(entry.path() / "config.json")) inside.push_back(entry.path());
-    if (inside.empty()) llmap::fail(argument, ": expected config.json, or folders that hold one");
-    std::sort(inside.begin(), inside.end());
+void run_score(const score_arguments& a) {
+  std::vector<std::filesystem::path> folders;
+  for (const std::string& argument : a.folders) {
+    const auto inside = llmap::model_folders(argument);
     folders.insert(folders.end(), inside.begin(), inside.end());
   }
-  return folders;
-}
-
-} // namespace
-
-void run_score(const score_arguments& a) {
-  const auto folders = model_folders(a.folders);
   std::map<std::string, std::filesystem::path> path_of;
   for (const auto& folder : folders) {
-    const auto [other, fresh] = path_of.emplace(model_name(folder), folder);
+    const auto [other, fresh] = path_of.emplace(llmap::model_name(folder), folder);
     if (!fresh) llmap::fail(folder.string(), ": another model of this run has the same name (", other->second.string(), ")");
   }
   llmap::check_outputs({a.texts}, {a.store});
@@ -57,7 +36,7 @@ void run_score(const score_arguments& a) {
       throw;
     } catch (const std::exception& problem) {
       std::fprintf(stderr, "llmap: %s\n", problem.what());
-      failed.push_back(model_name(folders[i]));
+      failed.push_back(llmap::model_name(folders[i]));
     }
   }
   print_reports(reports);

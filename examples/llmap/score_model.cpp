@@ -2,7 +2,9 @@
 #include "interruption.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
-#include "llmap/store/store.hpp"
+#include "llmap/model/fingerprint.hpp"
+#include "llmap/model/model_folders.hpp"
+#include "llmap/model/text_policy.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include <chrono>
 #include <fmt/format.h>
@@ -13,54 +15,10 @@ namespace {
 using clock_type = std::chrono::steady_clock;
 double seconds_since(clock_type::time_point start) { return std::chrono::duration<double>(clock_type::now() - start).count(); }
 
-std::string file_text(const std::filesystem::path& path) {
-  const llmap::mapped_file file(path);
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
-/// Everything that decides the scores: config, weights, tokenizer, policy.
-std::string fingerprint_of(const std::filesystem::path& folder, const llmap::checkpoint& weights, const std::string& tokenizer,
-                           const std::string& policy) {
-  llmap::fingerprint print;
-  print.add(file_text(folder / "config.json")).add(tokenizer).add(policy);
-  constexpr std::size_t piece = 64 << 20, part = 256 << 10; // a part stays in the second-level cache
-  std::vector<std::byte> read(part);
-  for (const auto& shard : weights.shards()) {
-    const std::size_t size = shard->file().bytes().size();
-    for (std::size_t first = 0; first < size; first += part) {
-      if (first % piece == 0) print.add_size(std::min(piece, size - first));
-      const auto bytes = std::span(read).first(std::min(part, size - first));
-      shard->file().read(first, bytes);
-      print.add_part(bytes);
-    }
-  }
-  return print.hex();
-}
-
-struct encoded_text {
-  std::vector<std::int32_t> ids;
-  bool truncated = false;
-};
-
-encoded_text encode(const model_tokenizer& tokenizer, const llmap::decoder_plan& plan, const llmap::text_item& text,
-                    const score_settings& settings, const std::string& where) {
-  encoded_text out;
-  if (settings.bos == "as_tokenizer") out.ids = tokenizer.encode(text.text);
-  else out.ids = tokenizer.encode(text.text, false);
-  if (settings.bos == "always") {
-    if (!tokenizer.bos_id()) llmap::fail(where, ": --bos always: the tokenizer has no BOS token");
-    out.ids.insert(out.ids.begin(), *tokenizer.bos_id());
-  }
-  llmap::check_ids(out.ids, plan.vocab, where + ": text " + text.id);
-  const auto most = static_cast<std::size_t>(plan.trained_tokens);
-  if (most && out.ids.size() > most) {
-    if (settings.overlong == "error")
-      llmap::fail(where, ": text ", text.id, ": expected at most ", most, " tokens (the model's positions), got ", out.ids.size(),
-                  "; --on-overlong truncate scores the first ", most);
-    out.ids.resize(most);
-    out.truncated = true;
-  }
-  return out;
+llmap::text_policy policy_of(const score_settings& settings) {
+  using llmap::bos_policy;
+  return {settings.bos == "always" ? bos_policy::always : settings.bos == "never" ? bos_policy::never : bos_policy::as_tokenizer,
+          settings.overlong == "truncate" ? llmap::overlong_policy::truncate : llmap::overlong_policy::refuse};
 }
 
 /// One line on a terminal: what is being done, and the scores rewritten at most five times a second.
@@ -101,14 +59,14 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
                    llmap::score_store& store, const score_settings& settings, progress_line& progress, score_report& report) {
   const llmap::cpu_executor exec{settings.threads};
   progress.phase("tokenizing");
-  std::vector<encoded_text> encoded(missing.size());
+  std::vector<llmap::encoded_text> encoded(missing.size());
   llmap::parallel_for(exec.threads, missing.size(), [&](std::size_t i) {
-    encoded[i] = encode(tokenizer, plan, texts.items[missing[i]], settings, folder.string());
+    encoded[i] = encode_text(tokenizer, plan, texts.items[missing[i]], policy_of(settings), folder.string());
   });
   std::vector<std::vector<std::int32_t>> ids;
   std::vector<bool> truncated;
   std::int64_t total = 0;
-  for (encoded_text& e : encoded) {
+  for (llmap::encoded_text& e : encoded) {
     total += static_cast<std::int64_t>(e.ids.size());
     ids.push_back(std::move(e.ids));
     truncated.push_back(e.truncated);
@@ -158,24 +116,19 @@ void score_missing(const std::filesystem::path& folder, llmap::decoder_plan plan
 
 } // namespace
 
-std::string model_name(const std::filesystem::path& folder) {
-  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
-  return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
-}
-
 score_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
                          const score_settings& settings, const std::string& place) {
-  progress_line progress(place + model_name(folder) + ": ");
+  progress_line progress(place + llmap::model_name(folder) + ": ");
   progress.phase("reading the weights");
   llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   const std::string policy = fmt::format("precision {}, bos {}, overlong {}", settings.precision, settings.bos, settings.overlong);
   const model_tokenizer_files files(folder);
-  llmap::model_record record{model_name(folder), "", plan.model_type, policy};
+  llmap::model_record record{llmap::model_name(folder), "", plan.model_type, policy};
   std::optional<model_tokenizer> tokenizer;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
     if (part == 0) tokenizer.emplace(files);
-    else record.fingerprint = fingerprint_of(folder, weights, files.canonical(), policy);
+    else record.fingerprint = llmap::fingerprint_of(folder, weights, files.canonical(), policy);
   });
   llmap::score_store::stored_model stored = store.open_model(record);
 

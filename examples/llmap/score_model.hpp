@@ -28,9 +28,6 @@ struct score_report {
   std::vector<std::string> flagged;    // texts with a flag
 };
 
-/// The name a folder has in a store: its last component.
-std::string model_name(const std::filesystem::path& folder);
-
 /// Scores the texts that the store lacks. `place` starts the progress line.
 score_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
                          const score_settings& settings, const std::string& place);

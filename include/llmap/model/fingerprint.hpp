@@ -1,8 +1,8 @@
 // Everything that decides the scores of a model, as one number: config, weights, tokenizer and policy.
 #pragma once
 #include "llmap/core/json_file.hpp"
-#include "llmap/model/model_folder.hpp"
 #include "llmap/store/store.hpp"
+#include "llmap/weights/checkpoint.hpp"
 #include <algorithm>
 
 namespace llmap {

@@ -4,7 +4,6 @@
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/text/text_set.hpp"
-#include "llmap/text/tokenizer.hpp"
 #include <string>
 #include <vector>
 
@@ -35,13 +34,14 @@ struct encoded_text {
   bool truncated = false;
 };
 
-/// The ids of a text as the policy wants them, all in the model's vocabulary. `where` (the model's folder) starts every message.
-inline encoded_text encode_text(const tokenizer& words, const decoder_plan& plan, const text_item& text, const text_policy& policy,
+/// The ids of a text as the policy wants them, all in the model's vocabulary. `words` is a tokenizer: it has encode(text,
+/// add_special) and bos_id(). `where` (the model's folder) starts every message.
+template <class Tokenizer> encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const text_item& text, const text_policy& policy,
                                 const std::string& where) {
   encoded_text out;
   out.ids = words.encode(text.text, policy.bos == bos_policy::as_tokenizer);
   if (policy.bos == bos_policy::always) {
-    if (!words.bos_id()) fail(where, ": BOS always: the tokenizer has no BOS token");
+    if (!words.bos_id()) fail(where, ": --bos always: the tokenizer has no BOS token");
     out.ids.insert(out.ids.begin(), *words.bos_id());
   }
   check_ids(out.ids, plan.vocab, where + ": text " + text.id);
