@@ -41,11 +41,23 @@ TEST(cross_entropy, like_the_reference) {
 }
 TEST(cross_entropy, infinite_and_nan_logits) {
   constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> logits{-infinity, 0, -infinity, 0, nan, 0, infinity, 0, -infinity, -infinity, -infinity, -infinity};
-  const std::vector<std::int32_t> targets{1, 0, 0};
-  std::vector<double> got(3);
-  cross_entropy(cpu_executor{1}, matrix_view<const float>(logits.data(), 3, 4), targets, {}, got);
+  const std::vector<float> logits{-infinity, 0, -infinity, 0, nan, 0,  infinity, 0, -infinity, -infinity, -infinity, -infinity,
+                                  0,         0, 0,         nan, 0, infinity, 0, 0, nan,       -infinity, nan,       -infinity};
+  const std::vector<std::int32_t> targets{1, 0, 0, 1, 0, 1};
+  std::vector<double> got(6);
+  cross_entropy(cpu_executor{1}, matrix_view<const float>(logits.data(), 6, 4), targets, {}, got);
+  for (std::size_t r = 3; r < 6; ++r) EXPECT_TRUE(std::isnan(got[r])) << "row " << r;
   EXPECT_NEAR(got[0], -std::log(2.0), 1e-7);
   EXPECT_TRUE(std::isnan(got[1]));
   EXPECT_TRUE(std::isnan(got[2])) << "no probability is left";
+  // A NaN in a stretch of columns that holds nothing else.
+  std::vector<float> wide(2000, 0.f);
+  std::fill_n(wide.begin(), 1024, -infinity);
+  const std::vector<std::int32_t> last{1999};
+  for (const bool bad : {false, true}) {
+    if (bad) wide[5] = nan;
+    cross_entropy(cpu_executor{1}, matrix_view<const float>(wide.data(), 1, 2000), last, {}, std::span(got).first(1));
+    if (bad) EXPECT_TRUE(std::isnan(got[0]));
+    else EXPECT_NEAR(got[0], -std::log(976.0), 1e-6);
+  }
 }

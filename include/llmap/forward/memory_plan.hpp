@@ -75,7 +75,8 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
         room.most.activated = std::max(room.most.activated, own.activated);
         room.most.gathered = std::max(room.most.gathered, own.gathered);
         room.plain |= reads_plain_rows<Plan>;
-        room.branch |= reads_plain_rows<Plan> || b.after || b.scale != 1;
+        const bool on_residual = layer.joined == join::norm_of_sum || layer.joined == join::norm_is_residual;
+        room.branch |= !on_residual && (reads_plain_rows<Plan> || b.after || b.scale != 1);
         room.state = std::max(room.state, state_size{}(mixer));
       }, b.mixer);
       room.sum |= layer.joined == join::side_by_side;

@@ -27,15 +27,17 @@ template <class T> struct sum_chunk_task {
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr int W = simd::width<Isa, T>;
     constexpr T low = -std::numeric_limits<T>::infinity();
-    simd::vec<T, W> most = simd::broadcast<T, W>(low), nan{};
-    for (std::size_t i = 0; i < n; i += W) {
-      const auto v = i + W <= n ? simd::load<T, W>(z + i) : simd::load_partial<T, W>(z + i, n - i, low);
-      most = simd::maximum<T, W>(v, most);
-      nan = v == v ? nan : v;
+    simd::vec<T, W> most = simd::broadcast<T, W>(low);
+    for (std::size_t i = 0; i < n; i += W)
+      most = simd::maximum<T, W>(i + W <= n ? simd::load<T, W>(z + i) : simd::load_partial<T, W>(z + i, n - i, low), most);
+    const T top = simd::maximum<T, W>(most); // a NaN among finite logits comes in with the sum
+    if (top == -low) return void(*to = {std::numeric_limits<double>::quiet_NaN(), 1});
+    if (top == low) { // no term, or NaN alone
+      *to = {};
+      for (std::size_t i = 0; i < n; ++i)
+        if (z[i] != z[i]) to->push(static_cast<double>(z[i]));
+      return;
     }
-    const T top = simd::maximum<T, W>(most), bad = simd::sum<T, W>(nan);
-    if (bad != bad || top == -low) return void(*to = {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()});
-    if (top == low) return void(*to = {});
     simd::vec<T, W> sum{};
     for (std::size_t i = 0; i < n; i += W) {
       const auto v = i + W <= n ? simd::load<T, W>(z + i) : simd::load_partial<T, W>(z + i, n - i, low);
