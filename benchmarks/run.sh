@@ -61,7 +61,7 @@ out=benchmarks/results/$cpu-$isa.md
   echo '```'
   for header in $(cd include && find llmap -name '*.hpp' ! -path '*/detail/*' | sort); do
     start=$(date +%s%N)
-    g++ -std=c++20 -O0 -fsyntax-only -fopenmp -Iinclude -x c++ "include/$header"
+    g++ -std=c++20 -O0 -fsyntax-only -Iinclude -x c++ "include/$header"
     echo "$header $(($(date +%s%N) - start))"
   done | awk '{ printf "%-48s %5.2f\n", $1, $2 * 1e-9 }'
   echo '```'
