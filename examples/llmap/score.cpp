@@ -3,6 +3,7 @@
 #include "interruption.hpp"
 #include "llmap/core/output_path.hpp"
 #include "llmap/model/model_folders.hpp"
+#include "llmap/model/scoring_report.hpp"
 #include "llmap/store/store.hpp"
 #include <algorithm>
 #include <fmt/format.h>
@@ -24,7 +25,7 @@ void run_score(const score_arguments& a) {
   llmap::score_store store(a.store, texts);
   const std::string how_to_go_on = "what was scored is in " + shown(a.store) + ", to go on: " + shown(a.command);
   end_on_signals("llmap: interrupted; " + how_to_go_on);
-  std::vector<score_report> reports;
+  std::vector<llmap::scoring_report> reports;
   std::vector<std::string> failed;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     try {

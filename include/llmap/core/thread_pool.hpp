@@ -1,5 +1,5 @@
-// The threads that parallel loops run on. They are started when first needed and kept. A thread without work spins for some
-// tens of microseconds, which covers the gaps between the loops of a forward pass, and then sleeps: beside other busy
+// The threads that parallel loops run on. They are started when first needed and kept. A thread without work spins for less
+// than a millisecond, which covers the gaps between the loops of a forward pass, and then sleeps: beside other busy
 // processes a waiting thread does not take the processor that a working one needs. See docs/design/008-waiting.md.
 //
 // One loop runs at a time. A loop that is started inside another, or while another caller's is running, runs on its calling
@@ -45,7 +45,7 @@ inline void relax() {
 #endif
 }
 
-inline constexpr int spins_before_sleep = 2000; // 30 to 100 microseconds
+inline constexpr int spins_before_sleep = 20000; // 0.3 to 1 milliseconds
 
 /// Waits until `word` is no longer `old`.
 template <class Word> void wait_while(const std::atomic<Word>& word, Word old) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace llmap {
@@ -79,8 +80,8 @@ public:
 };
 
 /// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first, batch, nats)`
-/// gets those of texts first, first + 1, ... as token_log_probabilities gives them, and may throw to stop. Texts must fit the
-/// model's positions.
+/// gets those of texts first, first + 1, ... as token_log_probabilities gives them. It returns nothing, or false to stop. Texts
+/// must fit the model's positions.
 template <class Exec, class T, class Done>
 void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
@@ -93,7 +94,8 @@ void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<cons
     const auto start = std::chrono::steady_clock::now();
     const std::vector<double> nats = token_log_probabilities(exec, model, batch, work);
     pace.took(batch.rows(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    done(first, batch, std::span(nats));
+    if constexpr (std::is_void_v<decltype(done(first, batch, std::span<const double>(nats)))>) done(first, batch, std::span<const double>(nats));
+    else if (!done(first, batch, std::span<const double>(nats))) return;
     first = last;
   }
 }
@@ -118,7 +120,7 @@ void score_texts(const Exec& exec, const decoder<Exec, T>& model, std::span<cons
       if (std::isinf(score.log_likelihood)) score.flags |= flag_infinite;
       scores.push_back(score);
     }
-    done(first, std::span<const text_score>(scores));
+    return done(first, std::span<const text_score>(scores));
   });
 }
 

@@ -3,8 +3,9 @@
 #include "llmap/forward/load.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include "llmap/model/model_folder.hpp"
+#include "llmap/model/score_into_store.hpp"
 #include "llmap/model/text_policy.hpp"
-#include <cmath>
+#include <numeric>
 
 namespace llmap {
 
@@ -23,16 +24,18 @@ language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path
   return {opened.name, folder.string(), std::move(network), std::move(opened.words)};
 }
 
-/// The score of every text (N), in order. `options` change speed and memory, never a bit.
+/// The score of every text (N), in order. `options` change speed and memory, never a bit; texts are tokenized on `threads`
+/// threads.
 template <class Exec, class T>
 std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& model, const text_set& texts, const text_policy& policy = {},
-                              const score_options& options = {}) {
+                              const score_options& options = {}, int threads = default_threads()) {
+  std::vector<std::size_t> all(texts.items.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
   std::vector<std::vector<std::int32_t>> ids;
   std::vector<bool> truncated;
-  for (const text_item& text : texts.items) {
-    encoded_text encoded = encode_text(model.words, model.network.plan, text, policy, model.folder);
-    ids.push_back(std::move(encoded.ids));
-    truncated.push_back(encoded.truncated);
+  for (encoded_text& text : encode_texts(model.words, model.network.plan, texts, all, policy, model.folder, threads)) {
+    ids.push_back(std::move(text.ids));
+    truncated.push_back(text.truncated);
   }
   std::vector<text_score> scores;
   score_texts(exec, model.network, ids, options, [&](std::size_t, std::span<const text_score> batch) {
@@ -42,6 +45,18 @@ std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& m
     }
   });
   return scores;
+}
+
+/// Scores the texts that the store lacks under the model, see score_into_store.hpp. `store` was opened with `texts`.
+template <class T, executor Exec>
+scoring_report score_into(score_store& store, const Exec& exec, const opened_model& model, const text_set& texts,
+                          const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
+  const std::string policy = policy_line<T>(options.load.math, options.policy);
+  return score_into<T>(store, exec,
+                       model_to_score<tokenizer>{model.folder, model.plan, model.weights, model.words,
+                                                 {model.name, fingerprint_of(model.folder, model.weights, model.words.canonical(), policy),
+                                                  model.plan.model_type, policy}},
+                       texts, options, watch);
 }
 
 /// A matrix for the scores of these texts, without models yet.

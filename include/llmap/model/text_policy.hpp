@@ -2,8 +2,10 @@
 // longer than the model's positions. The policy is part of a score: scores of different policies are never mixed.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
+#include "llmap/core/parallel.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/text/text_set.hpp"
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,16 @@ template <class Tokenizer> encoded_text encode_text(const Tokenizer& words, cons
     out.truncated = true;
   }
   return out;
+}
+
+/// The ids of the texts with these positions in the set, on up to `threads` threads.
+template <class Tokenizer>
+std::vector<encoded_text> encode_texts(const Tokenizer& words, const decoder_plan& plan, const text_set& texts, std::span<const std::size_t> positions,
+                                       const text_policy& policy, const std::string& where, int threads) {
+  std::vector<encoded_text> encoded(positions.size());
+  parallel_for(threads, positions.size(),
+               [&](std::size_t i) { encoded[i] = encode_text(words, plan, texts.items[positions[i]], policy, where); });
+  return encoded;
 }
 
 } // namespace llmap

@@ -5,8 +5,12 @@
 
 namespace llmap {
 
-/// Activations within 16 MiB, at least 576 rows (with fewer, the matrix products wait for weights) and at most 4080.
-inline row_limits row_limits_of(const cpu_executor&) { return {std::size_t{16} << 20, 12 * slab_unit, 85 * slab_unit, 4096}; }
+/// Activations within 16 MiB. A slab has at least 576 rows (with fewer, the matrix products wait for weights), and at most 1152
+/// (with more, a small model's activations leave the caches from op to op) or 144 a thread.
+inline row_limits row_limits_of(const cpu_executor& exec) {
+  const std::size_t most = std::max(24, 3 * exec.threads) * slab_unit;
+  return {.activation_bytes = std::size_t{16} << 20, .least = 12 * slab_unit, .most = most, .most_batch = std::max<std::size_t>(most, 4096)};
+}
 
 template <class T, tensor_source Source> arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source& source) {
   return arena(weight_bytes<T>(exec, plan, source));

@@ -17,39 +17,43 @@ template <class T> struct norm_task {
   matrix_view<T> y;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
-    constexpr int W = simd::width<Isa, double>; // four partial sums of a vector each, in double
     const std::size_t C = w->width, groups = x.cols / C;
     // One weight a channel of a group, or one a channel of the row.
-    const std::size_t step = w->weight.size() == x.cols || w->bias.size() == x.cols ? C : 0;
-    for (std::size_t task = 0; task < x.rows * groups; ++task) {
-      const std::size_t r = task / groups, group = task % groups;
-      const T* in = x.row(r) + group * C;
-      T* out = y.row(r) + group * C;
-      const auto mean_of = [&](auto&& term) __attribute__((always_inline)) {
-        simd::vec<double, W> s0{}, s1{};
-        std::size_t i = 0;
-        for (; i + 2 * W <= C; i += 2 * W) {
-          s0 += term(simd::widen<double, W>(in + i));
-          s1 += term(simd::widen<double, W>(in + i + W));
-        }
-        double total = simd::sum<double, W>(s0 + s1);
-        for (; i < C; ++i) total += term(simd::broadcast<double, W>(static_cast<double>(in[i])))[0];
-        return total / static_cast<double>(C);
-      };
-      using V = simd::vec<double, W>;
-      double mean = 0;
-      if (w->kind == norm_kind::layer) mean = mean_of([](const V& v) __attribute__((always_inline)) { return v; });
-      const double square = mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
-      const T factor = static_cast<T>(1 / std::sqrt(square + w->epsilon)), shift = static_cast<T>(mean);
-      const T* const weight = w->weight.size() == 0 ? nullptr : w->weight.data() + group * step;
-      const T* const bias = w->bias.size() == 0 ? nullptr : w->bias.data() + group * step;
-      if (w->weight.size() == 0)
-        for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor;
-      else
-        for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor * weight[i];
-      if (w->bias.size() != 0)
-        for (std::size_t i = 0; i < C; ++i) out[i] += bias[i];
-    }
+    const auto of_group = [&](const aligned_buffer<T>& weights, std::size_t group) -> const T* {
+      if (weights.size() == 0) return nullptr;
+      return weights.data() + (weights.size() == x.cols ? group * C : 0);
+    };
+    for (std::size_t r = 0; r < x.rows; ++r)
+      for (std::size_t group = 0; group < groups; ++group)
+        one<Isa>(x.row(r) + group * C, of_group(w->weight, group), of_group(w->bias, group), y.row(r) + group * C);
+  }
+
+private:
+  template <class Isa> LLMAP_INLINE void one(const T* in, const T* weight, const T* bias, T* out) const {
+    constexpr int W = simd::width<Isa, double>; // four partial sums of a vector each, in double
+    using V = simd::vec<double, W>;
+    const std::size_t C = w->width;
+    const auto mean_of = [&](auto&& term) __attribute__((always_inline)) {
+      V s0{}, s1{};
+      std::size_t i = 0;
+      for (; i + 2 * W <= C; i += 2 * W) {
+        s0 += term(simd::widen<double, W>(in + i));
+        s1 += term(simd::widen<double, W>(in + i + W));
+      }
+      double total = simd::sum<double, W>(s0 + s1);
+      for (; i < C; ++i) total += term(simd::broadcast<double, W>(static_cast<double>(in[i])))[0];
+      return total / static_cast<double>(C);
+    };
+    double mean = 0;
+    if (w->kind == norm_kind::layer) mean = mean_of([](const V& v) __attribute__((always_inline)) { return v; });
+    const double square = mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
+    const T factor = static_cast<T>(1 / std::sqrt(square + w->epsilon)), shift = static_cast<T>(mean);
+    if (!weight)
+      for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor;
+    else
+      for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor * weight[i];
+    if (bias)
+      for (std::size_t i = 0; i < C; ++i) out[i] += bias[i];
   }
 };
 

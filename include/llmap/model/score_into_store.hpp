@@ -1,0 +1,152 @@
+// Scoring a model into a store: what the store has is not computed again, and a run that is stopped loses at most the texts
+// of the batch it was stopped in.
+#pragma once
+#include "llmap/core/parallel.hpp"
+#include "llmap/forward/load.hpp"
+#include "llmap/model/fingerprint.hpp"
+#include "llmap/model/scoring_report.hpp"
+#include "llmap/model/text_policy.hpp"
+#include "llmap/store/store.hpp"
+#include "llmap/weights/mxfp4.hpp"
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <numbers>
+
+namespace llmap {
+
+struct store_scoring_options {
+  text_policy policy;
+  load_options load; // its arithmetic is part of the model's fingerprint
+  /// Results come batch by batch, and what has come can be saved: batches are short by default.
+  score_options batches{.batch_rows = 0, .batch_seconds = 2};
+  double save_seconds = 0.25;      // between two transactions at least
+  int threads = default_threads(); // that tokenize
+};
+
+/// How far the scoring of a model is. Tokens and texts count what is scored now.
+struct scoring_progress {
+  enum class phase { reading_weights, tokenizing, packing_weights, scoring } now;
+  std::int64_t tokens_done = 0, tokens = 0;
+  std::size_t texts_done = 0, texts = 0;
+};
+
+inline const char* name_of(scoring_progress::phase p) {
+  constexpr const char* names[] = {"reading the weights", "tokenizing", "packing the weights", "scoring"};
+  return names[static_cast<int>(p)];
+}
+
+/// Is called at the start of each phase and after each batch. Where it returns false, all that is done is saved and the
+/// scoring ends. Empty: nobody watches.
+using scoring_watch = std::function<bool(const scoring_progress&)>;
+
+/// Precision and policy as one line; scores of different lines are never mixed.
+template <class T> std::string policy_line(arithmetic math, const text_policy& policy) {
+  const char* precision = sizeof(T) == 8 ? "f64" : math == arithmetic::bf16 ? "bf16" : "f32";
+  return std::string("precision ") + precision + ", bos " + std::string(name_of(policy.bos)) + ", overlong " + std::string(name_of(policy.overlong));
+}
+
+/// A model folder whose weights are not packed yet. Words is a tokenizer, see encode_text.
+template <class Words> struct model_to_score {
+  const std::filesystem::path& folder;
+  const decoder_plan& plan;
+  const checkpoint& weights;
+  const Words& words;
+  model_record record;
+};
+
+namespace detail {
+
+/// Scores that wait for the next transaction.
+class pending_scores {
+  score_store& store_;
+  score_store::stored_model& model_;
+  const checkpoint& weights_;
+  std::vector<std::size_t> texts_;
+  std::vector<text_score> scores_;
+
+public:
+  pending_scores(score_store& store, score_store::stored_model& model, const checkpoint& weights)
+      : store_(store), model_(model), weights_(weights) {}
+  void add(std::size_t text, const text_score& score) { texts_.push_back(text), scores_.push_back(score); }
+  void save() {
+    weights_.check_unchanged();
+    store_.save(model_, texts_, scores_);
+    texts_.clear();
+    scores_.clear();
+  }
+};
+
+} // namespace detail
+
+/// Scores the texts that have no score under the model yet. `store` was opened with `texts`.
+template <class T, executor Exec, class Words>
+scoring_report score_into(score_store& store, const Exec& exec, const model_to_score<Words>& model, const text_set& texts,
+                          const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
+  using clock = std::chrono::steady_clock;
+  using phase = scoring_progress::phase;
+  const auto seconds_since = [](clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); };
+  score_store::stored_model stored = store.open_model(model.record);
+  scoring_report report;
+  report.model = model.record.name;
+  const auto present = store.scores(stored);
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < present.size(); ++i)
+    if (!present[i]) missing.push_back(i);
+  report.present = present.size() - missing.size();
+
+  scoring_progress progress{.now = phase::tokenizing, .texts = missing.size()};
+  const auto go_on = [&](phase now) {
+    progress.now = now;
+    return report.complete = !watch || watch(progress);
+  };
+  const auto score_missing = [&] {
+    if (!go_on(phase::tokenizing)) return;
+    std::vector<encoded_text> encoded =
+        encode_texts(model.words, model.plan, texts, missing, options.policy, model.folder.string(), options.threads);
+    std::vector<std::vector<std::int32_t>> ids;
+    for (encoded_text& e : encoded) {
+      progress.tokens += static_cast<std::int64_t>(e.ids.size());
+      ids.push_back(std::move(e.ids));
+    }
+    if (!go_on(phase::packing_weights)) return;
+    const auto network = load_decoder<T>(exec, model.plan, mxfp4_tensors<checkpoint>(model.weights), model.folder.string(), options.load);
+    if (!go_on(phase::scoring)) return;
+    const auto start = clock::now();
+    auto saved_at = start;
+    detail::pending_scores pending(store, stored, model.weights);
+    score_texts(exec, network, ids, options.batches, [&](std::size_t first, std::span<const text_score> batch) {
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        text_score score = batch[i];
+        if (encoded[first + i].truncated) score.flags |= flag_truncated;
+        pending.add(missing[first + i], score);
+        progress.tokens_done += static_cast<std::int64_t>(ids[first + i].size());
+        report.tokens_now += score.tokens_scored;
+      }
+      report.scored = progress.texts_done = first + batch.size();
+      if (seconds_since(saved_at) > options.save_seconds) pending.save(), saved_at = clock::now();
+      return go_on(phase::scoring);
+    });
+    pending.save();
+    report.seconds = seconds_since(start);
+  };
+  if (!missing.empty()) score_missing();
+
+  double nats = 0;
+  std::int64_t bytes = 0;
+  const auto all = store.scores(stored);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!all[i]) continue;
+    report.tokens += all[i]->tokens_scored;
+    if (all[i]->flags) {
+      report.flagged.push_back(texts.items[i].id);
+      continue;
+    }
+    nats += all[i]->log_likelihood;
+    bytes += static_cast<std::int64_t>(texts.items[i].text.size());
+  }
+  report.bits_per_byte = bytes ? -nats / (static_cast<double>(bytes) * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
+  return report;
+}
+
+} // namespace llmap
