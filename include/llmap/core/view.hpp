@@ -51,8 +51,9 @@ public:
       data_.reset();
       capacity_ = size_ = 0;
       if (size > (static_cast<std::size_t>(-1) / 2 - 64) / sizeof(T)) fail("out of memory: ", size, " elements");
-      const std::size_t needed = size * sizeof(T), alignment = needed < 2 * large_page ? 64 : large_page;
-      const std::size_t bytes = (needed + alignment - 1) / alignment * alignment;
+      // Not aligned to large pages: glibc would then map each such buffer anew and fault its pages again.
+      constexpr std::size_t alignment = 64;
+      const std::size_t needed = size * sizeof(T), bytes = (needed + alignment - 1) / alignment * alignment;
       data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
       if (!data_) fail("out of memory: ", needed, " bytes");
       advise_large_pages(data_.get(), needed);
