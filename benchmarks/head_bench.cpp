@@ -1,12 +1,13 @@
-// The fused head on real vocabularies (rows M, width E, vocabulary V): SmolLM2-135M, GPT-2, Llama-3.2-1B, Pythia-1.4B; and
-// the product alone, for the price of the log-sum-exp.
-#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
+// The fused head on real vocabularies (rows M, width E, vocabulary V): SmolLM2-135M, GPT-2, Llama-3.2-1B, Pythia-1.4B;
+// and the product alone, for the price of the log-sum-exp.
 #include "llmap/forward/cpu/linear.hpp"
+#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include "probe.hpp"
 #include "random_matrix.hpp"
 
 template <class Stored, bool fused> void run(benchmark::State& state) {
-  const auto M = static_cast<std::size_t>(state.range(0)), E = static_cast<std::size_t>(state.range(1)), V = static_cast<std::size_t>(state.range(2));
+  const auto M = static_cast<std::size_t>(state.range(0)), E = static_cast<std::size_t>(state.range(1)),
+             V = static_cast<std::size_t>(state.range(2));
   const auto w = bench::random_matrix<Stored>(V, E);
   const auto x = bench::random_rows(M * E);
   std::vector<std::int32_t> targets(M, 7);
@@ -35,4 +36,9 @@ static void shapes(benchmark::internal::Benchmark* b) {
 }
 BENCHMARK(head<float>)->Apply(shapes);
 BENCHMARK(head<llmap::bf16>)->Apply(shapes);
-BENCHMARK(product_alone<float>)->Args({256, 576, 49152})->Args({512, 576, 49152})->Args({256, 768, 50257})->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(product_alone<float>)
+    ->Args({256, 576, 49152})
+    ->Args({512, 576, 49152})
+    ->Args({256, 768, 50257})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);

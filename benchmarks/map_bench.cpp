@@ -1,6 +1,6 @@
 // The steps of the map of K models over N texts, each at the size of a real map and at 2 and 4 times fewer models
-// or texts, which shows how the cost grows. Products are also shares of the double-precision probe. Where a solver is our own, that of
-// Eigen stands beside it.
+// or texts, which shows how the cost grows. Products are also shares of the double-precision probe. Where a solver is
+// our own, that of Eigen stands beside it.
 #include "llmap/core/random.hpp"
 #include "llmap/geometry/center.hpp"
 #include "llmap/geometry/clip.hpp"
@@ -89,7 +89,8 @@ void eigenvectors(benchmark::State& state) {
 void eigenvectors_of_eigen(benchmark::State& state) { // all of them, on one thread
   const auto products = llmap::gram(exec, llmap::center(exec, matrix(state)).q.view());
   const Eigen::MatrixXd dense = Eigen::Map<const Eigen::MatrixXd>(products.data(), state.range(0), state.range(0));
-  for (auto _ : state) benchmark::DoNotOptimize(Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(dense).eigenvectors().data());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(dense).eigenvectors().data());
 }
 void affinities(benchmark::State& state) {
   const auto squared = squared_distances(table(state));
@@ -115,7 +116,8 @@ void tsne_best(benchmark::State& state) { // of several descents, polished: the 
 }
 void tree(benchmark::State& state) {
   const auto bits = kl_bits_per_byte(table(state));
-  for (auto _ : state) benchmark::DoNotOptimize(llmap::linkage(exec, bits.view(), llmap::linkage_kind::average).merges.data());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(llmap::linkage(exec, bits.view(), llmap::linkage_kind::average).merges.data());
 }
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"models", "texts"})->UseRealTime()->Unit(benchmark::kMillisecond);

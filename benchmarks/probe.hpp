@@ -16,7 +16,7 @@ namespace bench {
 template <class T> struct multiply_adds {
   static constexpr int chains = 10; // enough to hide the latency of a multiply-add, few enough for 16 registers
   std::size_t rounds;
-  T factor, term; // not constants: a chain that stays at a fixed point would be optimised away
+  T factor, term; // not constants: a chain that stays at a fixed point would be optimized away
   T* out;
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr int W = llmap::simd::width<Isa, T>;
@@ -48,8 +48,9 @@ template <class T> double measure_peak(int threads) {
   for (int attempt = 0; attempt < 5; ++attempt) {
     std::vector<T> out(static_cast<std::size_t>(threads) * 64);
     const auto start = std::chrono::steady_clock::now();
-    llmap::parallel_for(threads, static_cast<std::size_t>(threads),
-                        [&](std::size_t t) { llmap::simd::run(multiply_adds<T>{rounds, factor, term, &out[t * 64]}); });
+    llmap::parallel_for(threads, static_cast<std::size_t>(threads), [&](std::size_t t) {
+      llmap::simd::run(multiply_adds<T>{rounds, factor, term, &out[t * 64]});
+    });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     benchmark::DoNotOptimize(out.data());
     best = std::max(best, 2.0 * rounds * multiply_adds<T>::chains * lanes<T>() * threads / seconds);
@@ -63,7 +64,8 @@ template <class T> double peak() {
 
 #if defined(__x86_64__)
 /// The same with bf16 pairs: 64 operations an instruction. Only where llmap::simd::has_bf16_products().
-[[gnu::target("avx512f,avx512bf16"), gnu::noinline]] inline void bf16_multiply_adds(std::size_t rounds, int pair, float* out) {
+[[gnu::target("avx512f,avx512bf16"), gnu::noinline]] inline void bf16_multiply_adds(std::size_t rounds, int pair,
+                                                                                    float* out) {
   constexpr int chains = 12;
   __m512 c[chains];
   const auto a = (__m512bh)_mm512_set1_epi32(pair);
@@ -83,7 +85,8 @@ inline double measure_bf16_peak(int threads) {
   for (int attempt = 0; attempt < 5; ++attempt) {
     std::vector<float> out(static_cast<std::size_t>(threads) * 64);
     const auto start = std::chrono::steady_clock::now();
-    llmap::parallel_for(threads, static_cast<std::size_t>(threads), [&](std::size_t t) { bf16_multiply_adds(rounds, pair, &out[t * 64]); });
+    llmap::parallel_for(threads, static_cast<std::size_t>(threads),
+                        [&](std::size_t t) { bf16_multiply_adds(rounds, pair, &out[t * 64]); });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     benchmark::DoNotOptimize(out.data());
     best = std::max(best, 64.0 * 12 * rounds * threads / seconds);
@@ -94,8 +97,8 @@ inline double measure_bf16_peak(int threads) {
 inline double measure_bf16_peak(int) { return 0; }
 #endif
 
-/// Times calls (UseManualTime) of so many operations; afterwards sets GFLOP/s and the share of the float probe, which is
-/// measured before and after.
+/// Times calls (UseManualTime) of so many operations; afterwards sets GFLOP/s and the share of the float probe, which
+/// is measured before and after.
 class measured {
   benchmark::State& state_;
   double operations_, peak_ = measure_peak<float>(llmap::default_threads()), seconds_ = 0;
@@ -106,7 +109,8 @@ public:
   measured(const measured&) = delete;
   measured& operator=(const measured&) = delete;
   ~measured() {
-    const double rate = operations_ * calls_ / seconds_, peak = std::max(peak_, measure_peak<float>(llmap::default_threads()));
+    const double rate = operations_ * calls_ / seconds_,
+                 peak = std::max(peak_, measure_peak<float>(llmap::default_threads()));
     state_.counters["GFLOP/s"] = rate * 1e-9;
     state_.counters["share"] = rate / peak;
   }

@@ -8,7 +8,8 @@ namespace bench {
 
 template <class Stored> llmap::packed_matrix<float> random_matrix(std::size_t rows, std::size_t cols) {
   std::vector<Stored> w(rows * cols);
-  for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<Stored>(static_cast<float>(llmap::counter_random{1}.uniform(0, i) - 0.5));
+  for (std::size_t i = 0; i < w.size(); ++i)
+    w[i] = static_cast<Stored>(static_cast<float>(llmap::counter_random{1}.uniform(0, i) - 0.5));
   return llmap::pack<float>(llmap::cpu_executor{}, llmap::matrix_view<const Stored>(w.data(), rows, cols));
 }
 inline llmap::aligned_buffer<float> random_rows(std::size_t size) {

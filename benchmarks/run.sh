@@ -56,6 +56,18 @@ out=benchmarks/results/$cpu-$isa.md
     echo '```'
   done
   echo
+  echo "## Seconds to compile a program that scores a folder of models and draws their map (examples/08, \`g++ -std=c++20 -O2\`)"
+  echo
+  echo '```'
+  for kernels in "" -DLLMAP_KERNELS; do
+    start=$(date +%s%N)
+    # shellcheck disable=SC2046,SC2086
+    g++ -std=c++20 -O2 -Iinclude -DLLMAP_ZOO='"examples/zoo"' $kernels $(pkg-config --cflags libpcre2-8 libutf8proc) \
+      -c examples/08_models_to_map.cpp -o /dev/null
+    awk -v what="${kernels:+llmap::kernels}" -v n=$(($(date +%s%N) - start)) 'BEGIN { printf "%-16s %6.1f\n", what == "" ? "header-only" : what, n * 1e-9 }'
+  done
+  echo '```'
+  echo
   echo "## Seconds to compile each public header alone (\`g++ -std=c++20 -O0 -fsyntax-only\`)"
   echo
   echo '```'

@@ -1,6 +1,6 @@
-// The whole forward pass and head with random weights in the shapes of SmolLM2-135M and GPT-2, one text of T tokens at a time and
-// ragged texts of 60 to 400: tokens a second, and the share of the probe, which is measured around each of the runs. Where the
-// machine has bf16 products, these too, with their error against float64.
+// The whole forward pass and head with random weights in the shapes of SmolLM2-135M and GPT-2, one text of T tokens at
+// a time and ragged texts of 60 to 400: tokens a second, and the share of the probe, which is measured around each of
+// the runs. Where the machine has bf16 products, these too, with their error against float64.
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/plan_costs.hpp"
@@ -17,12 +17,14 @@ using texts = std::vector<std::vector<std::int32_t>>;
 
 std::vector<std::int32_t> random_ids(std::size_t tokens, std::uint64_t seed) {
   std::vector<std::int32_t> ids(tokens);
-  for (std::size_t i = 0; i < tokens; ++i) ids[i] = static_cast<std::int32_t>(llmap::counter_random{seed}.below(0, i, 49152));
+  for (std::size_t i = 0; i < tokens; ++i)
+    ids[i] = static_cast<std::int32_t>(llmap::counter_random{seed}.below(0, i, 49152));
   return ids;
 }
 texts ragged() {
   texts all;
-  for (std::uint64_t i = 0; i < 12; ++i) all.push_back(random_ids(60 + llmap::counter_random{9}.below(1, i, 341), 20 + i));
+  for (std::uint64_t i = 0; i < 12; ++i)
+    all.push_back(random_ids(60 + llmap::counter_random{9}.below(1, i, 341), 20 + i));
   return all;
 }
 
@@ -34,11 +36,15 @@ double operations(const llmap::decoder_plan& plan, const texts& all) {
 
 template <class T> double seconds_of(const llmap::decoder<llmap::cpu_executor, T>& model, const texts& all) {
   const auto start = std::chrono::steady_clock::now();
-  llmap::score_texts(llmap::cpu_executor{}, model, all, {}, [](std::size_t, std::span<const llmap::text_score> scores) { benchmark::DoNotOptimize(scores.data()); });
+  llmap::score_texts(llmap::cpu_executor{}, model, all, {}, [](std::size_t, std::span<const llmap::text_score> scores) {
+    benchmark::DoNotOptimize(scores.data());
+  });
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-template <class Probe> void report(const char* what, const llmap::decoder<llmap::cpu_executor, float>& model, const texts& all, const Probe& probe) {
+template <class Probe>
+void report(const char* what, const llmap::decoder<llmap::cpu_executor, float>& model, const texts& all,
+            const Probe& probe) {
   std::size_t tokens = 0;
   for (const auto& text : all) tokens += text.size();
   const double work = operations(model.plan, all);
@@ -51,8 +57,8 @@ template <class Probe> void report(const char* what, const llmap::decoder<llmap:
   }
   std::sort(rates.begin(), rates.end());
   std::sort(shares.begin(), shares.end());
-  std::printf("%-34s %6.0f tokens/s, %5.1f %% of the probe (%5.1f to %5.1f), %.0f MFLOP a token\n", what, rates[3], 100 * shares[3],
-              100 * shares.front(), 100 * shares.back(), work / static_cast<double>(tokens) * 1e-6);
+  std::printf("%-34s %6.0f tokens/s, %5.1f %% of the probe (%5.1f to %5.1f), %.0f MFLOP a token\n", what, rates[3],
+              100 * shares[3], 100 * shares.front(), 100 * shares.back(), work / static_cast<double>(tokens) * 1e-6);
 }
 
 void shape(const char* name, const llmap::decoder_plan& plan) {
@@ -64,8 +70,10 @@ void shape(const char* name, const llmap::decoder_plan& plan) {
   report((std::string(name) + ", ragged 60-400").c_str(), model, ragged(), probe);
   if (!llmap::simd::has_bf16_products()) return;
 
-  const auto narrow = llmap::load_decoder<float>(llmap::cpu_executor{}, plan, weights, "random", {.math = llmap::arithmetic::bf16});
-  report((std::string(name) + ", T = 512, bf16").c_str(), narrow, {random_ids(512, 3)}, [] { return bench::measure_bf16_peak(llmap::default_threads()); });
+  const auto narrow =
+      llmap::load_decoder<float>(llmap::cpu_executor{}, plan, weights, "random", {.math = llmap::arithmetic::bf16});
+  report((std::string(name) + ", T = 512, bf16").c_str(), narrow, {random_ids(512, 3)},
+         [] { return bench::measure_bf16_peak(llmap::default_threads()); });
   llmap::ragged_batch batch;
   batch.add(random_ids(128, 3));
   const auto exact = llmap::load_decoder<double>(llmap::cpu_executor{}, plan, weights, "random");
@@ -79,7 +87,8 @@ void shape(const char* name, const llmap::decoder_plan& plan) {
       sum += e * e, bias += e, most = std::max(most, std::abs(e));
     }
     const double n = static_cast<double>(got.size());
-    std::printf("  %s against float64, a token: root mean square %.1e nats, mean %+.1e, largest %.1e\n", what, std::sqrt(sum / n), bias / n, most);
+    std::printf("  %s against float64, a token: root mean square %.1e nats, mean %+.1e, largest %.1e\n", what,
+                std::sqrt(sum / n), bias / n, most);
   };
   errors("float32", llmap::token_log_probabilities(llmap::cpu_executor{}, model, batch, work));
   errors("bf16 products", llmap::token_log_probabilities(llmap::cpu_executor{}, narrow, batch, work));

@@ -40,8 +40,9 @@ void measure(const std::filesystem::path& folder, const llmap::text_set& texts) 
   }
   std::nth_element(passes.begin(), passes.begin() + static_cast<std::ptrdiff_t>(passes.size() / 2), passes.end());
   const double median = passes[passes.size() / 2], mega = 1e-6 * static_cast<double>(bytes);
-  std::printf("%-24s %8d %8.0f %8.1f %8.1f %8.2f %8zu  %016llx\n", folder.filename().c_str(), tokenizer.vocab_size(), 1e3 * load,
-              mega / first, mega / median, 1e-6 * static_cast<double>(tokens) / median, tokens, static_cast<unsigned long long>(digest));
+  std::printf("%-24s %8d %8.0f %8.1f %8.1f %8.2f %8zu  %016llx\n", folder.filename().c_str(), tokenizer.vocab_size(),
+              1e3 * load, mega / first, mega / median, 1e-6 * static_cast<double>(tokens) / median, tokens,
+              static_cast<unsigned long long>(digest));
 }
 
 } // namespace
@@ -57,7 +58,8 @@ int main(int argc, char** argv) try {
   if (folders.empty())
     for (const char* name : {"gpt2", "llama-m", "qwen2", "neox", "bloom", "opt", "gemma2", "mistral"})
       folders.push_back(zoo / "models" / name);
-  std::printf("%-24s %8s %8s %8s %8s %8s %8s  %s\n", "tokenizer", "ids", "load ms", "1st MB/s", "MB/s", "Mtok/s", "tokens", "digest");
+  std::printf("%-24s %8s %8s %8s %8s %8s %8s  %s\n", "tokenizer", "ids", "load ms", "1st MB/s", "MB/s", "Mtok/s",
+              "tokens", "digest");
   const llmap::text_set set = llmap::load_text_set(texts);
   for (const auto& folder : folders) measure(folder, set);
 } catch (const std::exception& problem) {

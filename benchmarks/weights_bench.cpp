@@ -29,7 +29,10 @@ template <class Stored, bool transposed> static void pack_matrix(benchmark::Stat
   llmap::memory_tensors source;
   source.add<Stored>("w", transposed ? std::vector{cols, rows} : std::vector{rows, cols}, w);
   for (auto _ : state)
-    benchmark::DoNotOptimize(llmap::pack<float>(llmap::cpu_executor{}, source, llmap::linear_plan{cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}}).rows);
+    benchmark::DoNotOptimize(
+        llmap::pack<float>(llmap::cpu_executor{}, source,
+                           llmap::linear_plan{cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}})
+            .rows);
   state.SetBytesProcessed(state.iterations() * rows * cols * static_cast<std::int64_t>(sizeof(Stored)));
 }
 BENCHMARK(pack_matrix<llmap::bf16, false>)->Args({49152, 576})->UseRealTime()->Unit(benchmark::kMillisecond);

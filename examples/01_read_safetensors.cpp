@@ -8,7 +8,9 @@
 
 namespace {
 
-struct summary { double mean = 0, rms = 0; };
+struct summary {
+  double mean = 0, rms = 0;
+};
 
 summary summarize(const llmap::tensor_data& data) {
   summary s;
@@ -31,7 +33,8 @@ void run(const std::string& path, const std::string& chosen) {
   const llmap::safetensors_file file(path);
   for (const std::string& name : file.names()) {
     const auto info = file.find(name);
-    std::printf("%-34s %-4s %s\n", name.c_str(), std::string(name_of(info->type)).c_str(), llmap::shape_text(info->shape).c_str());
+    std::printf("%-34s %-4s %s\n", name.c_str(), std::string(name_of(info->type)).c_str(),
+                llmap::shape_text(info->shape).c_str());
   }
   const summary s = summarize(file.read(chosen));
   std::printf("\n%s: mean %.3e, root mean square %.4f\n", chosen.c_str(), s.mean, s.rms);
@@ -41,7 +44,8 @@ void run(const std::string& path, const std::string& chosen) {
 
 int main(int count, char** values) {
   try {
-    run(count > 1 ? values[1] : LLMAP_ZOO "/models/gpt2/model.safetensors", count > 2 ? values[2] : "transformer.wte.weight");
+    run(count > 1 ? values[1] : LLMAP_ZOO "/models/gpt2/model.safetensors",
+        count > 2 ? values[2] : "transformer.wte.weight");
   } catch (const llmap::error& problem) {
     std::fprintf(stderr, "01_read_safetensors: %s\n", problem.what());
     return 1;

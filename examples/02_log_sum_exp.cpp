@@ -55,5 +55,6 @@ int main() {
   double total = 0;
   for (double x : logits) total += std::exp(x - whole.value());
   std::printf("probabilities    %.4f %.4f %.4f %.4f, sum %.6f\n", std::exp(logits[0] - whole.value()),
-              std::exp(logits[1] - whole.value()), std::exp(logits[2] - whole.value()), std::exp(logits[3] - whole.value()), total);
+              std::exp(logits[1] - whole.value()), std::exp(logits[2] - whole.value()),
+              std::exp(logits[3] - whole.value()), total);
 }

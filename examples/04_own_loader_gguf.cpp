@@ -19,7 +19,8 @@ llmap::text_set wanted_texts(const std::string& path, const std::vector<std::str
   if (arguments.empty()) return all;
   if (arguments[0] != "--ids" || arguments.size() == 1) llmap::fail("expected --ids ID..., got ", arguments[0]);
   for (auto id = arguments.begin() + 1; id != arguments.end(); ++id) {
-    const auto item = std::find_if(all.items.begin(), all.items.end(), [&](const llmap::text_item& t) { return t.id == *id; });
+    const auto item =
+        std::find_if(all.items.begin(), all.items.end(), [&](const llmap::text_item& t) { return t.id == *id; });
     if (item == all.items.end()) llmap::fail(path, ": expected a text with id ", *id, ", found none");
     wanted.items.push_back(*item);
   }
@@ -37,14 +38,16 @@ void run(const std::string& model_path, const llmap::text_set& texts) {
     ids.push_back(tokenizer.encode(text.text));
     llmap::check_ids(ids.back(), plan.vocab, model_path + ": text " + text.id);
     if (ids.back().size() > static_cast<std::size_t>(plan.trained_tokens))
-      llmap::fail(model_path, ": text ", text.id, ": expected at most ", plan.trained_tokens, " tokens, got ", ids.back().size());
+      llmap::fail(model_path, ": text ", text.id, ": expected at most ", plan.trained_tokens, " tokens, got ",
+                  ids.back().size());
   }
   // 2. Weights
   const auto model = llmap::load_decoder<float>(exec, plan, gguf::llama_tensors(file, plan), model_path);
   // 3. Scores, printed as they come
   llmap::score_texts(exec, model, ids, {}, [&](std::size_t first, std::span<const llmap::text_score> scores) {
     for (std::size_t i = 0; i < scores.size(); ++i)
-      std::printf("%s\t%zu\t%.6f\n", texts.items[first + i].id.c_str(), ids[first + i].size(), scores[i].log_likelihood);
+      std::printf("%s\t%zu\t%.6f\n", texts.items[first + i].id.c_str(), ids[first + i].size(),
+                  scores[i].log_likelihood);
     std::fflush(stdout);
   });
   file.mapping()->check_unchanged();

@@ -37,7 +37,8 @@ llmap::text_set cut(const std::string& page) {
 void score(const std::string& name, const llmap::text_set& texts) {
   const llmap::cpu_executor exec;
   const std::string folder = LLMAP_ZOO "/models/" + name;
-  const auto model = llmap::load_decoder<float>(exec, plan_of(llmap::config::load(folder)), llmap::checkpoint(folder), folder);
+  const auto model =
+      llmap::load_decoder<float>(exec, plan_of(llmap::config::load(folder)), llmap::checkpoint(folder), folder);
   const llmap::tokenizer tokenizer = llmap::tokenizer::load(folder);
   std::vector<std::vector<std::int32_t>> ids;
   for (const llmap::text_item& text : texts.items) ids.push_back(tokenizer.encode(text.text));
@@ -46,8 +47,8 @@ void score(const std::string& name, const llmap::text_set& texts) {
     for (std::size_t i = 0; i < scores.size(); ++i) {
       const llmap::text_item& text = texts.items[first + i];
       const double bits = -scores[i].log_likelihood / std::numbers::ln2;
-      std::printf("  %s  %4zu bytes  %9.2f nats  %.3f bits per byte\n", text.id.c_str(), text.text.size(), scores[i].log_likelihood,
-                  bits / static_cast<double>(text.text.size()));
+      std::printf("  %s  %4zu bytes  %9.2f nats  %.3f bits per byte\n", text.id.c_str(), text.text.size(),
+                  scores[i].log_likelihood, bits / static_cast<double>(text.text.size()));
     }
   });
 }

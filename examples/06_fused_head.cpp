@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t M = 64, E = 96, V = 3000; // rows, width, vocabulary
 
 /// log softmax(x w^T) at the target, in double, logits and all.
-std::vector<double> plain(const std::vector<float>& x, const std::vector<float>& w, const std::vector<std::int32_t>& targets) {
+std::vector<double> plain(const std::vector<float>& x, const std::vector<float>& w,
+                          const std::vector<std::int32_t>& targets) {
   std::vector<double> result;
   for (std::size_t r = 0; r < M; ++r) {
     std::vector<double> logits(V);
@@ -52,8 +53,8 @@ int main() {
   const llmap::matrix_view<const float> rows(x.data(), M, E);
   llmap::linear_cross_entropy(exec, rows, packed, targets, {}, fused);
   for (std::size_t first : {std::size_t{0}, M / 2})
-    llmap::linear_cross_entropy(exec, rows.row_range(first, M / 2), packed, std::span(targets).subspan(first, M / 2), {},
-                                       std::span(halves).subspan(first, M / 2));
+    llmap::linear_cross_entropy(exec, rows.row_range(first, M / 2), packed, std::span(targets).subspan(first, M / 2),
+                                {}, std::span(halves).subspan(first, M / 2));
   const std::vector<double> expected = plain(x, w, targets);
   std::printf("%zu rows, width %zu, vocabulary %zu\n", M, E, V);
   std::printf("log p of the first three targets: %.3f %.3f %.3f\n", fused[0], fused[1], fused[2]);

@@ -2,10 +2,10 @@
 // geometry/ and picture/ are included. The matrix may come from anywhere; here it is the one that comes with the zoo,
 // put into a score_matrix field by field. Writes the map as one page and prints a summary.
 // Usage: 07_matrix_to_map [MATRIX.safetensors NAMES.json [PAGE.html]]
-#include "llmap/picture/html.hpp"
-#include "llmap/geometry/make_map.hpp"
-#include "llmap/core/write_file.hpp"
 #include "llmap/core/json_file.hpp"
+#include "llmap/core/write_file.hpp"
+#include "llmap/geometry/make_map.hpp"
+#include "llmap/picture/html.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include <cstdio>
 
@@ -21,8 +21,10 @@ llmap::score_matrix read(const std::string& matrix_path, const std::string& name
     return data;
   };
   llmap::score_matrix m;
-  const llmap::tensor_data values = tensor("log_likelihood", llmap::dtype::f64, 2), bytes = tensor("bytes", llmap::dtype::i32, 1);
-  m.log_likelihood.resize(static_cast<std::size_t>(values.info.shape[0]), static_cast<std::size_t>(values.info.shape[1]));
+  const llmap::tensor_data values = tensor("log_likelihood", llmap::dtype::f64, 2),
+                           bytes = tensor("bytes", llmap::dtype::i32, 1);
+  m.log_likelihood.resize(static_cast<std::size_t>(values.info.shape[0]),
+                          static_cast<std::size_t>(values.info.shape[1]));
   std::memcpy(m.log_likelihood.data(), values.bytes.data(), values.bytes.size());
   std::vector<std::int32_t> sizes(static_cast<std::size_t>(bytes.info.elements()));
   std::memcpy(sizes.data(), bytes.bytes.data(), bytes.bytes.size());
@@ -43,7 +45,8 @@ llmap::score_matrix read(const std::string& matrix_path, const std::string& name
 void run(const std::string& matrix_path, const std::string& names_path, const std::string& page) {
   const llmap::map_data map = make_map(llmap::cpu_executor{}, read(matrix_path, names_path));
   std::printf("%zu models, %zu texts of %.1f bytes on average\n", map.models.size(), map.texts, map.mean_bytes);
-  std::printf("values below %.4f nats (quantile %g) raised to it: %zu\n", map.clip_threshold, map.clip_quantile, map.clipped_entries);
+  std::printf("values below %.4f nats (quantile %g) raised to it: %zu\n", map.clip_threshold, map.clip_quantile,
+              map.clipped_entries);
   std::printf("two components of PCA hold %.1f %% of the variance\n\n",
               100 * (map.explained_variance_ratio[0] + map.explained_variance_ratio[1]));
   std::printf("%-18s  bits/byte  nearest, KL in bits/byte\n", "model");
@@ -60,8 +63,8 @@ void run(const std::string& matrix_path, const std::string& names_path, const st
 
 int main(int count, char** values) {
   try {
-    run(count > 2 ? values[1] : LLMAP_ZOO "/expected/likelihood.safetensors", count > 2 ? values[2] : LLMAP_ZOO "/expected/names.json",
-        count > 3 ? values[3] : "map.html");
+    run(count > 2 ? values[1] : LLMAP_ZOO "/expected/likelihood.safetensors",
+        count > 2 ? values[2] : LLMAP_ZOO "/expected/names.json", count > 3 ? values[3] : "map.html");
   } catch (const llmap::error& problem) {
     std::fprintf(stderr, "07_matrix_to_map: %s\n", problem.what());
     return 1;

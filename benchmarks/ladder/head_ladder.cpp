@@ -20,7 +20,8 @@ struct problem {
   int threads = llmap::default_threads();
 
   problem(std::size_t m, std::size_t e, std::size_t v)
-      : M(m), E(e), V(v), x(ladder::random_values(1, m * e)), w(ladder::random_values(2, v * e)), no_bias(v), targets(m), result(m) {
+      : M(m), E(e), V(v), x(ladder::random_values(1, m * e)), w(ladder::random_values(2, v * e)), no_bias(v),
+        targets(m), result(m) {
     for (std::size_t r = 0; r < M; ++r) targets[r] = static_cast<std::int32_t>(llmap::counter_random{3}.below(0, r, V));
   }
 
@@ -106,11 +107,14 @@ bool climb(std::size_t M, std::size_t E, std::size_t V) {
   const auto whole = ladder::pack(p.w, p.no_bias, V, E);
   std::vector<llmap::packed_matrix<float>> chunks;
   for (std::size_t v = 0; v < V; v += chunk)
-    chunks.push_back(ladder::pack(std::span(p.w).subspan(v * E, chunk * E), std::span(p.no_bias).first(chunk), chunk, E));
+    chunks.push_back(
+        ladder::pack(std::span(p.w).subspan(v * E, chunk * E), std::span(p.no_bias).first(chunk), chunk, E));
   llmap::aligned_buffer<float> logits(M * V);
   llmap::cpu_head_room<float> room;
   llmap::cpu_scratch<float> scratch;
-  const auto store_logits = [&] { llmap::linear(llmap::cpu_executor{p.threads}, {p.x.data(), M, E}, whole, {logits.data(), M, V}); };
+  const auto store_logits = [&] {
+    llmap::linear(llmap::cpu_executor{p.threads}, {p.x.data(), M, E}, whole, {logits.data(), M, V});
+  };
 
   char title[96];
   std::snprintf(title, sizeof title, "head %zu x %zu x %zu (M x E x V); all logits are %.0f MB", M, E, V,
@@ -137,6 +141,7 @@ bool climb(std::size_t M, std::size_t E, std::size_t V) {
 int main() {
   std::printf("%s, %d threads; probe: multiply-adds in registers\n",
               std::string(llmap::simd::name_of(llmap::simd::active_isa())).c_str(), llmap::default_threads());
-  const bool small = climb(512, 576, 49152), large = climb(256, 2048, 128 * 1024); // SmolLM2-135M's head, about Llama-3.2-1B's
+  const bool small = climb(512, 576, 49152),
+             large = climb(256, 2048, 128 * 1024); // SmolLM2-135M's head, about Llama-3.2-1B's
   return small && large ? 0 : 1;
 }

@@ -16,8 +16,10 @@ inline std::vector<float> random_values(std::uint64_t seed, std::size_t size) {
 }
 
 /// W (rows, cols) and b (rows) in the library's own layout.
-inline llmap::packed_matrix<float> pack(std::span<const float> w, std::span<const float> b, std::size_t rows, std::size_t cols) {
-  return llmap::pack<float>(llmap::cpu_executor{}, llmap::matrix_view<const float>(w.data(), rows, cols), b); },
+inline llmap::packed_matrix<float> pack(std::span<const float> w, std::span<const float> b, std::size_t rows,
+                                        std::size_t cols) {
+  return llmap::pack<float>(llmap::cpu_executor{}, llmap::matrix_view<const float>(w.data(), rows, cols), b);
+},
                                    llmap::default_threads());
 }
 

@@ -14,13 +14,13 @@ using llmap::simd::width;
 
 struct problem {
   std::size_t M, K, N;
-  std::vector<float> x, w, b, y;          // (M, K), (N, K), (N), (M, N)
-  std::vector<float> transposed;          // (K, N)
-  llmap::aligned_buffer<float> panels;    // (N / NR, K, NR), NR columns: the width of a register tile
+  std::vector<float> x, w, b, y;       // (M, K), (N, K), (N), (M, N)
+  std::vector<float> transposed;       // (K, N)
+  llmap::aligned_buffer<float> panels; // (N / NR, K, NR), NR columns: the width of a register tile
 
   problem(std::size_t m, std::size_t k, std::size_t n)
-      : M(m), K(k), N(n), x(ladder::random_values(1, m * k)), w(ladder::random_values(2, n * k)), b(ladder::random_values(3, n)), y(m * n),
-        transposed(n * k), panels(n * k) {
+      : M(m), K(k), N(n), x(ladder::random_values(1, m * k)), w(ladder::random_values(2, n * k)),
+        b(ladder::random_values(3, n)), y(m * n), transposed(n * k), panels(n * k) {
     const std::size_t NR = llmap::simd::panel_width<float>();
     for (std::size_t j = 0; j < N; ++j)
       for (std::size_t i = 0; i < K; ++i) {
@@ -61,7 +61,7 @@ void naive(problem& p) {
     }
 }
 
-// 2. The loop over outputs innermost: neighbours in memory, no sum between them, so it runs in vectors. But every
+// 2. The loop over outputs innermost: neighbors in memory, no sum between them, so it runs in vectors. But every
 //    product costs a load and a store of y.
 struct outputs_innermost {
   problem& p;
@@ -78,8 +78,9 @@ struct outputs_innermost {
   }
 };
 
-/// A tile of R rows and V vectors of outputs kept in registers while k runs from 0 to K: each vector of w serves R rows, each
-/// element of x V vectors. w_step: from one k to the next. Starts from y if `accumulate`; adds `bias` if there is one.
+/// A tile of R rows and V vectors of outputs kept in registers while k runs from 0 to K: each vector of w serves R
+/// rows, each element of x V vectors. w_step: from one k to the next. Starts from y if `accumulate`; adds `bias` if
+/// there is one.
 template <class Isa, int R>
 LLMAP_INLINE void tile(std::size_t K, const float* x, std::size_t x_step, const float* w, std::size_t w_step, float* y,
                        std::size_t y_step, bool accumulate, const float* bias) {
@@ -103,16 +104,19 @@ LLMAP_INLINE void tile(std::size_t K, const float* x, std::size_t x_step, const 
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) store<float, W>(y + i * y_step + v * W, bias ? c[i][v] + load<float, W>(bias + v * W) : c[i][v]);
+    for (int v = 0; v < V; ++v)
+      store<float, W>(y + i * y_step + v * W, bias ? c[i][v] + load<float, W>(bias + v * W) : c[i][v]);
 }
 
 /// Tiles below one another: any number of rows.
 template <class Isa>
-LLMAP_INLINE void column_of_tiles(std::size_t rows, std::size_t K, const float* x, std::size_t x_step, const float* w, std::size_t w_step,
-                                  float* y, std::size_t y_step, bool accumulate = false, const float* bias = nullptr) {
+LLMAP_INLINE void column_of_tiles(std::size_t rows, std::size_t K, const float* x, std::size_t x_step, const float* w,
+                                  std::size_t w_step, float* y, std::size_t y_step, bool accumulate = false,
+                                  const float* bias = nullptr) {
   constexpr int R = Isa::tile_rows;
   std::size_t r = 0;
-  for (; r + R <= rows; r += R) tile<Isa, R>(K, x + r * x_step, x_step, w, w_step, y + r * y_step, y_step, accumulate, bias);
+  for (; r + R <= rows; r += R)
+    tile<Isa, R>(K, x + r * x_step, x_step, w, w_step, y + r * y_step, y_step, accumulate, bias);
   for (; r < rows; ++r) tile<Isa, 1>(K, x + r * x_step, x_step, w, w_step, y + r * y_step, y_step, accumulate, bias);
 }
 
@@ -153,12 +157,13 @@ struct blocked {
     constexpr std::size_t NR = llmap::simd::panel_columns<Isa, float>;
     for (std::size_t j = first_column; j < first_column + columns; j += NR)
       for (std::size_t k = 0; k < p.K; k += depth)
-        column_of_tiles<Isa>(rows, std::min(depth, p.K - k), &p.x[first_row * p.K + k], p.K, &p.panels[j * p.K + k * NR], NR,
-                             &p.y[first_row * p.N + j], p.N, k > 0, bias_in_registers && k + depth >= p.K ? &p.b[j] : nullptr);
+        column_of_tiles<Isa>(rows, std::min(depth, p.K - k), &p.x[first_row * p.K + k], p.K,
+                             &p.panels[j * p.K + k * NR], NR, &p.y[first_row * p.N + j], p.N, k > 0,
+                             bias_in_registers && k + depth >= p.K ? &p.b[j] : nullptr);
   }
 };
 
-// 7. The blocks are handed to threads as they become free; neighbours in time share a group of panels.
+// 7. The blocks are handed to threads as they become free; neighbors in time share a group of panels.
 void in_blocks(problem& p, bool bias_in_registers, int threads) {
   const std::size_t group = group_panels * llmap::simd::panel_width<float>(), groups = (p.N + group - 1) / group;
   const std::size_t blocks = (p.M + row_block - 1) / row_block;
@@ -169,7 +174,8 @@ void in_blocks(problem& p, bool bias_in_registers, int threads) {
   if (!bias_in_registers) add_bias(p, p.y.data());
 }
 
-// 8. llmap::linear: X too is packed, in strips as high as a tile, so that whatever its row length a tile reads two streams and
+// 8. llmap::linear: X too is packed, in strips as high as a tile, so that whatever its row length a tile reads two
+// streams and
 //    no two rows fall on the same lines of the cache; while a panel is used, the next one is fetched. See
 //    forward/cpu/packed_rows.hpp and forward/cpu/packed_product.hpp.
 bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
@@ -192,7 +198,9 @@ bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
   std::snprintf(idea, sizeof idea, "7 blocks on %d threads as they become free", threads);
   step(idea, threads, [&] { in_blocks(p, true, threads); });
   const auto w = ladder::pack(p.w, p.b, N, K);
-  step("8 X packed in strips, the next panel fetched ahead: llmap::linear", threads, [&] { llmap::linear(llmap::cpu_executor{threads}, {p.x.data(), M, K}, w, {p.y.data(), M, N}); });
+  step("8 X packed in strips, the next panel fetched ahead: llmap::linear", threads, [&] {
+    llmap::linear(llmap::cpu_executor{threads}, {p.x.data(), M, K}, w, {p.y.data(), M, N});
+  });
   return !print.failed();
 }
 

@@ -20,7 +20,16 @@
 namespace gguf {
 
 /// Numbers as written in the file.
-enum class tensor_type : std::uint32_t { f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q8_0 = 8, q4_k = 12, q6_k = 14, bf16 = 30 };
+enum class tensor_type : std::uint32_t {
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q4_1 = 3,
+  q8_0 = 8,
+  q4_k = 12,
+  q6_k = 14,
+  bf16 = 30
+};
 
 struct block_format {
   tensor_type type;
@@ -29,11 +38,14 @@ struct block_format {
   llmap::dtype read_as;
 };
 
-inline constexpr std::array<block_format, 8> block_formats{{
-    {tensor_type::f32, "F32", 1, 4, llmap::dtype::f32},      {tensor_type::f16, "F16", 1, 2, llmap::dtype::f16},
-    {tensor_type::q4_0, "Q4_0", 32, 18, llmap::dtype::f32},  {tensor_type::q4_1, "Q4_1", 32, 20, llmap::dtype::f32},
-    {tensor_type::q8_0, "Q8_0", 32, 34, llmap::dtype::f32},  {tensor_type::q4_k, "Q4_K", 256, 144, llmap::dtype::f32},
-    {tensor_type::q6_k, "Q6_K", 256, 210, llmap::dtype::f32}, {tensor_type::bf16, "BF16", 1, 2, llmap::dtype::bf16}}};
+inline constexpr std::array<block_format, 8> block_formats{{{tensor_type::f32, "F32", 1, 4, llmap::dtype::f32},
+                                                            {tensor_type::f16, "F16", 1, 2, llmap::dtype::f16},
+                                                            {tensor_type::q4_0, "Q4_0", 32, 18, llmap::dtype::f32},
+                                                            {tensor_type::q4_1, "Q4_1", 32, 20, llmap::dtype::f32},
+                                                            {tensor_type::q8_0, "Q8_0", 32, 34, llmap::dtype::f32},
+                                                            {tensor_type::q4_k, "Q4_K", 256, 144, llmap::dtype::f32},
+                                                            {tensor_type::q6_k, "Q6_K", 256, 210, llmap::dtype::f32},
+                                                            {tensor_type::bf16, "BF16", 1, 2, llmap::dtype::bf16}}};
 
 constexpr const block_format* format_of(std::uint32_t type) {
   for (const block_format& f : block_formats)
@@ -71,7 +83,9 @@ inline void block_q4_1(const std::uint8_t* b, float* w) {
 
 /// Scale and offset g of eight: 6 bits each. The first four lie in the low 6 bits of bytes g and g + 4; of the others
 /// 4 bits lie in byte g + 4 and the upper two in the top of the bytes of the first four.
-struct scale_pair { int scale, offset; };
+struct scale_pair {
+  int scale, offset;
+};
 inline scale_pair scale_pair_q4_k(const std::uint8_t* s, int g) {
   if (g < 4) return {s[g] & 63, s[g + 4] & 63};
   return {(s[g + 4] & 15) | (s[g - 4] >> 6) << 4, (s[g + 4] >> 4) | (s[g] >> 6) << 4};
@@ -92,7 +106,8 @@ inline void block_q6_k(const std::uint8_t* b, float* w) {
   const std::uint8_t *low = b, *high = b + 128, *scales = b + 192;
   const float d = half_at(b + 208);
   for (int half = 0; half < 2; ++half)
-    for (int quarter = 0; quarter < 4; ++quarter) // 32 weights: low bits in one nibble of 32 bytes, high bits in two bits
+    for (int quarter = 0; quarter < 4;
+         ++quarter) // 32 weights: low bits in one nibble of 32 bytes, high bits in two bits
       for (int j = 0; j < 32; ++j) {
         const std::uint8_t byte = low[half * 64 + quarter % 2 * 32 + j];
         const int bits = (quarter < 2 ? byte & 15 : byte >> 4) | (high[half * 32 + j] >> (2 * quarter) & 3) << 4;
@@ -105,15 +120,27 @@ inline void block_q6_k(const std::uint8_t* b, float* w) {
 
 /// Turns whole blocks of a quantised type into floats; `blocks` and `out` hold the same number of blocks.
 inline void dequantize(const block_format& format, std::span<const std::byte> blocks, std::span<float> out) {
-  LLMAP_EXPECTS(blocks.size() % format.bytes == 0 && blocks.size() / format.bytes * format.elements == out.size(), "dequantize: sizes");
+  LLMAP_EXPECTS(blocks.size() % format.bytes == 0 && blocks.size() / format.bytes * format.elements == out.size(),
+                "dequantize: sizes");
   void (*block)(const std::uint8_t*, float*) = nullptr;
   switch (format.type) {
-  case tensor_type::q8_0: block = detail::block_q8_0; break;
-  case tensor_type::q4_0: block = detail::block_q4_0; break;
-  case tensor_type::q4_1: block = detail::block_q4_1; break;
-  case tensor_type::q4_k: block = detail::block_q4_k; break;
-  case tensor_type::q6_k: block = detail::block_q6_k; break;
-  default: llmap::fail("dequantize: expected a quantised type, got ", format.name);
+  case tensor_type::q8_0:
+    block = detail::block_q8_0;
+    break;
+  case tensor_type::q4_0:
+    block = detail::block_q4_0;
+    break;
+  case tensor_type::q4_1:
+    block = detail::block_q4_1;
+    break;
+  case tensor_type::q4_k:
+    block = detail::block_q4_k;
+    break;
+  case tensor_type::q6_k:
+    block = detail::block_q6_k;
+    break;
+  default:
+    llmap::fail("dequantize: expected a quantised type, got ", format.name);
   }
   const auto* from = reinterpret_cast<const std::uint8_t*>(blocks.data());
   for (std::size_t i = 0; i < out.size(); i += format.elements, from += format.bytes) block(from, out.data() + i);

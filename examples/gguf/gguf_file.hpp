@@ -6,7 +6,7 @@
 // before it is used, and memory grows only with what was really read. Source: ggml, docs/gguf.md.
 #pragma once
 #include "dequantize.hpp"
-#include "llmap/weights/mapped_file.hpp"
+#include "llmap/core/mapped_file.hpp"
 #include "llmap/weights/tensor_source.hpp"
 #include <bit>
 #include <map>
@@ -15,7 +15,8 @@
 namespace gguf {
 
 /// Numbers are widened; an array is of numbers or of strings.
-using value = std::variant<bool, std::int64_t, std::uint64_t, double, std::string, std::vector<double>, std::vector<std::string>>;
+using value =
+    std::variant<bool, std::int64_t, std::uint64_t, double, std::string, std::vector<double>, std::vector<std::string>>;
 
 struct tensor_entry {
   const block_format* format = nullptr;
@@ -25,7 +26,8 @@ struct tensor_entry {
 
 class file {
 public:
-  explicit file(const std::filesystem::path& path) : file_(std::make_shared<llmap::mapped_file>(path)), rest_(file_->bytes()) {
+  explicit file(const std::filesystem::path& path)
+      : file_(std::make_shared<llmap::mapped_file>(path)), rest_(file_->bytes()) {
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
     if (rest_.size() < 4 || std::memcmp(rest_.data(), "GGUF", 4) != 0) refuse("magic", "expected a GGUF file");
     rest_ = rest_.subspan(4);
@@ -100,25 +102,40 @@ private:
   }
   void check_count(const std::string& field, std::uint64_t count, std::uint64_t least_bytes) const {
     if (count > rest_.size() / least_bytes)
-      refuse(field, count, " of at least ", least_bytes, " bytes each do not fit into the ", rest_.size(), " bytes left");
+      refuse(field, count, " of at least ", least_bytes, " bytes each do not fit into the ", rest_.size(),
+             " bytes left");
   }
 
   value read_value(const std::string& key, std::uint32_t type) {
     switch (type) {
-    case 0: return std::uint64_t{number<std::uint8_t>(key)};
-    case 1: return std::int64_t{number<std::int8_t>(key)};
-    case 2: return std::uint64_t{number<std::uint16_t>(key)};
-    case 3: return std::int64_t{number<std::int16_t>(key)};
-    case 4: return std::uint64_t{number<std::uint32_t>(key)};
-    case 5: return std::int64_t{number<std::int32_t>(key)};
-    case 6: return double{number<float>(key)};
-    case 7: return number<std::uint8_t>(key) != 0;
-    case 8: return text(key);
-    case 9: return read_array(key);
-    case 10: return std::uint64_t{number<std::uint64_t>(key)};
-    case 11: return std::int64_t{number<std::int64_t>(key)};
-    case 12: return number<double>(key);
-    default: refuse(key, "type: expected 0 to 12, got ", type);
+    case 0:
+      return std::uint64_t{number<std::uint8_t>(key)};
+    case 1:
+      return std::int64_t{number<std::int8_t>(key)};
+    case 2:
+      return std::uint64_t{number<std::uint16_t>(key)};
+    case 3:
+      return std::int64_t{number<std::int16_t>(key)};
+    case 4:
+      return std::uint64_t{number<std::uint32_t>(key)};
+    case 5:
+      return std::int64_t{number<std::int32_t>(key)};
+    case 6:
+      return double{number<float>(key)};
+    case 7:
+      return number<std::uint8_t>(key) != 0;
+    case 8:
+      return text(key);
+    case 9:
+      return read_array(key);
+    case 10:
+      return std::uint64_t{number<std::uint64_t>(key)};
+    case 11:
+      return std::int64_t{number<std::int64_t>(key)};
+    case 12:
+      return number<double>(key);
+    default:
+      refuse(key, "type: expected 0 to 12, got ", type);
     }
   }
   value read_array(const std::string& key) {
@@ -134,9 +151,11 @@ private:
     }
     std::vector<double> all;
     for (std::uint64_t i = 0; i < count; ++i)
-      std::visit([&]<class T>(const T& n) {
-        if constexpr (std::is_arithmetic_v<T>) all.push_back(static_cast<double>(n));
-      }, read_value(key, type));
+      std::visit(
+          [&]<class T>(const T& n) {
+            if constexpr (std::is_arithmetic_v<T>) all.push_back(static_cast<double>(n));
+          },
+          read_value(key, type));
     return all;
   }
 
@@ -150,7 +169,8 @@ private:
       std::uint64_t elements = 1;
       for (std::uint32_t d = 0; d < dimensions; ++d) {
         const auto n = number<std::uint64_t>(field);
-        if (n == 0 || elements > (std::uint64_t{1} << 50) / n) refuse(field, "dimension ", d, ": expected 1 to 2^50 elements in all, got ", n);
+        if (n == 0 || elements > (std::uint64_t{1} << 50) / n)
+          refuse(field, "dimension ", d, ": expected 1 to 2^50 elements in all, got ", n);
         elements *= n;
         t.shape.insert(t.shape.begin(), static_cast<std::int64_t>(n));
       }
@@ -158,7 +178,8 @@ private:
       t.format = format_of(type);
       if (!t.format) refuse(field, "type: expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K or Q6_K, got number ", type);
       if (static_cast<std::uint64_t>(t.shape.back()) % t.format->elements != 0)
-        refuse(field, "dimension 0: expected a multiple of ", t.format->elements, " (", t.format->name, "), got ", t.shape.back());
+        refuse(field, "dimension 0: expected a multiple of ", t.format->elements, " (", t.format->name, "), got ",
+               t.shape.back());
       offsets.emplace_back(name, number<std::uint64_t>(field));
       if (!tensors_.emplace(name, std::move(t)).second) refuse(field, "appears twice");
     }
@@ -171,9 +192,11 @@ private:
       std::uint64_t bytes = t.format->bytes; // below 2^60: at most 2^50 elements of at most 4 bytes each
       for (std::size_t d = 0; d < t.shape.size(); ++d)
         bytes *= static_cast<std::uint64_t>(t.shape[d]) / (d + 1 == t.shape.size() ? t.format->elements : 1);
-      if (offset % alignment != 0) refuse("tensor " + name, "offset: expected a multiple of ", alignment, ", got ", offset);
+      if (offset % alignment != 0)
+        refuse("tensor " + name, "offset: expected a multiple of ", alignment, ", got ", offset);
       if (offset > rest_.size() || bytes > rest_.size() - offset)
-        refuse("tensor " + name, "truncated: ", bytes, " bytes at offset ", offset, " of ", rest_.size(), " bytes of data");
+        refuse("tensor " + name, "truncated: ", bytes, " bytes at offset ", offset, " of ", rest_.size(),
+               " bytes of data");
       t.bytes = rest_.subspan(offset, bytes);
     }
   }

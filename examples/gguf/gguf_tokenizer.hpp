@@ -10,7 +10,8 @@ namespace gguf {
 inline llmap::tokenizer tokenizer_of(const file& f) {
   using strings = std::vector<std::string>;
   using numbers = std::vector<double>;
-  const std::string tokens_key = "tokenizer.ggml.tokens", types_key = "tokenizer.ggml.token_type", merges_key = "tokenizer.ggml.merges";
+  const std::string tokens_key = "tokenizer.ggml.tokens", types_key = "tokenizer.ggml.token_type",
+                    merges_key = "tokenizer.ggml.merges";
   const std::string model = f.text_of("tokenizer.ggml.model", "(none)");
   const bool sentencepiece = model == "llama";
   if (!sentencepiece && model != "gpt2") f.refuse("tokenizer.ggml.model", "expected gpt2 or llama, got ", model);
@@ -21,7 +22,8 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
   lists.tokens = *tokens;
   if (const auto* types = f.find<numbers>(types_key, "an array of numbers"))
     for (const double type : *types) {
-      if (!(type >= 1 && type <= 6) || type != static_cast<int>(type)) f.refuse(types_key, "entry ", lists.types.size(), ": expected 1 to 6, got ", type);
+      if (!(type >= 1 && type <= 6) || type != static_cast<int>(type))
+        f.refuse(types_key, "entry ", lists.types.size(), ": expected 1 to 6, got ", type);
       lists.types.push_back(static_cast<llmap::token_type>(type));
     }
   const auto id_of = [&](const char* key) -> std::optional<std::int32_t> {
@@ -39,7 +41,8 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
     if (const auto* scores = f.find<numbers>("tokenizer.ggml.scores", "an array of numbers"))
       for (const double score : *scores) lists.scores.push_back(static_cast<float>(score));
     const auto unknown = std::find(tokens->begin(), tokens->end(), "<unk>");
-    if (!lists.unknown && unknown != tokens->end()) lists.unknown = static_cast<std::int32_t>(unknown - tokens->begin());
+    if (!lists.unknown && unknown != tokens->end())
+      lists.unknown = static_cast<std::int32_t>(unknown - tokens->begin());
     lists.add_space_prefix = f.flag("tokenizer.ggml.add_space_prefix", true);
     return llmap::sentencepiece_tokenizer(lists, where);
   }

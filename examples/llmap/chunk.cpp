@@ -1,23 +1,26 @@
 // llmap chunk: cuts documents into the paper's pieces and writes them as a text set.
-#include "commands.hpp"
-#include "llmap/core/output_path.hpp"
-#include "llmap/core/json_writer.hpp"
-#include "llmap/core/write_file.hpp"
 #include "llmap/text/chunk.hpp"
-#include "llmap/weights/mapped_file.hpp"
+#include "commands.hpp"
+#include "llmap/core/json_writer.hpp"
+#include "llmap/core/mapped_file.hpp"
+#include "llmap/core/output_path.hpp"
+#include "llmap/core/write_file.hpp"
 #include <map>
 
 void run_chunk(const chunk_arguments& a) {
   llmap::check_outputs({a.files.begin(), a.files.end()}, {a.out});
   std::map<std::string, std::string> document_of;
   std::string lines;
-  if (const auto bad = llmap::invalid_utf8(a.domain)) llmap::fail("--domain: expected UTF-8, got an invalid sequence at byte ", *bad);
+  if (const auto bad = llmap::invalid_utf8(a.domain))
+    llmap::fail("--domain: expected UTF-8, got an invalid sequence at byte ", *bad);
   for (const std::string& path : a.files) {
     const llmap::mapped_file file(path);
     const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-    if (const auto bad = llmap::invalid_utf8(text)) llmap::fail(path, ": expected UTF-8, got an invalid sequence at byte ", *bad);
+    if (const auto bad = llmap::invalid_utf8(text))
+      llmap::fail(path, ": expected UTF-8, got an invalid sequence at byte ", *bad);
     const std::string document = std::filesystem::path(path).filename().string();
-    if (llmap::invalid_utf8(document)) llmap::fail(path, ": expected a file name in UTF-8, because it names the document");
+    if (llmap::invalid_utf8(document))
+      llmap::fail(path, ": expected a file name in UTF-8, because it names the document");
     const auto [other, fresh] = document_of.emplace(document, path);
     if (!fresh) llmap::fail(path, ": a document named ", document, " was already given (", other->second, ")");
     std::size_t number = 0;
@@ -32,6 +35,7 @@ void run_chunk(const chunk_arguments& a) {
       lines.append(line.text()) += '\n';
     }
   }
-  if (lines.empty()) llmap::fail(a.out, ": expected pieces of more than ", a.options.least, " bytes (--longer-than), got none");
+  if (lines.empty())
+    llmap::fail(a.out, ": expected pieces of more than ", a.options.least, " bytes (--longer-than), got none");
   llmap::write_file(a.out, lines);
 }

@@ -18,7 +18,8 @@ inline std::string shown(std::string name) {
 
 /// Says on standard error which models are left out because they have no scores.
 inline void say_left_out(const llmap::selected_models& selected) {
-  for (const std::string& name : selected.without_scores) std::fprintf(stderr, "llmap: left out: %s has no scores\n", shown(name).c_str());
+  for (const std::string& name : selected.without_scores)
+    std::fprintf(stderr, "llmap: left out: %s has no scores\n", shown(name).c_str());
 }
 
 struct info_arguments {

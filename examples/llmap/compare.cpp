@@ -29,7 +29,9 @@ void run_compare(const compare_arguments& args) {
   std::vector<std::size_t> kept;
   for (std::size_t s = 0; s < all.log_likelihood.cols(); ++s)
     if (usable(all, a, s) && usable(all, b, s)) kept.push_back(s);
-  if (kept.size() < 2) llmap::fail(args.store, ": ", args.a, " and ", args.b, ": expected at least 2 texts that both have scored, got ", kept.size());
+  if (kept.size() < 2)
+    llmap::fail(args.store, ": ", args.a, " and ", args.b, ": expected at least 2 texts that both have scored, got ",
+                kept.size());
   llmap::matrix<double> pair(2, kept.size());
   std::vector<std::int64_t> bytes;
   std::vector<std::string> texts, domains;
@@ -45,18 +47,22 @@ void run_compare(const compare_arguments& args) {
   const llmap::kl_error_table errors = kl_errors(exec, pair.view(), table);
   fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", args.a, args.b, kept.size(),
              all.texts.size() - kept.size(), clipped.threshold);
-  const auto plus_minus = [](double error) { return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string(); };
+  const auto plus_minus = [](double error) {
+    return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string();
+  };
   const double error = errors.standard_error(0, 1);
   fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats a text){}\n", kl_bits_per_byte(table)(0, 1),
              plus_minus(llmap::nats_to_bits_per_byte(error, table.mean_bytes)), table.nats(0, 1), plus_minus(error),
              std::isfinite(error) ? "" : "; two texts give no standard error");
   fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", errors.mean_difference(0, 1),
-             mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b, "predicts better");
+             mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b,
+             "predicts better");
 
   const llmap::difference d = centered_difference(exec, pair.view(), 0, 1);
   const std::vector<double> share = llmap::influence(d);
   fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
-  for (std::size_t s : llmap::most_influential(share, 10)) fmt::print("  {:6.2f} %  {:+12.4f}  {}  {}\n", 100 * share[s], d[s], texts[s], domains[s]);
+  for (std::size_t s : llmap::most_influential(share, 10))
+    fmt::print("  {:6.2f} %  {:+12.4f}  {}  {}\n", 100 * share[s], d[s], texts[s], domains[s]);
 
   if (all.domains.empty()) return;
   std::map<std::string, std::size_t> number;

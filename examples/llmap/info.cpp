@@ -1,11 +1,17 @@
 // llmap info: what a model folder or a safetensors file holds, and everything that can be checked without running it.
 #include "commands.hpp"
-#include "model_files.hpp"
-#include "llmap/weights/checkpoint.hpp"
 #include "llmap/architectures/check_plan.hpp"
+#include "llmap/architectures/plan_costs.hpp"
 #include "llmap/architectures/visit_tensors.hpp"
+#include "llmap/core/cpu_executor.hpp"
+#include "llmap/forward/cpu/attention.hpp"
+#include "llmap/forward/cpu/memory.hpp"
+#include "llmap/forward/cpu/route.hpp"
+#include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
+#include "llmap/weights/checkpoint.hpp"
 #include "llmap/weights/mxfp4.hpp"
 #include "llmap/weights/unused_weights.hpp"
+#include "model_files.hpp"
 #include <fmt/format.h>
 
 namespace {
@@ -47,15 +53,26 @@ void show_folder(const std::string& folder) {
   if (plan.trained_tokens) fmt::print("positions      {}\n", plan.trained_tokens);
   std::int64_t parameters = 0;
   for (const llmap::tensor_spec& t : table) parameters += t.elements();
-  fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(), bytes_of(weights),
-             weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
+  fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(),
+             bytes_of(weights), weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
+  const llmap::parameter_count count = parameters_of(plan);
+  fmt::print("a token        {:.0f} of the parameters\n", count.active);
+  const auto tokens = plan.trained_tokens ? std::min<std::int64_t>(512, plan.trained_tokens) : 512;
+  fmt::print("a text         {:.3f} GFLOP for {} tokens\n", operations_of(plan, static_cast<double>(tokens)) * 1e-9,
+             tokens);
+  const llmap::cpu_executor exec;
+  constexpr double mib = 1 << 20;
+  fmt::print("memory         {:.1f} MiB in f32, of which {:.1f} MiB weights\n",
+             static_cast<double>(llmap::memory_needed<float>(exec, plan, tensors)) / mib,
+             static_cast<double>(llmap::weight_bytes<float>(exec, plan, tensors)) / mib);
   for (const std::string& name : unused_weights(folder, weights)) fmt::print("not used       {}\n", shown(name));
   const model_tokenizer tokenizer(folder);
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
   fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),
              tokenizer.adds_bos() ? "put in front" : "not put in front", id(tokenizer.eos_id()));
   if (tokenizer.vocab_size() > plan.vocab)
-    fail(folder, ": tokenizer: expected ids below ", plan.vocab, " (the rows of the embedding), got ", tokenizer.vocab_size() - 1);
+    fail(folder, ": tokenizer: expected ids below ", plan.vocab, " (the rows of the embedding), got ",
+         tokenizer.vocab_size() - 1);
 }
 
 } // namespace

@@ -1,11 +1,13 @@
-// SIGINT and SIGTERM in a command that can be continued: they end it with exit code 128 + signal and one line that says how to go
-// on. Where nothing is waiting to be saved they end it at once; elsewhere they are noted, and the command ends itself when
-// it has saved. A second signal ends it at once anywhere. A signal that is ignored from the start stays ignored.
+// SIGINT and SIGTERM in a command that can be continued: they end it with exit code 128 + signal and one line that says
+// how to go on. Where nothing is waiting to be saved they end it at once; elsewhere they are noted, and the command
+// ends itself when it has saved. A second signal ends it at once anywhere. A signal that is ignored from the start
+// stays ignored.
 #pragma once
 #include <string>
 #include <utility>
 
-/// Thrown by a command that has been interrupted and has saved; no std::exception, so that nobody takes it for a failure.
+/// Thrown by a command that has been interrupted and has saved; no std::exception, so that nobody takes it for a
+/// failure.
 struct interrupted {
   int exit_code;
   std::string line;

@@ -1,11 +1,11 @@
 // llmap logprobs: log p of every token of given id sequences, as JSON; for checking against other programs.
 #include "commands.hpp"
-#include "model_files.hpp"
-#include "precision.hpp"
 #include "llmap/core/json_file.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/checkpoint.hpp"
+#include "model_files.hpp"
+#include "precision.hpp"
 #include <cstdio>
 
 namespace {
@@ -37,17 +37,20 @@ template <class T> void run(const logprobs_arguments& a) {
     const std::string where = a.ids + ": sequences[" + std::to_string(i) + "]";
     llmap::check_ids(sequences[i], plan.vocab, where);
     if (plan.max_tokens && sequences[i].size() > static_cast<std::size_t>(plan.max_tokens))
-      llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ", sequences[i].size());
+      llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ",
+                  sequences[i].size());
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), a.folder, {.math = arithmetic_of(a.precision)});
+  const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), a.folder,
+                                            {.math = arithmetic_of(a.precision)});
   std::vector<std::vector<double>> logprobs(sequences.size());
-  llmap::for_batches(exec, model, sequences, {}, [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
-    for (std::size_t t = 0; t < batch.texts(); ++t) {
-      const std::span<const double> own = nats.first(llmap::tokens_scored(batch.length(t)));
-      logprobs[first + t].assign(own.begin(), own.end());
-      nats = nats.subspan(own.size());
-    }
-  });
+  llmap::for_batches(exec, model, sequences, {},
+                     [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
+                       for (std::size_t t = 0; t < batch.texts(); ++t) {
+                         const std::span<const double> own = nats.first(llmap::tokens_scored(batch.length(t)));
+                         logprobs[first + t].assign(own.begin(), own.end());
+                         nats = nats.subspan(own.size());
+                       }
+                     });
   weights.check_unchanged();
   llmap::json_writer out;
   out.object([&] {

@@ -58,16 +58,19 @@ void add_score(CLI::App& app, const std::string& command) {
   c->add_option("folders", a->folders, "model folders, or folders of model folders")->required();
   c->add_option("--texts", a->texts, "texts (JSONL)")->required();
   c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
-  c->add_option("--precision", a->settings.precision, "working precision; bf16: products in bf16, faster and less accurate")
+  c->add_option("--precision", a->settings.precision,
+                "working precision; bf16: products in bf16, faster and less accurate")
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
       ->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results; default: by the model's size")
       ->check(CLI::Range(1, 1 << 20));
   c->add_option("--bos", a->settings.bos, "BOS in front of each text")
-      ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))->capture_default_str();
+      ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))
+      ->capture_default_str();
   c->add_option("--on-overlong", a->settings.overlong, "texts longer than the model's positions")
-      ->check(CLI::IsMember({"error", "truncate"}))->capture_default_str();
+      ->check(CLI::IsMember({"error", "truncate"}))
+      ->capture_default_str();
   a->command = command;
   c->callback([a] { run_score(*a); });
 }
@@ -110,7 +113,9 @@ void add_compare(CLI::App& app) {
   c->add_option("store", a->store, "store made by score, or matrix made by export")->required();
   c->add_option("a", a->a, "first model")->required();
   c->add_option("b", a->b, "second model")->required();
-  c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   add_selection(*c, a->selection);
   c->callback([a] { run_compare(*a); });
 }
@@ -120,7 +125,9 @@ void add_chunk(CLI::App& app) {
   CLI::App* c = app.add_subcommand("chunk", "Cut documents into a text set");
   c->add_option("files", a->files, "documents (UTF-8 text)")->required();
   c->add_option("--out", a->out, "text set to write (JSONL)")->required();
-  c->add_option("--bytes", a->options.most, "bytes a piece has at most")->check(CLI::Range(4, 1 << 24))->capture_default_str();
+  c->add_option("--bytes", a->options.most, "bytes a piece has at most")
+      ->check(CLI::Range(4, 1 << 24))
+      ->capture_default_str();
   c->add_option("--longer-than", a->options.least, "bytes a piece must exceed")->capture_default_str();
   c->add_option("--domain", a->domain, "domain of all these documents");
   c->callback([a] { run_chunk(*a); });
@@ -142,7 +149,8 @@ int main(int argc, char** argv) {
   add_chunk(app);
   try {
     app.parse(argc, argv);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout)) llmap::fail("standard output: could not be written to its end");
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      llmap::fail("standard output: could not be written to its end");
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : 2;
   } catch (const interrupted& end) {

@@ -8,8 +8,7 @@ llmap::map_data make_map(const map_arguments& a) {
   llmap::map_options options;
   options.clip_quantile = a.clip;
   options.perplexity = a.perplexity;
-  options.affinity =
-      a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
+  options.affinity = a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
   const std::string& from = a.store.empty() ? a.matrix : a.store;
   llmap::check_outputs(llmap::score_matrix_files(from), {a.html, a.json, a.svg, a.tsv, a.newick});
   llmap::score_matrix m = llmap::load_score_matrix(from);

@@ -1,9 +1,9 @@
 // llmap map: from a store or a matrix to the map as page, figure, tables and tree, and a summary in text.
-#include "make_map.hpp"
+#include "llmap/core/write_file.hpp"
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
-#include "llmap/core/write_file.hpp"
+#include "make_map.hpp"
 #include <fmt/format.h>
 
 namespace {
@@ -30,8 +30,7 @@ void print_run(const llmap::map_data& map, const llmap::training_run& run) {
 }
 
 void print_summary(const llmap::map_data& map) {
-  fmt::print("{} models, {} texts of {:.1f} bytes on average\n", map.models.size(), map.texts,
-             map.mean_bytes);
+  fmt::print("{} models, {} texts of {:.1f} bytes on average\n", map.models.size(), map.texts, map.mean_bytes);
   fmt::print("clip threshold {:.6f} nats (quantile {}), {} entries raised to it\n", map.clip_threshold,
              map.clip_quantile, map.clipped_entries);
   if (!map.excluded.empty()) {
@@ -40,11 +39,10 @@ void print_summary(const llmap::map_data& map) {
     for (std::size_t k = 0; k < std::min(listed, map.excluded.size()); ++k)
       fmt::print("  {}: {} models, first {}\n", shown(map.excluded[k].name), map.excluded[k].models,
                  shown(map.excluded[k].first));
-    if (map.excluded.size() > listed)
-      fmt::print("  and {} more (all in --json)\n", map.excluded.size() - listed);
+    if (map.excluded.size() > listed) fmt::print("  and {} more (all in --json)\n", map.excluded.size() - listed);
   }
-  fmt::print("t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity,
-             affinity_name(map.affinity), map.tsne_objective);
+  fmt::print("t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity, affinity_name(map.affinity),
+             map.tsne_objective);
   fmt::print("\nnearest model, KL {}in bits/byte{}\n", has_errors(map) ? "± standard error " : "",
              has_errors(map) ? "" : " (two texts give no standard error)");
   std::size_t widest = 0;
@@ -53,9 +51,7 @@ void print_summary(const llmap::map_data& map) {
     const auto near = nearest_models(map, i);
     const std::string pad(widest - llmap::count_characters(map.models[i]), ' ');
     if (near.empty()) fmt::print("  {}{}  (the only model)\n", shown(map.models[i]), pad);
-    else
-      fmt::print("  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]),
-                 amount(map, i, near[0]));
+    else fmt::print("  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]), amount(map, i, near[0]));
   }
   if (!map.training_runs.empty()) fmt::print("\ntraining runs\n");
   for (const llmap::training_run& run : map.training_runs) print_run(map, run);

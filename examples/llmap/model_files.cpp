@@ -10,7 +10,9 @@ const std::string& model_tokenizer_files::canonical() const { return files_->can
 
 model_tokenizer::model_tokenizer(const model_tokenizer_files& files)
     : tokenizer_(std::make_shared<const llmap::tokenizer>(llmap::tokenizer::from_files(*files.files_))) {}
-std::vector<std::int32_t> model_tokenizer::encode(std::string_view text, bool add_special) const { return tokenizer_->encode(text, add_special); }
+std::vector<std::int32_t> model_tokenizer::encode(std::string_view text, bool add_special) const {
+  return tokenizer_->encode(text, add_special);
+}
 std::int32_t model_tokenizer::vocab_size() const { return tokenizer_->vocab_size(); }
 std::optional<std::int32_t> model_tokenizer::bos_id() const { return tokenizer_->bos_id(); }
 std::optional<std::int32_t> model_tokenizer::eos_id() const { return tokenizer_->eos_id(); }

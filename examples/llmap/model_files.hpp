@@ -1,4 +1,5 @@
-// What several commands read from a model folder, compiled in one unit: the tokenizer and the plan take long to compile.
+// What several commands read from a model folder, compiled in one unit: the tokenizer and the plan take long to
+// compile.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include <filesystem>
@@ -11,7 +12,7 @@
 namespace llmap {
 class tokenizer;
 struct tokenizer_files;
-}
+} // namespace llmap
 
 llmap::decoder_plan load_plan(const std::filesystem::path& folder);
 

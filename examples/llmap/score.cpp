@@ -18,7 +18,8 @@ void run_score(const score_arguments& a) {
   std::map<std::string, std::filesystem::path> path_of;
   for (const auto& folder : folders) {
     const auto [other, fresh] = path_of.emplace(llmap::model_name(folder), folder);
-    if (!fresh) llmap::fail(folder.string(), ": another model of this run has the same name (", other->second.string(), ")");
+    if (!fresh)
+      llmap::fail(folder.string(), ": another model of this run has the same name (", other->second.string(), ")");
   }
   llmap::check_outputs({a.texts}, {a.store});
   const llmap::text_set texts = llmap::load_text_set(a.texts);

@@ -1,9 +1,9 @@
 #include "score_model.hpp"
 #include "interruption.hpp"
+#include "llmap/model/model_folders.hpp"
+#include "llmap/model/score_missing.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
-#include "llmap/model/model_folders.hpp"
-#include "llmap/model/score_into_store.hpp"
 #include <chrono>
 #include <fmt/format.h>
 #include <optional>
@@ -12,11 +12,15 @@
 namespace {
 
 using clock_type = std::chrono::steady_clock;
-double seconds_since(clock_type::time_point start) { return std::chrono::duration<double>(clock_type::now() - start).count(); }
+double seconds_since(clock_type::time_point start) {
+  return std::chrono::duration<double>(clock_type::now() - start).count();
+}
 
 llmap::text_policy policy_of(const score_settings& settings) {
   using llmap::bos_policy;
-  return {settings.bos == "always" ? bos_policy::always : settings.bos == "never" ? bos_policy::never : bos_policy::as_tokenizer,
+  return {settings.bos == "always"  ? bos_policy::always
+          : settings.bos == "never" ? bos_policy::never
+                                    : bos_policy::as_tokenizer,
           settings.overlong == "truncate" ? llmap::overlong_policy::truncate : llmap::overlong_policy::refuse};
 }
 
@@ -53,8 +57,8 @@ private:
 };
 
 template <class T>
-llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
-                               const score_settings& settings, const std::string& place) {
+llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap::text_set& texts,
+                               llmap::score_store& store, const score_settings& settings, const std::string& place) {
   using phase = llmap::scoring_progress::phase;
   const std::string name = llmap::model_name(folder);
   progress_line progress(place + name + ": ");
@@ -62,7 +66,8 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
   const llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   const model_tokenizer_files files(folder);
-  llmap::store_scoring_options options{.policy = policy_of(settings), .load = {.math = arithmetic_of(settings.precision)}, .threads = settings.threads};
+  llmap::store_scoring_options options{
+      .policy = policy_of(settings), .load = {.math = arithmetic_of(settings.precision)}, .threads = settings.threads};
   options.batches.batch_rows = settings.batch_rows;
   llmap::model_record record{name, "", plan.model_type, llmap::policy_line<T>(options.load.math, options.policy)};
   std::optional<model_tokenizer> words;
@@ -78,31 +83,37 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
     else progress.phase(llmap::name_of(now.now)), interruption.emplace();
     return interruption->signal() == 0;
   };
-  const llmap::scoring_report report = score_into<T>(store, llmap::cpu_executor{settings.threads},
-                                                     llmap::model_to_score<model_tokenizer>{folder, plan, weights, *words, record}, texts, options, watch);
+  const llmap::scoring_report report = score_missing<T>(
+      store, llmap::cpu_executor{settings.threads},
+      llmap::model_to_score<model_tokenizer>{folder, plan, weights, *words, record}, texts, options, watch);
   if (const int signal = interruption ? interruption->signal() : 0)
-    throw interrupted{128 + signal, fmt::format("{} of {} texts of {} are scored", report.present + report.scored, texts.items.size(), name)};
+    throw interrupted{128 + signal, fmt::format("{} of {} texts of {} are scored", report.present + report.scored,
+                                                texts.items.size(), name)};
   return report;
 }
 
 } // namespace
 
-llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
-                                  const score_settings& settings, const std::string& place) {
-  return settings.precision == "f64" ? score_as<double>(folder, texts, store, settings, place) : score_as<float>(folder, texts, store, settings, place);
+llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts,
+                                  llmap::score_store& store, const score_settings& settings, const std::string& place) {
+  return settings.precision == "f64" ? score_as<double>(folder, texts, store, settings, place)
+                                     : score_as<float>(folder, texts, store, settings, place);
 }
 
 void print_reports(const std::vector<llmap::scoring_report>& reports) {
   if (reports.empty()) return;
   std::size_t widest = 5;
   for (const llmap::scoring_report& r : reports) widest = std::max(widest, r.model.size());
-  fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9}  {}\n", "model", widest, "texts", "new", "tokens", "tokens/s", "bits/byte", "flagged");
+  fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9}  {}\n", "model", widest, "texts", "new", "tokens", "tokens/s",
+             "bits/byte", "flagged");
   for (const llmap::scoring_report& r : reports) {
-    const std::string rate = r.scored && r.seconds > 0 ? fmt::format("{:.0f}", static_cast<double>(r.tokens_now) / r.seconds) : "-";
+    const std::string rate =
+        r.scored && r.seconds > 0 ? fmt::format("{:.0f}", static_cast<double>(r.tokens_now) / r.seconds) : "-";
     std::string flagged = std::to_string(r.flagged.size());
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, r.flagged.size()); ++i) flagged += (i ? ", " : " (") + r.flagged[i];
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, r.flagged.size()); ++i)
+      flagged += (i ? ", " : " (") + r.flagged[i];
     if (!r.flagged.empty()) flagged += r.flagged.size() > 3 ? ", ...)" : ")";
-    fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9.4f}  {}\n", r.model, widest, r.scored + r.present, r.scored, r.tokens, rate,
-               r.bits_per_byte, flagged);
+    fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9.4f}  {}\n", r.model, widest, r.scored + r.present, r.scored,
+               r.tokens, rate, r.bits_per_byte, flagged);
   }
 }

@@ -20,7 +20,7 @@ struct score_settings {
 };
 
 /// Scores the texts that the store lacks. `place` starts the progress line.
-llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts, llmap::score_store& store,
-                         const score_settings& settings, const std::string& place);
+llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts,
+                                  llmap::score_store& store, const score_settings& settings, const std::string& place);
 
 void print_reports(const std::vector<llmap::scoring_report>& reports);

@@ -1,9 +1,9 @@
 // llmap tokenize: the ids of every text, as JSON Lines {"id", "ids"}.
 #include "commands.hpp"
-#include "model_files.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/text/text_set.hpp"
+#include "model_files.hpp"
 #include <cstdio>
 
 void run_tokenize(const tokenize_arguments& a) {

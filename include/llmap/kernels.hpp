@@ -1,6 +1,6 @@
-// The long-running templates compiled once, in the library llmap::kernels: loading, the forward pass with the head, and the
-// map, on the CPU in float and double (the map in double). A program that links llmap::kernels gets this through llmap/model.hpp and does not
-// compile them again; its own loaders and executors are instantiated as ever.
+// The long-running templates compiled once, in the library llmap::kernels: loading, the forward pass with the head, and
+// the map, on the CPU in float and double (the map in double). A program that links llmap::kernels gets this through
+// llmap/model.hpp and does not compile them again; its own loaders and executors are instantiated as ever.
 #pragma once
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
@@ -9,15 +9,16 @@
 #include "llmap/weights/checkpoint.hpp"
 #include "llmap/weights/mxfp4.hpp"
 
-#define LLMAP_INSTANTIATE_KERNELS(KEYWORD, T)                                                                                   \
-  KEYWORD template llmap::decoder<llmap::cpu_executor, T> llmap::load_decoder<T>(                                               \
-      const llmap::cpu_executor&, llmap::decoder_plan, const llmap::mxfp4_tensors<llmap::checkpoint>&, const std::string&,      \
-      const llmap::load_options&);                                                                                              \
-  KEYWORD template std::vector<double> llmap::token_log_probabilities(                                                          \
-      const llmap::cpu_executor&, const llmap::decoder<llmap::cpu_executor, T>&, const llmap::ragged_batch&,                    \
+#define LLMAP_INSTANTIATE_KERNELS(KEYWORD, T)                                                                          \
+  KEYWORD template llmap::decoder<llmap::cpu_executor, T> llmap::load_decoder<T>(                                      \
+      const llmap::cpu_executor&, llmap::decoder_plan, const llmap::mxfp4_tensors<llmap::checkpoint>&,                 \
+      const std::string&, const llmap::load_options&);                                                                 \
+  KEYWORD template std::vector<double> llmap::token_log_probabilities(                                                 \
+      const llmap::cpu_executor&, const llmap::decoder<llmap::cpu_executor, T>&, const llmap::ragged_batch&,           \
       llmap::score_workspace<llmap::cpu_executor, T>&);
-#define LLMAP_INSTANTIATE_MAP(KEYWORD) \
-  KEYWORD template llmap::map_data llmap::make_map<double>(const llmap::cpu_executor&, llmap::score_matrix, const llmap::map_options&);
+#define LLMAP_INSTANTIATE_MAP(KEYWORD)                                                                                 \
+  KEYWORD template llmap::map_data llmap::make_map<double>(const llmap::cpu_executor&, llmap::score_matrix,            \
+                                                           const llmap::map_options&);
 
 #ifndef LLMAP_BUILDING_KERNELS
 LLMAP_INSTANTIATE_KERNELS(extern, float)

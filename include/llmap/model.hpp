@@ -1,5 +1,5 @@
-// The door for programs that score texts with models on the CPU: every family, loading, tokenizing and scoring. A program
-// that runs one family, or one op, includes that header instead and compiles faster.
+// The door for programs that score texts with models on the CPU: every family, loading, tokenizing and scoring. A
+// program that runs one family, or one op, includes that header instead and compiles faster.
 #pragma once
 #include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
@@ -9,7 +9,8 @@ namespace llmap {
 
 /// Loads a model folder of any family.
 template <class T, executor Exec>
-language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder, const load_options& options = {}) {
+language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder,
+                                   const load_options& options = {}) {
   return load_model<T>(exec, folder, plan_of(config::load(folder)), options);
 }
 

@@ -33,42 +33,72 @@ public:
     all.push_back({name, [at, other](decoder_plan& p) { at(p) = other; }});
   }
   template <class At> void norm(const std::string& name, const norm_plan& n, const At& at) {
-    number(name + ".epsilon", [at](decoder_plan& p) -> double& { return at(p).epsilon; }, 3);
-    value(name + ".kind", [at](decoder_plan& p) -> norm_kind& { return at(p).kind; }, n.kind == norm_kind::rms ? norm_kind::layer : norm_kind::rms);
-    if (n.weight.present()) value(name + ".weight_offset", [at](decoder_plan& p) -> double& { return at(p).weight_offset; }, n.weight_offset == 0 ? 0.5 : 0);
-    if (n.weight.present()) value(name + ".weight", [at](decoder_plan& p) -> vector_plan& { return at(p).weight; }, vector_plan{});
-    if (n.bias.present()) value(name + ".bias", [at](decoder_plan& p) -> vector_plan& { return at(p).bias; }, vector_plan{});
+    number(
+        name + ".epsilon", [at](decoder_plan& p) -> double& { return at(p).epsilon; }, 3);
+    value(
+        name + ".kind", [at](decoder_plan& p) -> norm_kind& { return at(p).kind; },
+        n.kind == norm_kind::rms ? norm_kind::layer : norm_kind::rms);
+    if (n.weight.present())
+      value(
+          name + ".weight_offset", [at](decoder_plan& p) -> double& { return at(p).weight_offset; },
+          n.weight_offset == 0 ? 0.5 : 0);
+    if (n.weight.present())
+      value(
+          name + ".weight", [at](decoder_plan& p) -> vector_plan& { return at(p).weight; }, vector_plan{});
+    if (n.bias.present())
+      value(
+          name + ".bias", [at](decoder_plan& p) -> vector_plan& { return at(p).bias; }, vector_plan{});
   }
   template <class At> void optional_norm(const std::string& name, const std::optional<norm_plan>& n, const At& at) {
     if (n) norm(name, *n, [at](decoder_plan& p) -> norm_plan& { return *at(p); });
   }
-  /// In a narrow head some limits of a stretch are cut off: a change that leaves every frequency as it is is left out here.
+  /// In a narrow head some limits of a stretch are cut off: a change that leaves every frequency as it is is left out
+  /// here.
   template <class At> void rope(const std::string& name, const rope_plan& r, const At& at) {
     using kind = rope_plan::scaling;
     const auto field = [&](const char* which, double rope_plan::*member, double factor = 1.3) {
       rope_plan other = r;
       other.*member *= factor;
-      if (member != &rope_plan::attention_factor && rope_frequencies(other, 17) == rope_frequencies(r, 17) && rope_frequencies(other, 90) == rope_frequencies(r, 90)) return;
+      if (member != &rope_plan::attention_factor && rope_frequencies(other, 17) == rope_frequencies(r, 17) &&
+          rope_frequencies(other, 90) == rope_frequencies(r, 90))
+        return;
       covered.insert(which);
-      number(name + which, [at, member](decoder_plan& p) -> double& { return at(p).*member; }, factor);
+      number(
+          name + which, [at, member](decoder_plan& p) -> double& { return at(p).*member; }, factor);
     };
     field(".theta", &rope_plan::theta);
     field(".attention_factor", &rope_plan::attention_factor);
-    if (r.dims > 2) value(name + ".interleaved", [at](decoder_plan& p) -> bool& { return at(p).interleaved; }, !r.interleaved);
-    if (r.dims > 2 && r.kind != kind::longrope) value(name + ".dims", [at](decoder_plan& p) -> std::int64_t& { return at(p).dims; }, r.dims - 2);
-    if (r.kind != kind::none) value(name + ".kind", [at](decoder_plan& p) -> kind& { return at(p).kind; }, kind::none);
+    if (r.dims > 2)
+      value(
+          name + ".interleaved", [at](decoder_plan& p) -> bool& { return at(p).interleaved; }, !r.interleaved);
+    if (r.dims > 2 && r.kind != kind::longrope)
+      value(
+          name + ".dims", [at](decoder_plan& p) -> std::int64_t& { return at(p).dims; }, r.dims - 2);
+    if (r.kind != kind::none)
+      value(
+          name + ".kind", [at](decoder_plan& p) -> kind& { return at(p).kind; }, kind::none);
     if (r.kind != kind::none && r.kind != kind::longrope) field(".factor", &rope_plan::factor);
-    if (r.kind == kind::llama3) field(".low_frequency_factor", &rope_plan::low_frequency_factor, 1.5), field(".high_frequency_factor", &rope_plan::high_frequency_factor);
+    if (r.kind == kind::llama3)
+      field(".low_frequency_factor", &rope_plan::low_frequency_factor, 1.5),
+          field(".high_frequency_factor", &rope_plan::high_frequency_factor);
     if (r.kind == kind::yarn) {
       field(".beta_fast", &rope_plan::beta_fast, 0.2), field(".beta_slow", &rope_plan::beta_slow, 3);
       rope_plan other = r;
       other.truncate = !r.truncate;
-      if (rope_frequencies(other, 17) != rope_frequencies(r, 17)) value(name + ".truncate", [at](decoder_plan& p) -> bool& { return at(p).truncate; }, !r.truncate), covered.insert(".truncate");
+      if (rope_frequencies(other, 17) != rope_frequencies(r, 17))
+        value(
+            name + ".truncate", [at](decoder_plan& p) -> bool& { return at(p).truncate; }, !r.truncate),
+            covered.insert(".truncate");
     }
-    if (r.kind == kind::dynamic || r.kind == kind::llama3 || r.kind == kind::yarn || r.kind == kind::longrope) field(".original_positions", &rope_plan::original_positions, 0.5);
+    if (r.kind == kind::dynamic || r.kind == kind::llama3 || r.kind == kind::yarn || r.kind == kind::longrope)
+      field(".original_positions", &rope_plan::original_positions, 0.5);
     if (r.kind == kind::longrope) {
-      value(name + ".short_factor", [at](decoder_plan& p) -> std::vector<double>& { return at(p).short_factor; }, std::vector<double>(r.short_factor.size(), 1.5));
-      value(name + ".long_factor", [at](decoder_plan& p) -> std::vector<double>& { return at(p).long_factor; }, std::vector<double>(r.long_factor.size(), 1.5));
+      value(
+          name + ".short_factor", [at](decoder_plan& p) -> std::vector<double>& { return at(p).short_factor; },
+          std::vector<double>(r.short_factor.size(), 1.5));
+      value(
+          name + ".long_factor", [at](decoder_plan& p) -> std::vector<double>& { return at(p).long_factor; },
+          std::vector<double>(r.long_factor.size(), 1.5));
     }
   }
   template <class At> void act(const std::string& name, activation a, const At& at) {
@@ -87,72 +117,119 @@ struct mixer_flips {
   void operator()(const attention_plan& a) const {
     const auto at = this->at<attention_plan>();
     list.number(name + "scale", [at](decoder_plan& p) -> double& { return at(p).scale; });
-    list.value(name + "softcap", [at](decoder_plan& p) -> double& { return at(p).softcap; }, a.softcap == 0 ? 3.0 : a.softcap * 1.1);
-    list.value(name + "clip", [at](decoder_plan& p) -> double& { return at(p).clip; }, a.clip == 0 ? 0.1 : a.clip * 0.9);
-    list.value(name + "window", [at](decoder_plan& p) -> std::int64_t& { return at(p).window; }, a.window == 0 ? 5 : a.window + 1);
-    if (a.alibi.empty()) list.value(name + "alibi", [at](decoder_plan& p) -> std::vector<double>& { return at(p).alibi; }, alibi_slopes(a.heads));
-    else list.value(name + "alibi", [at](decoder_plan& p) -> std::vector<double>& { return at(p).alibi; }, std::vector<double>{});
+    list.value(
+        name + "softcap", [at](decoder_plan& p) -> double& { return at(p).softcap; },
+        a.softcap == 0 ? 3.0 : a.softcap * 1.1);
+    list.value(
+        name + "clip", [at](decoder_plan& p) -> double& { return at(p).clip; }, a.clip == 0 ? 0.1 : a.clip * 0.9);
+    list.value(
+        name + "window", [at](decoder_plan& p) -> std::int64_t& { return at(p).window; },
+        a.window == 0 ? 5 : a.window + 1);
+    if (a.alibi.empty())
+      list.value(
+          name + "alibi", [at](decoder_plan& p) -> std::vector<double>& { return at(p).alibi; }, alibi_slopes(a.heads));
+    else
+      list.value(
+          name + "alibi", [at](decoder_plan& p) -> std::vector<double>& { return at(p).alibi; }, std::vector<double>{});
     if (a.rope) {
       list.rope(name + "rope", *a.rope, [at](decoder_plan& p) -> rope_plan& { return *at(p).rope; });
-      list.value(name + "rope", [at](decoder_plan& p) -> std::optional<rope_plan>& { return at(p).rope; }, std::optional<rope_plan>{});
+      list.value(
+          name + "rope", [at](decoder_plan& p) -> std::optional<rope_plan>& { return at(p).rope; },
+          std::optional<rope_plan>{});
     } else if (a.head_dim >= 2) {
-      list.value(name + "rope", [at](decoder_plan& p) -> std::optional<rope_plan>& { return at(p).rope; }, std::optional(rope_plan{.dims = 2}));
+      list.value(
+          name + "rope", [at](decoder_plan& p) -> std::optional<rope_plan>& { return at(p).rope; },
+          std::optional(rope_plan{.dims = 2}));
     }
-    list.optional_norm(name + "q_norm", a.q_norm, [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).q_norm; });
-    list.optional_norm(name + "k_norm", a.k_norm, [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).k_norm; });
-    if (a.sinks.present()) list.value(name + "sinks", [at](decoder_plan& p) -> vector_plan& { return at(p).sinks; }, vector_plan{});
+    list.optional_norm(name + "q_norm", a.q_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).q_norm; });
+    list.optional_norm(name + "k_norm", a.k_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).k_norm; });
+    if (a.sinks.present())
+      list.value(
+          name + "sinks", [at](decoder_plan& p) -> vector_plan& { return at(p).sinks; }, vector_plan{});
   }
   void operator()(const latent_attention_plan& a) const {
     const auto at = this->at<latent_attention_plan>();
     list.number(name + "scale", [at](decoder_plan& p) -> double& { return at(p).scale; });
     // The rotated dims are part of the matrices' shapes.
-    list.number(name + "rope.theta", [at](decoder_plan& p) -> double& { return at(p).rope.theta; }, 1.3);
-    list.number(name + "rope.attention_factor", [at](decoder_plan& p) -> double& { return at(p).rope.attention_factor; });
-    list.value(name + "rope.interleaved", [at](decoder_plan& p) -> bool& { return at(p).rope.interleaved; }, !a.rope.interleaved);
-    list.optional_norm(name + "q_norm", a.q_norm, [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).q_norm; });
+    list.number(
+        name + "rope.theta", [at](decoder_plan& p) -> double& { return at(p).rope.theta; }, 1.3);
+    list.number(name + "rope.attention_factor",
+                [at](decoder_plan& p) -> double& { return at(p).rope.attention_factor; });
+    list.value(
+        name + "rope.interleaved", [at](decoder_plan& p) -> bool& { return at(p).rope.interleaved; },
+        !a.rope.interleaved);
+    list.optional_norm(name + "q_norm", a.q_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).q_norm; });
     list.norm(name + "kv_norm", a.kv_norm, [at](decoder_plan& p) -> norm_plan& { return at(p).kv_norm; });
   }
   void operator()(const mlp_plan& m) const {
-    if (m.act != activation::clamped_swiglu) list.act(name, m.act, [at = at<mlp_plan>()](decoder_plan& p) -> activation& { return at(p).act; });
+    if (m.act != activation::clamped_swiglu)
+      list.act(name, m.act, [at = at<mlp_plan>()](decoder_plan& p) -> activation& { return at(p).act; });
   }
   void operator()(const mixture_plan& m) const {
     const auto at = this->at<mixture_plan>();
     const router_plan& r = m.router;
     const auto E = static_cast<std::int64_t>(m.experts.size());
-    list.value(name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
-               r.scores == router_plan::score::softmax ? router_plan::score::sigmoid : router_plan::score::softmax);
-    list.value(name + "router.chosen", [at](decoder_plan& p) -> std::int64_t& { return at(p).router.chosen; }, r.chosen > 1 ? r.chosen - 1 : r.chosen + 1);
-    list.value(name + "router.normalized", [at](decoder_plan& p) -> bool& { return at(p).router.normalized; }, !r.normalized);
+    list.value(
+        name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
+        r.scores == router_plan::score::softmax ? router_plan::score::sigmoid : router_plan::score::softmax);
+    list.value(
+        name + "router.chosen", [at](decoder_plan& p) -> std::int64_t& { return at(p).router.chosen; },
+        r.chosen > 1 ? r.chosen - 1 : r.chosen + 1);
+    list.value(
+        name + "router.normalized", [at](decoder_plan& p) -> bool& { return at(p).router.normalized; }, !r.normalized);
     list.number(name + "router.scale", [at](decoder_plan& p) -> double& { return at(p).router.scale; });
     if (r.groups > 1) {
-      list.value(name + "router.chosen_groups", [at](decoder_plan& p) -> std::int64_t& { return at(p).router.chosen_groups; }, r.groups);
-      if (E / r.groups > 1) list.value(name + "router.rank", [at](decoder_plan& p) -> router_plan::group_rank& { return at(p).router.rank; },
-                                       r.rank == router_plan::group_rank::best ? router_plan::group_rank::best_two : router_plan::group_rank::best);
+      list.value(
+          name + "router.chosen_groups", [at](decoder_plan& p) -> std::int64_t& { return at(p).router.chosen_groups; },
+          r.groups);
+      if (E / r.groups > 1)
+        list.value(
+            name + "router.rank", [at](decoder_plan& p) -> router_plan::group_rank& { return at(p).router.rank; },
+            r.rank == router_plan::group_rank::best ? router_plan::group_rank::best_two
+                                                    : router_plan::group_rank::best);
     }
-    if (m.shared) list.value(name + "shared", [at](decoder_plan& p) -> std::optional<mlp_plan>& { return at(p).shared; }, std::optional<mlp_plan>{});
-    list.value(name + "experts.act", [at](decoder_plan& p) -> std::vector<mlp_plan>& { return at(p).experts; }, [&] {
-      std::vector<mlp_plan> other = m.experts;
-      for (mlp_plan& e : other) e.act = e.act == activation::silu ? activation::gelu : activation::silu;
-      return other;
-    }());
+    if (m.shared)
+      list.value(
+          name + "shared", [at](decoder_plan& p) -> std::optional<mlp_plan>& { return at(p).shared; },
+          std::optional<mlp_plan>{});
+    list.value(
+        name + "experts.act", [at](decoder_plan& p) -> std::vector<mlp_plan>& { return at(p).experts; },
+        [&] {
+          std::vector<mlp_plan> other = m.experts;
+          for (mlp_plan& e : other) e.act = e.act == activation::silu ? activation::gelu : activation::silu;
+          return other;
+        }());
   }
   void operator()(const mamba_plan& m) const {
     const auto at = this->at<mamba_plan>();
     list.act(name, m.act, [at](decoder_plan& p) -> activation& { return at(p).act; });
-    if (m.convolution.bias.present()) list.value(name + "convolution.bias", [at](decoder_plan& p) -> vector_plan& { return at(p).convolution.bias; }, vector_plan{});
+    if (m.convolution.bias.present())
+      list.value(
+          name + "convolution.bias", [at](decoder_plan& p) -> vector_plan& { return at(p).convolution.bias; },
+          vector_plan{});
   }
   void operator()(const mamba2_plan& m) const {
     const auto at = this->at<mamba2_plan>();
     list.act(name, m.act, [at](decoder_plan& p) -> activation& { return at(p).act; });
-    list.value(name + "least_step", [at](decoder_plan& p) -> double& { return at(p).least_step; }, m.least_step + 0.3);
-    list.value(name + "most_step", [at](decoder_plan& p) -> double& { return at(p).most_step; }, std::isinf(m.most_step) ? 0.5 : m.most_step * 0.7);
-    list.optional_norm(name + "norm", m.norm, [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).norm; });
+    list.value(
+        name + "least_step", [at](decoder_plan& p) -> double& { return at(p).least_step; }, m.least_step + 0.3);
+    list.value(
+        name + "most_step", [at](decoder_plan& p) -> double& { return at(p).most_step; },
+        std::isinf(m.most_step) ? 0.5 : m.most_step * 0.7);
+    list.optional_norm(name + "norm", m.norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).norm; });
   }
   void operator()(const rwkv_time_plan&) const {
-    list.all.push_back({name + "decay and first", [at = at<rwkv_time_plan>()](decoder_plan& p) { std::swap(at(p).decay, at(p).first); }});
+    list.all.push_back({name + "decay and first",
+                        [at = at<rwkv_time_plan>()](decoder_plan& p) { std::swap(at(p).decay, at(p).first); }});
   }
   void operator()(const rwkv_channel_plan&) const {
-    list.all.push_back({name + "mixes", [at = at<rwkv_channel_plan>()](decoder_plan& p) { std::swap(at(p).mix_key, at(p).mix_receptance); }});
+    list.all.push_back({name + "mixes", [at = at<rwkv_channel_plan>()](decoder_plan& p) {
+                          std::swap(at(p).mix_key, at(p).mix_receptance);
+                        }});
   }
   void operator()(const rg_lru_plan& r) const {
     const auto at = this->at<rg_lru_plan>();
@@ -165,24 +242,43 @@ flip_list flips_of(const decoder_plan& plan) {
   flip_list list;
   list.number("embedding.scale", [](decoder_plan& p) -> double& { return p.embedding.scale; });
   list.number("head.scale", [](decoder_plan& p) -> double& { return p.head.scale; });
-  list.value("head.softcap", [](decoder_plan& p) -> double& { return p.head.softcap; }, plan.head.softcap == 0 ? 9.0 : plan.head.softcap * 1.1);
-  if (plan.embedding.position_offset) list.value("embedding.position_offset", [](decoder_plan& p) -> std::int64_t& { return p.embedding.position_offset; }, plan.embedding.position_offset - 1);
-  list.optional_norm("embedding.norm", plan.embedding.norm, [](decoder_plan& p) -> std::optional<norm_plan>& { return p.embedding.norm; });
-  list.optional_norm("head.norm", plan.head.norm, [](decoder_plan& p) -> std::optional<norm_plan>& { return p.head.norm; });
+  list.value(
+      "head.softcap", [](decoder_plan& p) -> double& { return p.head.softcap; },
+      plan.head.softcap == 0 ? 9.0 : plan.head.softcap * 1.1);
+  if (plan.embedding.position_offset)
+    list.value(
+        "embedding.position_offset", [](decoder_plan& p) -> std::int64_t& { return p.embedding.position_offset; },
+        plan.embedding.position_offset - 1);
+  list.optional_norm("embedding.norm", plan.embedding.norm,
+                     [](decoder_plan& p) -> std::optional<norm_plan>& { return p.embedding.norm; });
+  list.optional_norm("head.norm", plan.head.norm,
+                     [](decoder_plan& p) -> std::optional<norm_plan>& { return p.head.norm; });
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
     const layer_plan& layer = plan.layers[l];
     const std::string in_layer = "layer " + std::to_string(l) + ".";
-    // Before layer norms a scale of the whole state shows only through epsilon; it does change what later layers add to.
-    list.number(in_layer + "scale", [l](decoder_plan& p) -> double& { return p.layers[l].scale; }, 1.5);
-    if (layer.branches.size() > 1 && layer.joined == join::in_turn) list.value(in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::side_by_side);
-    if (layer.joined == join::side_by_side) list.value(in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
-    if (layer.joined == join::norm_is_residual) list.value(in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
+    // Before layer norms a scale of the whole state shows only through epsilon; it does change what later layers add
+    // to.
+    list.number(
+        in_layer + "scale", [l](decoder_plan& p) -> double& { return p.layers[l].scale; }, 1.5);
+    if (layer.branches.size() > 1 && layer.joined == join::in_turn)
+      list.value(
+          in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::side_by_side);
+    if (layer.joined == join::side_by_side)
+      list.value(
+          in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
+    if (layer.joined == join::norm_is_residual)
+      list.value(
+          in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
     for (std::size_t b = 0; b < layer.branches.size(); ++b) {
       const std::string name = in_layer + "branch " + std::to_string(b) + ".";
       if (layer.joined == join::in_turn || layer.joined == join::side_by_side)
         list.number(name + "scale", [l, b](decoder_plan& p) -> double& { return p.layers[l].branches[b].scale; });
-      list.optional_norm(name + "before", layer.branches[b].before, [l, b](decoder_plan& p) -> std::optional<norm_plan>& { return p.layers[l].branches[b].before; });
-      list.optional_norm(name + "after", layer.branches[b].after, [l, b](decoder_plan& p) -> std::optional<norm_plan>& { return p.layers[l].branches[b].after; });
+      list.optional_norm(
+          name + "before", layer.branches[b].before,
+          [l, b](decoder_plan& p) -> std::optional<norm_plan>& { return p.layers[l].branches[b].before; });
+      list.optional_norm(name + "after", layer.branches[b].after, [l, b](decoder_plan& p) -> std::optional<norm_plan>& {
+        return p.layers[l].branches[b].after;
+      });
       std::visit(mixer_flips{list, name, l, b}, layer.branches[b].mixer);
     }
   }
@@ -204,7 +300,8 @@ TEST_P(plan_flips, are_noticed) {
     if (s["ids"].size() == 17 || s["ids"].size() >= 64) batch.add(s["ids"].get<std::vector<std::int32_t>>());
   const auto run = [&](const decoder_plan& p) {
     score_workspace<cpu_executor, double> work;
-    return token_log_probabilities(exec, load_decoder<double>(exec, p, mxfp4_tensors(weights), folder.string()), batch, work);
+    return token_log_probabilities(exec, load_decoder<double>(exec, p, mxfp4_tensors(weights), folder.string()), batch,
+                                   work);
   };
   const std::vector<double> right = run(plan);
   const flip_list list = flips_of(plan);
@@ -214,14 +311,18 @@ TEST_P(plan_flips, are_noticed) {
     f.apply(other);
     const std::vector<double> got = run(other);
     double most = 0;
-    for (std::size_t i = 0; i < got.size(); ++i) most = std::max(most, std::isnan(got[i]) ? 1 : std::abs(got[i] - right[i]));
+    for (std::size_t i = 0; i < got.size(); ++i)
+      most = std::max(most, std::isnan(got[i]) ? 1 : std::abs(got[i] - right[i]));
     EXPECT_GT(most, 1e-8) << f.name;
   }
 }
 TEST(plan_flip, every_field_of_a_stretch_counts_in_some_case) {
   std::set<std::string> covered;
-  for (const std::string& name : golden::cases("models")) covered.merge(flips_of(plan_of(config::load(golden::folder("models") / name))).covered);
-  EXPECT_EQ(covered, (std::set<std::string>{".attention_factor", ".beta_fast", ".beta_slow", ".factor", ".high_frequency_factor", ".low_frequency_factor",
-                                            ".original_positions", ".theta", ".truncate"}));
+  for (const std::string& name : golden::cases("models"))
+    covered.merge(flips_of(plan_of(config::load(golden::folder("models") / name))).covered);
+  EXPECT_EQ(covered,
+            (std::set<std::string>{".attention_factor", ".beta_fast", ".beta_slow", ".factor", ".high_frequency_factor",
+                                   ".low_frequency_factor", ".original_positions", ".theta", ".truncate"}));
 }
-INSTANTIATE_TEST_SUITE_P(all, plan_flips, testing::ValuesIn(golden::cases("models")), [](const auto& i) { return i.param; });
+INSTANTIATE_TEST_SUITE_P(all, plan_flips, testing::ValuesIn(golden::cases("models")),
+                         [](const auto& i) { return i.param; });

@@ -72,7 +72,8 @@ TEST(arena, gives_aligned_pieces_apart_that_outlive_it) {
   std::vector<shared_bytes> pieces;
   {
     arena room(1000);
-    for (const std::size_t size : {100, 1, 0, 64, 700, 40}) pieces.push_back(room.take(size)); // the last two do not both fit
+    for (const std::size_t size : {100, 1, 0, 64, 700, 40})
+      pieces.push_back(room.take(size)); // the last two do not both fit
     pieces.push_back(arena().take(10));
   }
   for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -80,7 +81,8 @@ TEST(arena, gives_aligned_pieces_apart_that_outlive_it) {
     std::fill_n(pieces[i].data(), pieces[i].size(), static_cast<std::byte>(i));
   }
   for (std::size_t i = 0; i < pieces.size(); ++i)
-    for (std::size_t k = 0; k < pieces[i].size(); ++k) ASSERT_EQ(pieces[i].data()[k], static_cast<std::byte>(i)) << "piece " << i;
+    for (std::size_t k = 0; k < pieces[i].size(); ++k)
+      ASSERT_EQ(pieces[i].data()[k], static_cast<std::byte>(i)) << "piece " << i;
 }
 TEST(write_file, is_whole_or_not_at_all) {
   const auto path = std::filesystem::temp_directory_path() / "llmap_write_file_test";

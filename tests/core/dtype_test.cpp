@@ -36,7 +36,8 @@ template <class Stored, class T> void widening_is_exact() {
   simd::run(widen_all<Stored, T>{bits.data(), out.data()});
   const unsigned W = static_cast<unsigned>(simd::panel_width<T>()) / simd::tile_vectors;
   for (unsigned i = 0; i < 65536; ++i) {
-    const unsigned group = i / (2 * W) * 2 * W, lane = i - group, b = lane < W ? group + 2 * lane : group + 2 * (lane - W) + 1;
+    const unsigned group = i / (2 * W) * 2 * W, lane = i - group,
+                   b = lane < W ? group + 2 * lane : group + 2 * (lane - W) + 1;
     const auto expected = static_cast<T>(static_cast<float>(from_bits<Stored>(b)));
     if (std::isnan(expected)) EXPECT_TRUE(std::isnan(out[i])) << b;
     else EXPECT_EQ(out[i], expected) << b;
@@ -79,7 +80,8 @@ TEST(dtype, vectors_widen_like_scalars) {
   widening_is_exact<bf16, double>();
 }
 TEST(dtype, names_round_trip) {
-  for (std::size_t i = 0; i < dtype_table.size(); ++i) EXPECT_EQ(dtype_from_name(dtype_table[i].name), static_cast<dtype>(i));
+  for (std::size_t i = 0; i < dtype_table.size(); ++i)
+    EXPECT_EQ(dtype_from_name(dtype_table[i].name), static_cast<dtype>(i));
   EXPECT_FALSE(dtype_from_name("F32 "));
   EXPECT_EQ(name_of(dtype::bf16), "BF16");
   EXPECT_EQ(bits_of(dtype::f6_e2m3), 6);

@@ -34,7 +34,8 @@ TEST(read_json_file, reads_what_python_writes) {
   ASSERT_EQ(value.items()->size(), 3u);
   EXPECT_TRUE(std::isnan(*(*value.items())[0].number()));
   EXPECT_EQ((*value.items())[2].number(), -HUGE_VAL);
-  EXPECT_MESSAGE(read_json_file(folder.write("f.json", "\xef\xbb\xbf{}")), "f.json: expected JSON, got a byte order mark");
+  EXPECT_MESSAGE(read_json_file(folder.write("f.json", "\xef\xbb\xbf{}")),
+                 "f.json: expected JSON, got a byte order mark");
 }
 
 } // namespace

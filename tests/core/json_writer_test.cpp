@@ -20,7 +20,8 @@ std::string written(const auto& value) {
 TEST(json_writer, strings_read_back) {
   std::string every;
   for (int c = 0; c < 128; ++c) every += static_cast<char>(c);
-  for (const std::string& s : {std::string(), every, std::string("\xc3\xa9\xe2\x96\x81\xf0\x9f\x98\x80"), std::string("a\0b", 3)})
+  for (const std::string& s :
+       {std::string(), every, std::string("\xc3\xa9\xe2\x96\x81\xf0\x9f\x98\x80"), std::string("a\0b", 3)})
     EXPECT_EQ(nlohmann::json::parse(written(s)).get<std::string>(), s);
   EXPECT_EQ(written("a\xff\xc3z"), "\"a\xef\xbf\xbd\xef\xbf\xbdz\""); // each foreign byte is U+FFFD
 }
@@ -58,9 +59,7 @@ TEST(json_writer, containers_in_both_layouts) {
       json.field("names", std::array{"a", "b"});
       json.field("rows", std::array{std::array{1, 2}, std::array{3, 4}});
       json.field("empty", std::array<int, 0>{});
-      json.field("inner", [&] {
-        json.object([&] { json.field("x\"", 0.5); });
-      });
+      json.field("inner", [&] { json.object([&] { json.field("x\"", 0.5); }); });
       json.field("nothing", [&] { json.object([] {}); });
     });
     return json.text();

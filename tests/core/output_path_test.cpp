@@ -15,17 +15,21 @@ std::string content(const fs::path& path) {
   std::ifstream in(path);
   return {std::istreambuf_iterator<char>(in), {}};
 }
-std::size_t files_in(const fs::path& folder) { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {})); }
+std::size_t files_in(const fs::path& folder) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {}));
+}
 } // namespace
 
 TEST(write_file, is_whole_or_not_at_all) {
   const temporary_folder folder;
   const fs::path path = folder.path() / "file";
   write_file(path, "first");
-  EXPECT_THROW(write_file_with(path, [](std::FILE* file) {
-                 std::fputs("second", file);
-                 fail("stopped");
-               }), error);
+  EXPECT_THROW(write_file_with(path,
+                               [](std::FILE* file) {
+                                 std::fputs("second", file);
+                                 fail("stopped");
+                               }),
+               error);
   EXPECT_EQ(content(path), "first");
   EXPECT_EQ(files_in(folder.path()), 1u);
   EXPECT_THROW(write_file("/dev/full", std::string(1 << 20, 'x')), error);
@@ -61,7 +65,8 @@ TEST(named_descriptor, knows_the_names_of_open_files) {
   EXPECT_EQ(named_descriptor("/dev/stderr"), 2);
   EXPECT_EQ(named_descriptor("/dev/./fd/12"), 12);
   EXPECT_EQ(named_descriptor("/proc/self/fd/3"), 3);
-  for (const char* other : {"/dev/null", "/dev/fd/", "/dev/fd/x", "stdout", "/dev/stdout.json"}) EXPECT_EQ(named_descriptor(other), std::nullopt) << other;
+  for (const char* other : {"/dev/null", "/dev/fd/", "/dev/fd/x", "stdout", "/dev/stdout.json"})
+    EXPECT_EQ(named_descriptor(other), std::nullopt) << other;
 }
 TEST(check_outputs, refuses_an_output_that_is_an_input_or_another_output) {
   const temporary_folder folder;
@@ -72,11 +77,19 @@ TEST(check_outputs, refuses_an_output_that_is_an_input_or_another_output) {
   fs::create_directory(folder.path() / "inner");
   fs::create_directory_symlink(folder.path(), folder.path() / "inner/back");
   EXPECT_NO_THROW(check_outputs({in, "", folder.path() / "none"}, {other, fresh, "", ""}));
-  for (const fs::path& same : {in, folder.path() / "symbolic", folder.path() / "hard", folder.path() / "inner/../in", folder.path() / "inner/back/in"})
-    EXPECT_EQ(message_of([&] { check_outputs({other, in}, {fresh, same}); }), same.string() + ": expected an output that is no input, got the input " + in.string());
-  for (const fs::path& same : {fresh, folder.path() / "to_fresh", folder.path() / "inner/../fresh", folder.path() / "inner/back/fresh"})
-    EXPECT_EQ(message_of([&] { check_outputs({in}, {fresh, "", same}); }), same.string() + ": expected a file of its own for each output, got that of " + fresh.string());
+  for (const fs::path& same : {in, folder.path() / "symbolic", folder.path() / "hard", folder.path() / "inner/../in",
+                               folder.path() / "inner/back/in"})
+    EXPECT_EQ(message_of([&] {
+                check_outputs({other, in}, {fresh, same});
+              }),
+              same.string() + ": expected an output that is no input, got the input " + in.string());
+  for (const fs::path& same :
+       {fresh, folder.path() / "to_fresh", folder.path() / "inner/../fresh", folder.path() / "inner/back/fresh"})
+    EXPECT_EQ(message_of([&] {
+                check_outputs({in}, {fresh, "", same});
+              }),
+              same.string() + ": expected a file of its own for each output, got that of " + fresh.string());
   const fs::path here = fs::current_path();
   EXPECT_MESSAGE(check_outputs({}, {"fresh", here / "fresh"}), "expected a file of its own"); // relative and absolute
-  EXPECT_NO_THROW(check_outputs({}, {"/dev/null", "/dev/null"})); // a device keeps nothing
+  EXPECT_NO_THROW(check_outputs({}, {"/dev/null", "/dev/null"}));                             // a device keeps nothing
 }

@@ -1,6 +1,7 @@
-// Parallel loops: every item once, shares, order, exceptions, thread numbers, callers at the same time, and how threads wait.
-#include "llmap/core/parallel.hpp"
+// Parallel loops: every item once, shares, order, exceptions, thread numbers, callers at the same time, and how threads
+// wait.
 #include "llmap/core/error.hpp"
+#include "llmap/core/parallel.hpp"
 #include <array>
 #include <chrono>
 #include <ctime>
@@ -9,7 +10,8 @@
 using namespace llmap;
 
 TEST(parallel_for, runs_each_item_once) {
-  for (const auto& [threads, n] : {std::pair{1, 1000}, {2, 0}, {2, 1}, {2, 2}, {3, 2}, {3, 1000}, {7, 1000}, {70, 1000}}) {
+  for (const auto& [threads, n] :
+       {std::pair{1, 1000}, {2, 0}, {2, 1}, {2, 2}, {3, 2}, {3, 1000}, {7, 1000}, {70, 1000}}) {
     std::vector<std::atomic<int>> count(static_cast<std::size_t>(n));
     parallel_for(threads, count.size(), [&](std::size_t i) { ++count[i]; });
     EXPECT_TRUE(std::all_of(count.begin(), count.end(), [](const auto& c) { return c == 1; }));
@@ -41,7 +43,8 @@ TEST(parallel_in_order, starts_items_in_order) {
     std::atomic<bool> ahead = false;
     parallel_in_order(threads, count.size(), [&](std::size_t i) {
       ++count[i];
-      if (begun++ + static_cast<std::size_t>(threads) < i) ahead = true; // at most as many as there are others have begun and not counted yet
+      if (begun++ + static_cast<std::size_t>(threads) < i)
+        ahead = true; // at most as many as there are others have begun and not counted yet
     });
     EXPECT_FALSE(ahead);
     EXPECT_TRUE(std::all_of(count.begin(), count.end(), [](const auto& c) { return c == 1; }));
@@ -49,9 +52,10 @@ TEST(parallel_in_order, starts_items_in_order) {
 }
 TEST(parallel_for, throws_on_the_calling_thread) {
   for (const int threads : {1, 3})
-    for (int round = 0; round < 20; ++round)
-      try {
-        parallel_for(threads, 100, [](std::size_t i) { if (i % 50 == 7) fail("item ", i); });
+    for (int round = 0; round < 20; ++round) try {
+        parallel_for(threads, 100, [](std::size_t i) {
+          if (i % 50 == 7) fail("item ", i);
+        });
         ADD_FAILURE() << "nothing was thrown";
       } catch (const error& problem) {
         EXPECT_STREQ(problem.what(), "item 7");

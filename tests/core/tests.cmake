@@ -8,3 +8,4 @@ llmap_test(core/utf8_test llmap::core)
 llmap_test(core/json_test llmap::core)
 llmap_test(core/json_file_test llmap::core)
 llmap_test(core/json_writer_test llmap::core) # nlohmann-json reads what was written
+llmap_on_every_isa(core vector_math)

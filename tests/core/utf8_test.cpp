@@ -20,12 +20,18 @@ TEST(utf8, every_code_point_survives_writing_and_reading) {
 }
 
 TEST(utf8, the_first_bad_byte_is_named) {
-  const std::pair<std::string, std::size_t> cases[] = {
-      {"\x80", 0}, {"ab\xc0\x80", 2},                      // lone continuation, overlong NUL
-      {"a\xe0\x9f\xbf", 1}, {"\xed\xa0\x80", 0},           // overlong, surrogate
-      {"\xf4\x90\x80\x80", 0}, {"\xf0\x8f\xbf\xbf", 0},    // above U+10FFFF, overlong
-      {"ok\xe4\xb8", 2}, {"\xc3", 0}, {"\xf0\x9f\x98", 0}, // cut off
-      {"\xc3\xa9\xff", 2}, {"\xc3(", 0}, {"\xf8\x88\x80\x80\x80", 0}};
+  const std::pair<std::string, std::size_t> cases[] = {{"\x80", 0},
+                                                       {"ab\xc0\x80", 2}, // lone continuation, overlong NUL
+                                                       {"a\xe0\x9f\xbf", 1},
+                                                       {"\xed\xa0\x80", 0}, // overlong, surrogate
+                                                       {"\xf4\x90\x80\x80", 0},
+                                                       {"\xf0\x8f\xbf\xbf", 0}, // above U+10FFFF, overlong
+                                                       {"ok\xe4\xb8", 2},
+                                                       {"\xc3", 0},
+                                                       {"\xf0\x9f\x98", 0}, // cut off
+                                                       {"\xc3\xa9\xff", 2},
+                                                       {"\xc3(", 0},
+                                                       {"\xf8\x88\x80\x80\x80", 0}};
   for (const auto& [text, at] : cases) EXPECT_EQ(invalid_utf8(text), std::optional<std::size_t>(at)) << at;
   EXPECT_FALSE(invalid_utf8(""));
   EXPECT_FALSE(invalid_utf8(std::string("\0a\0", 3)));
@@ -60,8 +66,10 @@ TEST(utf8, agrees_with_the_definition_on_all_three_byte_strings) {
   for (unsigned a = 0; a < 0xf0; ++a)
     for (unsigned b = 0; b < 256; ++b)
       for (unsigned c = 0; c < 256; ++c) {
-        const unsigned char s[] = {static_cast<unsigned char>(a), static_cast<unsigned char>(b), static_cast<unsigned char>(c)};
-        ASSERT_EQ(utf8_sequence({reinterpret_cast<const char*>(s), 3}), by_definition(s, 3)) << a << " " << b << " " << c;
+        const unsigned char s[] = {static_cast<unsigned char>(a), static_cast<unsigned char>(b),
+                                   static_cast<unsigned char>(c)};
+        ASSERT_EQ(utf8_sequence({reinterpret_cast<const char*>(s), 3}), by_definition(s, 3))
+            << a << " " << b << " " << c;
       }
 }
 

@@ -47,7 +47,8 @@ template <class T> double worst_exp_ulp() {
 template <class T> double worst_log_ulp() {
   using limits = std::numeric_limits<T>;
   std::vector<T> x = sweep<T>(T(0.5), T(2), 1 << 17);
-  for (const T e : sweep<T>(std::log(limits::min()) * T(0.999), std::log(limits::max()) * T(0.999), 1 << 17)) x.push_back(std::exp(e));
+  for (const T e : sweep<T>(std::log(limits::min()) * T(0.999), std::log(limits::max()) * T(0.999), 1 << 17))
+    x.push_back(std::exp(e));
   while (x.size() % 16 != 0) x.push_back(1);
   const auto y = run<op::log>(x);
   double worst = 0;
@@ -77,7 +78,8 @@ template <class T> void special_values() {
 
 TEST(vector_math, exp_is_within_its_bound) {
   const double f = worst_exp_ulp<float>(), d = worst_exp_ulp<double>();
-  std::printf("exp: float %.3f ulp, double %.3f ulp on %s\n", f, d, std::string(simd::name_of(simd::active_isa())).c_str());
+  std::printf("exp: float %.3f ulp, double %.3f ulp on %s\n", f, d,
+              std::string(simd::name_of(simd::active_isa())).c_str());
   EXPECT_LE(f, simd::exp_error_ulp);
   EXPECT_LE(d, simd::exp_error_ulp);
 }

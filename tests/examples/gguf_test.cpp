@@ -12,7 +12,9 @@ std::string little(std::uint64_t value, int bytes) {
 }
 std::string text(const std::string& s) { return little(s.size(), 8) + s; }
 /// magic, version 3, tensors, metadata
-std::string head(std::uint64_t tensors, std::uint64_t metadata) { return "GGUF" + little(3, 4) + little(tensors, 8) + little(metadata, 8); }
+std::string head(std::uint64_t tensors, std::uint64_t metadata) {
+  return "GGUF" + little(3, 4) + little(tensors, 8) + little(metadata, 8);
+}
 } // namespace
 
 TEST(gguf, blocks_have_the_values_of_the_reference) {
@@ -26,16 +28,23 @@ TEST(gguf, blocks_have_the_values_of_the_reference) {
     std::vector<float> got(static_cast<std::size_t>(values.info.elements())), want(got.size());
     std::memcpy(want.data(), values.bytes.data(), values.bytes.size());
     gguf::dequantize(format, blocks.bytes, got);
-    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-7f * (1 + std::abs(want[i]))) << name << " " << i;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      ASSERT_NEAR(got[i], want[i], 2e-7f * (1 + std::abs(want[i]))) << name << " " << i;
   }
   EXPECT_EQ(checked, 5);
 }
 TEST(gguf, hostile_files_are_refused) {
   golden::scratch dir;
   const std::string huge = little(~std::uint64_t{0}, 8);
-  const std::string table[] = {"", "GGUF", "GGML" + std::string(40, '\0'), "GGUF" + little(9, 4) + std::string(40, '\0'),
-                               "GGUF" + little(3, 4) + huge + huge, head(0, 1) + huge, head(0, 1) + text("key") + little(99, 4),
-                               head(0, 1) + text("key") + little(9, 4) + little(8, 4) + huge, head(1, 0) + text("w") + little(2, 4) + huge + huge,
+  const std::string table[] = {"",
+                               "GGUF",
+                               "GGML" + std::string(40, '\0'),
+                               "GGUF" + little(9, 4) + std::string(40, '\0'),
+                               "GGUF" + little(3, 4) + huge + huge,
+                               head(0, 1) + huge,
+                               head(0, 1) + text("key") + little(99, 4),
+                               head(0, 1) + text("key") + little(9, 4) + little(8, 4) + huge,
+                               head(1, 0) + text("w") + little(2, 4) + huge + huge,
                                head(1, 0) + text("w") + little(1, 4) + little(32, 8) + little(2, 4) + huge};
   for (const std::string& content : table) {
     const auto path = dir.write("h.gguf", content);
@@ -54,12 +63,14 @@ TEST(gguf, its_lists_make_a_tokenizer) {
     for (const int one : all) s += little(static_cast<std::uint32_t>(one), 4);
     return s;
   };
-  const auto load = [&](const std::string& model, const std::vector<std::string>& tokens, const std::vector<int>& types) {
-    return gguf::tokenizer_of(gguf::file(dir.write("t.gguf", head(0, 7) + text("tokenizer.ggml.model") + little(8, 4) + text(model) +
-                                                                 text("tokenizer.ggml.tokens") + strings(tokens) + text("tokenizer.ggml.token_type") + numbers(types) +
-                                                                 text("tokenizer.ggml.merges") + strings({"a b"}) + text("tokenizer.ggml.pre") + little(8, 4) + text("gpt-2") +
-                                                                 text("tokenizer.ggml.bos_token_id") + little(4, 4) + little(3, 4) +
-                                                                 text("tokenizer.ggml.add_bos_token") + little(7, 4) + little(1, 1))));
+  const auto load = [&](const std::string& model, const std::vector<std::string>& tokens,
+                        const std::vector<int>& types) {
+    return gguf::tokenizer_of(gguf::file(dir.write(
+        "t.gguf", head(0, 7) + text("tokenizer.ggml.model") + little(8, 4) + text(model) +
+                      text("tokenizer.ggml.tokens") + strings(tokens) + text("tokenizer.ggml.token_type") +
+                      numbers(types) + text("tokenizer.ggml.merges") + strings({"a b"}) + text("tokenizer.ggml.pre") +
+                      little(8, 4) + text("gpt-2") + text("tokenizer.ggml.bos_token_id") + little(4, 4) + little(3, 4) +
+                      text("tokenizer.ggml.add_bos_token") + little(7, 4) + little(1, 1))));
   };
   const std::vector<std::string> tokens{"a", "b", "ab", "<s>"};
   const auto tokenizer = load("gpt2", tokens, {1, 1, 1, 3});

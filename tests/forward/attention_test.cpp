@@ -14,16 +14,19 @@ template <class T> struct layer {
 };
 
 template <class T>
-std::vector<T> run(const layer<T>& l, const ragged_batch& batch, const std::vector<T>& qkv, int threads, std::size_t slab_rows = 4096) {
+std::vector<T> run(const layer<T>& l, const ragged_batch& batch, const std::vector<T>& qkv, int threads,
+                   std::size_t slab_rows = 4096) {
   const attention_shape& o = l.shape;
   const cpu_executor exec{threads};
   std::vector<T> out(batch.rows() * o.heads * o.value_dim);
-  const matrix_view<const T> in(qkv.data(), batch.rows(), (o.heads + o.kv_heads) * o.key_dim + o.kv_heads * o.value_dim);
+  const matrix_view<const T> in(qkv.data(), batch.rows(),
+                                (o.heads + o.kv_heads) * o.key_dim + o.kv_heads * o.value_dim);
   const matrix_view<T> to(out.data(), batch.rows(), o.heads * o.value_dim);
   cpu_keys_values<T> kept;
   cpu_scratch<T> scratch;
   for_slabs(batch.rows(), slab_rows, 1, [&](slab s) {
-    attention(exec, o, upload(exec, l.alibi), upload(exec, l.sinks), batch, s, in.row_range(s.first, s.count), to.row_range(s.first, s.count), kept, scratch);
+    attention(exec, o, upload(exec, l.alibi), upload(exec, l.sinks), batch, s, in.row_range(s.first, s.count),
+              to.row_range(s.first, s.count), kept, scratch);
   });
   return out;
 }
@@ -36,16 +39,20 @@ ragged_batch batch_of(const std::vector<std::size_t>& lengths) {
 template <class T> double rounded(double x) { return static_cast<double>(static_cast<T>(x)); }
 
 /// Largest error over all elements, as a share of the largest possible output times epsilon.
-template <class T> void against_reference(attention_shape s, bool alibi, bool sinks, double spread = 1, double bound = 200) {
+template <class T>
+void against_reference(attention_shape s, bool alibi, bool sinks, double spread = 1, double bound = 200) {
   const ragged_batch batch = batch_of({1, 2, 47, 48, 49, 130, 290});
   s.scale = rounded<T>(0.7);
   layer<T> l{s, {}, {}};
   reference::attention_options r{s.heads, s.kv_heads, s.key_dim, s.value_dim, s.scale, s.softcap, s.window, {}, {}};
   if (alibi)
-    for (double slope : alibi_slopes(static_cast<std::int64_t>(s.heads))) l.alibi.push_back(static_cast<T>(slope)), r.alibi.push_back(rounded<T>(slope));
+    for (double slope : alibi_slopes(static_cast<std::int64_t>(s.heads)))
+      l.alibi.push_back(static_cast<T>(slope)), r.alibi.push_back(rounded<T>(slope));
   if (sinks)
-    for (double sink : golden::normals(s.heads, 8, 2 * spread)) l.sinks.push_back(static_cast<T>(sink)), r.sinks.push_back(rounded<T>(sink));
-  const std::size_t width = (s.heads + s.kv_heads) * s.key_dim + s.kv_heads * s.value_dim, out_width = s.heads * s.value_dim;
+    for (double sink : golden::normals(s.heads, 8, 2 * spread))
+      l.sinks.push_back(static_cast<T>(sink)), r.sinks.push_back(rounded<T>(sink));
+  const std::size_t width = (s.heads + s.kv_heads) * s.key_dim + s.kv_heads * s.value_dim,
+                    out_width = s.heads * s.value_dim;
   std::vector<T> qkv;
   for (double x : golden::normals(batch.rows() * width, 4, spread)) qkv.push_back(static_cast<T>(x));
   const std::vector<T> got = run<T>(l, batch, qkv, 2);
@@ -57,13 +64,20 @@ template <class T> void against_reference(attention_shape s, bool alibi, bool si
     for (std::size_t i = 0; i < expected.size(); ++i)
       worst = std::max(worst, std::abs(static_cast<double>(got[batch.offsets[t] * out_width + i]) - expected[i]));
   }
-  EXPECT_LE(worst, bound * spread * std::numeric_limits<T>::epsilon()) << s.heads << "/" << s.kv_heads << " heads of " << s.key_dim << ", " << s.value_dim;
+  EXPECT_LE(worst, bound * spread * std::numeric_limits<T>::epsilon())
+      << s.heads << "/" << s.kv_heads << " heads of " << s.key_dim << ", " << s.value_dim;
 }
 
 } // namespace
 
 TEST(attention, like_the_reference) {
-  for (const attention_shape s : {attention_shape{1, 1, 1, 1}, {3, 1, 6, 6}, {4, 2, 16, 16}, {2, 2, 17, 17}, {2, 1, 64, 64}, {4, 2, 24, 10}, {2, 2, 6, 33}}) {
+  for (const attention_shape s : {attention_shape{1, 1, 1, 1},
+                                  {3, 1, 6, 6},
+                                  {4, 2, 16, 16},
+                                  {2, 2, 17, 17},
+                                  {2, 1, 64, 64},
+                                  {4, 2, 24, 10},
+                                  {2, 2, 6, 33}}) {
     const auto with = [&](double softcap, std::size_t window) {
       attention_shape o = s;
       o.softcap = softcap, o.window = window;
@@ -88,15 +102,18 @@ TEST(attention, bits_of_a_text_do_not_depend_on_slabs_batch_or_threads) {
   const auto together = run<float>(o, batch, qkv, 1);
   EXPECT_EQ(together, run<float>(o, batch, qkv, 2));
   EXPECT_EQ(together, run<float>(o, batch, qkv, 3));
-  for (std::size_t rows : {1, 7, 64, 100, 433}) EXPECT_EQ(together, run<float>(o, batch, qkv, 2, rows)) << "slabs of " << rows;
+  for (std::size_t rows : {1, 7, 64, 100, 433})
+    EXPECT_EQ(together, run<float>(o, batch, qkv, 2, rows)) << "slabs of " << rows;
   for (std::size_t t = 0; t < lengths.size(); ++t) {
     const std::vector<float> own(qkv.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t] * width),
                                  qkv.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t + 1] * width));
     const auto alone = run<float>(o, batch_of({lengths[t]}), own, 2);
-    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t] * 96)));
+    EXPECT_TRUE(
+        std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t] * 96)));
   }
 }
-// Scores of thousands, which no exponential holds: the error of a score is a share of it, and moves the weights by as much.
+// Scores of thousands, which no exponential holds: the error of a score is a share of it, and moves the weights by as
+// much.
 TEST(attention, large_scores_like_the_reference) {
   for (const attention_shape s : {attention_shape{1, 1, 8, 8}, {4, 2, 16, 16}}) {
     against_reference<double>(s, false, false, 40, 2e5);

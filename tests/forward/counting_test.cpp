@@ -1,11 +1,12 @@
-// Every family's plan run by an executor that only counts: the pass is generic, and what it does is what the plan says it costs.
+// Every family's plan run by an executor that only counts: the pass is generic, and what it does is what the plan says
+// it costs.
 #include "llmap/architectures/all.hpp"
 #include "llmap/architectures/plan_costs.hpp"
 #include "llmap/cpu.hpp"
 #include "llmap/weights/checkpoint.hpp"
 #include "llmap/weights/mxfp4.hpp"
-#include "support/golden.hpp"
 #include "support/counting_executor.hpp"
+#include "support/golden.hpp"
 
 using namespace llmap;
 
@@ -19,7 +20,8 @@ protected:
   checkpoint weights{folder};
   counting::counts total;
   counting::executor exec{&total};
-  decoder<counting::executor, float> model = load_decoder<float>(exec, plan_of(config::load(folder)), mxfp4_tensors(weights), folder.string());
+  decoder<counting::executor, float> model =
+      load_decoder<float>(exec, plan_of(config::load(folder)), mxfp4_tensors(weights), folder.string());
 };
 } // namespace
 
@@ -30,7 +32,8 @@ TEST_P(counted, operations_are_those_of_the_plan) {
     total = {};
     score_workspace<counting::executor, float> work;
     token_log_probabilities(exec, model, batch, work);
-    EXPECT_NEAR(2 * (total.products + total.sequence), operations_of(model.plan, static_cast<double>(T)), 1e-6) << T << " tokens";
+    EXPECT_NEAR(2 * (total.products + total.sequence), operations_of(model.plan, static_cast<double>(T)), 1e-6)
+        << T << " tokens";
   }
 }
 TEST_P(counted, activations_are_those_of_the_plan) {
@@ -65,9 +68,12 @@ TEST_P(counted, activations_are_those_of_the_plan) {
   EXPECT_EQ(w.branch.most, room.branch ? T * C : 0);
   EXPECT_EQ(w.sum.most, room.sum ? T * C : 0);
   // Their sum, with the input, the rows that linear packs and those of the head, is within what the plan asks for.
-  const std::size_t all = w.sum.most + w.branch.most + w.plain.most + w.input.most + w.activated.most + w.gathered.most + w.wide.most + w.mixed.most +
-                          w.low.most + w.gates.most + w.scratch.packed + work.head.rows.most;
+  const std::size_t all = w.sum.most + w.branch.most + w.plain.most + w.input.most + w.activated.most +
+                          w.gathered.most + w.wide.most + w.mixed.most + w.low.most + w.gates.most + w.scratch.packed +
+                          work.head.rows.most;
   EXPECT_LE(all * sizeof(float), T * slab_bytes<float>(exec, model.plan));
-  EXPECT_GE(static_cast<double>(all * sizeof(float)), 0.6 * static_cast<double>(T * slab_bytes<float>(exec, model.plan)));
+  EXPECT_GE(static_cast<double>(all * sizeof(float)),
+            0.6 * static_cast<double>(T * slab_bytes<float>(exec, model.plan)));
 }
-INSTANTIATE_TEST_SUITE_P(all, counted, testing::ValuesIn(golden::cases("models")), [](const auto& i) { return i.param; });
+INSTANTIATE_TEST_SUITE_P(all, counted, testing::ValuesIn(golden::cases("models")),
+                         [](const auto& i) { return i.param; });

@@ -1,6 +1,7 @@
 // Every golden checkpoint: log-probabilities per token in float64 within 1e-9 and in float32 within 4 times the
 // float32 error recorded with it; the first layer that disagrees is named by the trace.
-// A sequence of one or two predictions records an error of one or two draws: there the 17-token sequence of the case counts.
+// A sequence of one or two predictions records an error of one or two draws: there the 17-token sequence of the case
+// counts.
 #include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
@@ -31,13 +32,16 @@ protected:
       const auto got = token_log_probabilities(exec, model, batch, work);
       const auto want = s["logprob"].get<std::vector<double>>();
       ASSERT_EQ(got.size(), want.size());
-      for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound(s)) << "token " << i << " of " << batch.rows();
+      for (std::size_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got[i], want[i], bound(s)) << "token " << i << " of " << batch.rows();
     }
   }
 };
 } // namespace
 
-TEST_P(golden_model, float64) { compare<double>([](const nlohmann::json&) { return 1e-9; }); }
+TEST_P(golden_model, float64) {
+  compare<double>([](const nlohmann::json&) { return 1e-9; });
+}
 TEST_P(golden_model, float32) { // without fused multiply-add every term rounds twice: twice the bound there
   const double looser = simd::active_isa() == simd::isa::baseline ? 2 : 1;
   double recorded = 0;
@@ -66,10 +70,12 @@ TEST_P(golden_model, trace) {
     double mean = 0, square = 0;
     const double n = static_cast<double>(x.rows * x.cols);
     for (std::size_t r = 0; r < x.rows; ++r)
-      for (std::size_t k = 0; k < x.cols; ++k) mean += x(r, k) / scale / n, square += x(r, k) * x(r, k) / (scale * scale * n);
+      for (std::size_t k = 0; k < x.cols; ++k)
+        mean += x(r, k) / scale / n, square += x(r, k) * x(r, k) / (scale * scale * n);
     EXPECT_NEAR(mean, want["mean"].get<double>(), 1e-9) << name << " " << layer;
     EXPECT_NEAR(std::sqrt(square), want["rms"].get<double>(), 1e-9) << name << " " << layer;
   });
   EXPECT_EQ(layer, trace["layers"].size());
 }
-INSTANTIATE_TEST_SUITE_P(all, golden_model, testing::ValuesIn(golden::cases("models")), [](const auto& i) { return i.param; });
+INSTANTIATE_TEST_SUITE_P(all, golden_model, testing::ValuesIn(golden::cases("models")),
+                         [](const auto& i) { return i.param; });

@@ -48,7 +48,8 @@ template <class T, class Stored> void against_reference(std::size_t M, std::size
     const double eps = std::numeric_limits<T>::epsilon();
     return (128 + static_cast<double>(K) / 128) * eps * sum + eps * (std::abs(expected[i]) + std::abs(widen(b)[i % N]));
   };
-  for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound(i)) << M << "x" << K << "x" << N << " at " << i;
+  for (std::size_t i = 0; i < M * N; ++i)
+    ASSERT_NEAR(y[i], expected[i], bound(i)) << M << "x" << K << "x" << N << " at " << i;
   linear(cpu_executor{1}, {x.data(), M, K}, packed, {y.data(), M, N}, store_mode::add);
   for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], 2 * expected[i], 3 * bound(i));
   std::vector<T> row(K);
@@ -107,7 +108,8 @@ TEST(linear, bits_do_not_depend_on_rows_or_threads) {
   std::vector<float> whole(M * N), part(M * N);
   linear(cpu_executor{1}, {x.data(), M, K}, packed, {whole.data(), M, N});
   for (int threads : {1, 2, 3})
-    for (std::size_t step : {1, 2, 5, 6, 11, 150, 700}) { // of 150 rows two threads take a block each; 700 are packed a few blocks at a time
+    for (std::size_t step : {1, 2, 5, 6, 11, 150,
+                             700}) { // of 150 rows two threads take a block each; 700 are packed a few blocks at a time
       for (std::size_t r = 0; r < M; r += step) {
         const std::size_t m = std::min(step, M - r);
         linear(cpu_executor{threads}, {x.data() + r * K, m, K}, packed, {part.data() + r * N, m, N});
@@ -127,18 +129,23 @@ template <class Stored> void bf16_products_are_those_of_rounded_factors() {
       source.add<Stored>("w", {n, k}, w);
       source.add<float>("b", {n}, b);
       arena room;
-      const auto packed = in_bf16(pack<float>(cpu_executor{2}, source, linear_plan{k, {{"w", "b", n, n, 0, n, n, false}}}), 2, room);
+      const auto packed =
+          in_bf16(pack<float>(cpu_executor{2}, source, linear_plan{k, {{"w", "b", n, n, 0, n, n, false}}}), 2, room);
       std::vector<float> y(M * N), alone(N);
       linear(cpu_executor{2}, {x.data(), M, K}, packed, {y.data(), M, N});
       const auto rounded = [](const auto& v) { return widen(cast<bf16>(widen(v))); };
       const auto expected = reference::linear(rounded(x), rounded(w), widen(b), M, K, N);
-      const double bound = 20 * std::sqrt(static_cast<double>(K)) * static_cast<double>(K + 1) * std::numeric_limits<float>::epsilon();
-      for (std::size_t i = 0; i < M * N; ++i) ASSERT_NEAR(y[i], expected[i], bound) << M << " rows of " << K << " at " << i;
+      const double bound =
+          20 * std::sqrt(static_cast<double>(K)) * static_cast<double>(K + 1) * std::numeric_limits<float>::epsilon();
+      for (std::size_t i = 0; i < M * N; ++i)
+        ASSERT_NEAR(y[i], expected[i], bound) << M << " rows of " << K << " at " << i;
       linear(cpu_executor{1}, {x.data() + (M - 1) * K, 1, K}, packed, {alone.data(), 1, N});
-      ASSERT_TRUE(std::equal(alone.begin(), alone.end(), y.end() - static_cast<std::ptrdiff_t>(N))) << "bits do not depend on rows";
+      ASSERT_TRUE(std::equal(alone.begin(), alone.end(), y.end() - static_cast<std::ptrdiff_t>(N)))
+          << "bits do not depend on rows";
       std::vector<float> row(K);
       packed.read_row(N - 1, row.data());
-      for (std::size_t c = 0; c < K; ++c) ASSERT_EQ(row[c], static_cast<float>(bf16(static_cast<float>(w[(N - 1) * K + c]))));
+      for (std::size_t c = 0; c < K; ++c)
+        ASSERT_EQ(row[c], static_cast<float>(bf16(static_cast<float>(w[(N - 1) * K + c]))));
     }
 }
 } // namespace
@@ -154,7 +161,10 @@ TEST(linear, bf16_products_keep_nan) {
     memory_tensors source;
     source.add<float>("w", {2, static_cast<std::int64_t>(K)}, std::vector<float>(2 * K, 1.f));
     arena room;
-    const auto packed = in_bf16(pack<float>(cpu_executor{1}, source, linear_plan{static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}), 1, room);
+    const auto packed =
+        in_bf16(pack<float>(cpu_executor{1}, source,
+                            linear_plan{static_cast<std::int64_t>(K), {{"w", "", 2, 2, 0, 2, 2, false}}}),
+                1, room);
     std::vector<float> x(2 * K, 1.f), y(4);
     x[1] = std::bit_cast<float>(0x7fffffff); // rounded as a number it would become -0
     linear(cpu_executor{1}, {x.data(), 2, K}, packed, {y.data(), 2, 2});
@@ -165,7 +175,9 @@ TEST(linear, bf16_products_keep_nan) {
 TEST(pack_matrix, parts_by_head_by_column_and_mixed) {
   // head3: two heads of width 2, rows [q0 q0 k0 k0 v0 v0 q1 q1 k1 k1 v1 v1]
   std::vector<float> w(12), bias(12);
-  for (int i = 0; i < 12; ++i) w[static_cast<std::size_t>(i)] = static_cast<float>(i), bias[static_cast<std::size_t>(i)] = static_cast<float>(100 + i);
+  for (int i = 0; i < 12; ++i)
+    w[static_cast<std::size_t>(i)] = static_cast<float>(i),
+    bias[static_cast<std::size_t>(i)] = static_cast<float>(100 + i);
   memory_tensors source;
   source.add<float>("w", {12, 1}, w);
   source.add<float>("b", {12}, bias);
@@ -194,16 +206,19 @@ TEST(pack_matrix, slices_of_a_stack) {
   source.add<bf16>("b", {E, N}, bias);
   for (std::int64_t e = 0; e < E; ++e) {
     const auto rows = pack<float>(cpu_executor{2}, source, linear_plan{K, {{"w", "b", N, N, 0, N, N, false, E, e}}});
-    const auto odd = pack<float>(cpu_executor{2}, source, linear_plan{K, {{"t", "b", 2, N, 1, 1, 2, true, E, e}}}); // rows 1 and 3
+    const auto odd =
+        pack<float>(cpu_executor{2}, source, linear_plan{K, {{"t", "b", 2, N, 1, 1, 2, true, E, e}}}); // rows 1 and 3
     std::vector<float> got(K);
     for (std::size_t r = 0; r < N; ++r) {
       rows.read_row(r, got.data());
-      for (std::size_t k = 0; k < K; ++k) EXPECT_EQ(got[k], static_cast<float>(w[(static_cast<std::size_t>(e) * N + r) * K + k]));
+      for (std::size_t k = 0; k < K; ++k)
+        EXPECT_EQ(got[k], static_cast<float>(w[(static_cast<std::size_t>(e) * N + r) * K + k]));
       EXPECT_EQ(rows.bias[r], static_cast<float>(bias[static_cast<std::size_t>(e) * N + r]));
     }
     for (std::size_t r = 0; r < 2; ++r) {
       odd.read_row(r, got.data());
-      for (std::size_t k = 0; k < K; ++k) EXPECT_EQ(got[k], static_cast<float>(w[(static_cast<std::size_t>(e) * K + k) * N + 1 + 2 * r]));
+      for (std::size_t k = 0; k < K; ++k)
+        EXPECT_EQ(got[k], static_cast<float>(w[(static_cast<std::size_t>(e) * K + k) * N + 1 + 2 * r]));
       EXPECT_EQ(odd.bias[r], static_cast<float>(bias[static_cast<std::size_t>(e) * N + 1 + 2 * r]));
     }
   }
@@ -211,7 +226,8 @@ TEST(pack_matrix, slices_of_a_stack) {
 TEST(pack, a_plain_view_with_rows_apart) {
   const auto w = cast<float>(golden::normals(6 * 10, 1));
   const std::vector<float> bias{1, 2, 3, 4, 5, 6};
-  const auto packed = pack<float>(cpu_executor{1}, matrix_view<const float>(w.data() + 2, 6, 7, 10), std::span<const float>(bias));
+  const auto packed =
+      pack<float>(cpu_executor{1}, matrix_view<const float>(w.data() + 2, 6, 7, 10), std::span<const float>(bias));
   std::vector<float> row(7);
   for (std::size_t r = 0; r < 6; ++r) {
     packed.read_row(r, row.data());
@@ -240,7 +256,8 @@ private:
   std::map<std::string, tensor_data> tensors_;
 };
 
-/// Rows of a stored matrix, and of its transpose, picked whole, from the middle of a panel on, in groups and one by one.
+/// Rows of a stored matrix, and of its transpose, picked whole, from the middle of a panel on, in groups and one by
+/// one.
 template <class T, class A, class B> void every_layout(std::size_t rows, std::size_t K) {
   const auto a = cast<A>(golden::normals(rows * K, 1));
   const auto b = cast<B>(golden::normals(rows * K, 2));
@@ -255,7 +272,8 @@ template <class T, class A, class B> void every_layout(std::size_t rows, std::si
   const unaligned_tensors source(tensors);
   for (const bool transposed : {false, true})
     for (const std::vector<matrix_part>& second :
-         {std::vector<matrix_part>{{"b", "", n, n, 0, n, n, false}}, {{"b", "", n - 2, n, 1, 1, 1, false}},
+         {std::vector<matrix_part>{{"b", "", n, n, 0, n, n, false}},
+          {{"b", "", n - 2, n, 1, 1, 1, false}},
           {{"b", "", n / 3 * 2, n, 1, 2, 3, false}, {"b", "", n / 3, n, 0, 1, 3, false}}}) {
       linear_plan plan{k, {{"a", "", n - 1, n, 1, n, n, false}}};
       for (matrix_part part : second) {
@@ -268,10 +286,13 @@ template <class T, class A, class B> void every_layout(std::size_t rows, std::si
       for (const matrix_part& part : plan.parts)
         for (std::int64_t r = 0; r < part.rows; ++r, ++row) {
           packed.read_row(row, got.data());
-          const std::size_t stored = static_cast<std::size_t>(part.first + r / part.group * part.stride + r % part.group);
+          const std::size_t stored =
+              static_cast<std::size_t>(part.first + r / part.group * part.stride + r % part.group);
           for (std::size_t c = 0; c < K; ++c) {
-            const double value = part.weight == "a" ? static_cast<double>(a[stored * K + c]) : static_cast<double>(b[stored * K + c]);
-            ASSERT_EQ(got[c], static_cast<T>(value)) << part.weight << " row " << r << " of " << rows << ", column " << c << " of " << K;
+            const double value =
+                part.weight == "a" ? static_cast<double>(a[stored * K + c]) : static_cast<double>(b[stored * K + c]);
+            ASSERT_EQ(got[c], static_cast<T>(value))
+                << part.weight << " row " << r << " of " << rows << ", column " << c << " of " << K;
           }
         }
       // What the last panel is filled up with.
@@ -279,7 +300,8 @@ template <class T, class A, class B> void every_layout(std::size_t rows, std::si
         const Stored* all = packed.template panel_data<Stored>(0);
         const std::size_t padded_cols = packed.template padded_cols<Stored>();
         for (std::size_t filled = 0; filled < packed.panels() * packed.panel; ++filled)
-          for (std::size_t c = filled < row ? K : 0; c < padded_cols; ++c) ASSERT_EQ(static_cast<double>(all[packed.template index<Stored>(filled, c)]), 0);
+          for (std::size_t c = filled < row ? K : 0; c < padded_cols; ++c)
+            ASSERT_EQ(static_cast<double>(all[packed.template index<Stored>(filled, c)]), 0);
       });
     }
 }
@@ -287,7 +309,8 @@ template <class T, class A, class B> void every_layout(std::size_t rows, std::si
 template <class T, class Stored> void refuses_what_is_not_finite(const std::vector<Stored>& wrong) {
   constexpr std::size_t rows = 37, K = 19;
   for (const Stored bad : wrong)
-    for (const std::size_t index : {std::size_t{0}, std::size_t{18}, std::size_t{9 * K + 3}, std::size_t{36 * K + 2}, rows * K - 1}) {
+    for (const std::size_t index :
+         {std::size_t{0}, std::size_t{18}, std::size_t{9 * K + 3}, std::size_t{36 * K + 2}, rows * K - 1}) {
       std::vector<Stored> w = cast<Stored>(golden::normals(rows * K, 1));
       w[index] = bad;
       memory_tensors source;
@@ -295,9 +318,14 @@ template <class T, class Stored> void refuses_what_is_not_finite(const std::vect
       source.add<Stored>("t", {19, 37}, w);
       source.add<float>("one", {1, 19}, std::vector<float>(K, 1.f));
       const std::string at = ": expected finite weights, got NaN or infinity at element " + std::to_string(index);
-      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"w", "", 37, 37, 0, 37, 37, false}}})), "tensor w" + at);
-      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"t", "", 37, 37, 0, 37, 37, true}}})), "tensor t" + at);
-      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"one", "", 1, 1, 0, 1, 1, false}, {"w", "", 37, 37, 0, 37, 37, false}}})), "tensor w" + at);
+      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"w", "", 37, 37, 0, 37, 37, false}}})),
+                     "tensor w" + at);
+      EXPECT_MESSAGE((pack<T>(cpu_executor{2}, source, linear_plan{19, {{"t", "", 37, 37, 0, 37, 37, true}}})),
+                     "tensor t" + at);
+      EXPECT_MESSAGE(
+          (pack<T>(cpu_executor{2}, source,
+                   linear_plan{19, {{"one", "", 1, 1, 0, 1, 1, false}, {"w", "", 37, 37, 0, 37, 37, false}}})),
+          "tensor w" + at);
     }
 }
 
@@ -337,7 +365,11 @@ TEST(pack_matrix, the_largest_weights_are_finite) {
   source.add<float>("f", {5, 8}, f);
   for (const std::string name : {"b", "h", "f"})
     for (bool transposed : {false, true})
-      EXPECT_EQ(pack<float>(cpu_executor{1}, source, linear_plan{transposed ? 5 : 8, {{name, "", transposed ? 8 : 5, transposed ? 8 : 5, 0, 8, 8, transposed}}}).panels(), 1u);
+      EXPECT_EQ(pack<float>(cpu_executor{1}, source,
+                            linear_plan{transposed ? 5 : 8,
+                                        {{name, "", transposed ? 8 : 5, transposed ? 8 : 5, 0, 8, 8, transposed}}})
+                    .panels(),
+                1u);
 }
 
 TEST(pack_matrix, gives_pages_back_while_it_packs) {
@@ -356,7 +388,8 @@ TEST(pack_matrix, gives_pages_back_while_it_packs) {
       ASSERT_TRUE(set_back_peak_memory());
       const long before = peak_memory();
       const safetensors_file file(folder.path() / "w.safetensors");
-      const auto packed = pack<float>(cpu_executor{2}, file, linear_plan{cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}});
+      const auto packed =
+          pack<float>(cpu_executor{2}, file, linear_plan{cols, {{"w", "", rows, rows, 0, rows, rows, transposed}}});
       least = std::min(least, peak_memory() - before);
     }
     EXPECT_LT(least, most) << "packed are 64 MiB, stored are 64 MiB";
@@ -368,7 +401,8 @@ TEST(pack_matrix, weights_must_be_finite) {
     w[23] = bad;
     memory_tensors source;
     source.add<float>("w", {20, 2}, w);
-    EXPECT_MESSAGE(pack<float>(cpu_executor{2}, source, linear_plan{2, {{"w", "", 20, 20, 0, 20, 20, false}}}), "tensor w: expected finite weights, got NaN or infinity at element 23");
+    EXPECT_MESSAGE(pack<float>(cpu_executor{2}, source, linear_plan{2, {{"w", "", 20, 20, 0, 20, 20, false}}}),
+                   "tensor w: expected finite weights, got NaN or infinity at element 23");
     std::vector<double> wide;
     EXPECT_MESSAGE(append_widened(source.read("w"), "w", wide), "element 23");
   }

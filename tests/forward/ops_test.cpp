@@ -28,12 +28,15 @@ template <class T> void norms() {
     x = rounded<T>(x);
     const auto w = rounded<T>(golden::normals(C, 2)), b = rounded<T>(golden::normals(C, 3));
     for (norm_kind kind : {norm_kind::rms, norm_kind::layer}) {
-      const norm_weights<cpu_executor, T> weights{kind, 1e-5, C, buffer<T>(w), kind == norm_kind::layer ? buffer<T>(b) : aligned_buffer<T>{}};
+      const norm_weights<cpu_executor, T> weights{kind, 1e-5, C, buffer<T>(w),
+                                                  kind == norm_kind::layer ? buffer<T>(b) : aligned_buffer<T>{}};
       const auto in = buffer<T>(x);
       aligned_buffer<T> out(M * C);
       norm(cpu_executor{2}, {in.data(), M, C}, weights, {out.data(), M, C});
-      const auto expected = kind == norm_kind::rms ? reference::rms_norm(x, w, 1e-5, M, C) : reference::layer_norm(x, w, b, 1e-5, M, C);
-      for (std::size_t i = 0; i < M * C; ++i) ASSERT_NEAR(out[i], expected[i], 60 * eps * (1 + std::abs(expected[i]))) << C;
+      const auto expected =
+          kind == norm_kind::rms ? reference::rms_norm(x, w, 1e-5, M, C) : reference::layer_norm(x, w, b, 1e-5, M, C);
+      for (std::size_t i = 0; i < M * C; ++i)
+        ASSERT_NEAR(out[i], expected[i], 60 * eps * (1 + std::abs(expected[i]))) << C;
     }
   }
 }
@@ -89,7 +92,8 @@ TEST(rope, rotates_like_the_reference_and_keeps_lengths) {
   const auto f = rope_frequencies(plan, 0);
   EXPECT_DOUBLE_EQ(f[1], std::pow(10000., -2. / 6));
   for (std::size_t r = 0; r < batch.rows(); ++r)
-    for (std::size_t h = 0; h < heads; ++h) reference::rope(&expected[(r * heads + h) * D], f, static_cast<double>(r < 5 ? r : r - 5));
+    for (std::size_t h = 0; h < heads; ++h)
+      reference::rope(&expected[(r * heads + h) * D], f, static_cast<double>(r < 5 ? r : r - 5));
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], expected[i], 1e-14);
 }
 TEST(rope, scaling_kinds) {

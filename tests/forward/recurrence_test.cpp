@@ -1,6 +1,6 @@
 // The recurrences against their plain loops, on ragged batches, in slabs of every kind, in float and double.
-#include "llmap/forward/cpu/recurrence.hpp"
 #include "llmap/forward/cpu/linear.hpp"
+#include "llmap/forward/cpu/recurrence.hpp"
 #include "llmap/reference/recurrence_reference.hpp"
 #include "support/golden.hpp"
 
@@ -21,32 +21,39 @@ template <class T> struct numbers {
   std::vector<T> narrow;
   std::vector<double> wide;
   numbers(std::size_t n, std::uint64_t seed, double spread = 1, double mean = 0) {
-    for (double x : golden::normals(n, seed, spread)) narrow.push_back(static_cast<T>(x + mean)), wide.push_back(static_cast<double>(narrow.back()));
+    for (double x : golden::normals(n, seed, spread))
+      narrow.push_back(static_cast<T>(x + mean)), wide.push_back(static_cast<double>(narrow.back()));
   }
   aligned_buffer<T> buffer() const { return upload(cpu_executor{1}, narrow); }
   matrix_view<const T> view(std::size_t cols) const { return {narrow.data(), narrow.size() / cols, cols}; }
   /// Rows of text t.
   std::vector<double> of_text(const ragged_batch& batch, std::size_t t, std::size_t cols) const {
-    return {wide.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t] * cols), wide.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t + 1] * cols)};
+    return {wide.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t] * cols),
+            wide.begin() + static_cast<std::ptrdiff_t>(batch.offsets[t + 1] * cols)};
   }
 };
 
-/// Runs `op(slab, y rows)` over the batch in slabs of 1, 7, 16 and all rows; all must give the same bits, and text by text the
-/// values of `expected(text)` within bound * (1 + |value|).
-template <class T, class Op, class Expected> void check(std::size_t cols, double bound, const Op& op, const Expected& expected) {
+/// Runs `op(slab, y rows)` over the batch in slabs of 1, 7, 16 and all rows; all must give the same bits, and text by
+/// text the values of `expected(text)` within bound * (1 + |value|).
+template <class T, class Op, class Expected>
+void check(std::size_t cols, double bound, const Op& op, const Expected& expected) {
   const ragged_batch batch = batch_of_texts();
   std::vector<T> first;
   for (const std::size_t rows : {batch.rows(), std::size_t{1}, std::size_t{7}, std::size_t{16}})
     for (const int threads : {1, 3}) {
       std::vector<T> y(batch.rows() * cols);
-      for_slabs(batch.rows(), rows, 1, [&](slab s) { op(cpu_executor{threads}, batch, s, matrix_view<T>(y.data() + s.first * cols, s.count, cols)); });
+      for_slabs(batch.rows(), rows, 1, [&](slab s) {
+        op(cpu_executor{threads}, batch, s, matrix_view<T>(y.data() + s.first * cols, s.count, cols));
+      });
       if (first.empty()) first = y;
       ASSERT_EQ(y, first) << "slabs of " << rows << ", " << threads << " threads";
     }
   for (std::size_t t = 0; t < batch.texts(); ++t) {
     const std::vector<double> want = expected(batch, t);
     for (std::size_t i = 0; i < want.size(); ++i)
-      ASSERT_NEAR(first[batch.offsets[t] * cols + i], want[i], bound * std::numeric_limits<T>::epsilon() * (1 + std::abs(want[i]))) << "text " << t << " at " << i;
+      ASSERT_NEAR(first[batch.offsets[t] * cols + i], want[i],
+                  bound * std::numeric_limits<T>::epsilon() * (1 + std::abs(want[i])))
+          << "text " << t << " at " << i;
   }
 }
 
@@ -57,11 +64,16 @@ template <class T> void convolutions() {
     for (const bool bias : {true, false}) {
       matrix_buffer<T> carry;
       const aligned_buffer<T> weight = w.buffer(), biases = bias ? b.buffer() : aligned_buffer<T>{};
-      check<T>(C, 16, [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
-        causal_convolution(exec, batch, s, x.view(C).row_range(s.first, s.count), weight, biases, y, carry.reshape(taps - 1, C));
-      }, [&](const ragged_batch& batch, std::size_t t) {
-        return reference::causal_convolution(x.of_text(batch, t, C), w.wide, bias ? b.wide : std::vector<double>{}, lengths[t], C, taps);
-      });
+      check<T>(
+          C, 16,
+          [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+            causal_convolution(exec, batch, s, x.view(C).row_range(s.first, s.count), weight, biases, y,
+                               carry.reshape(taps - 1, C));
+          },
+          [&](const ragged_batch& batch, std::size_t t) {
+            return reference::causal_convolution(x.of_text(batch, t, C), w.wide, bias ? b.wide : std::vector<double>{},
+                                                 lengths[t], C, taps);
+          });
     }
   }
 }
@@ -75,12 +87,17 @@ template <class T> void shifts() {
   std::vector<T> eye(C * C, T(0));
   for (std::size_t i = 0; i < C; ++i) eye[i * C + i] = T(1);
   const auto identity = pack<T>(cpu_executor{1}, matrix_view<const T>(eye.data(), C, C)); // to read the packed rows
-  check<T>(C, 4, [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
-    const auto own = x.view(C).row_range(s.first, s.count);
-    token_shift(exec, batch, s, own, last.reshape(1, C), mix, packed, scratch);
-    linear(exec, packed, identity, y, store_mode::overwrite, scratch);
-    keep_last_row(exec, own, last.view());
-  }, [&](const ragged_batch& batch, std::size_t t) { return reference::token_shift(x.of_text(batch, t, C), m.wide, lengths[t], C); });
+  check<T>(
+      C, 4,
+      [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+        const auto own = x.view(C).row_range(s.first, s.count);
+        token_shift(exec, batch, s, own, last.reshape(1, C), mix, packed, scratch);
+        linear(exec, packed, identity, y, store_mode::overwrite, scratch);
+        keep_last_row(exec, own, last.view());
+      },
+      [&](const ragged_batch& batch, std::size_t t) {
+        return reference::token_shift(x.of_text(batch, t, C), m.wide, lengths[t], C);
+      });
 }
 template <class T> void selective_scans() {
   for (const std::size_t N : {1, 5, 16, 20}) {
@@ -88,27 +105,42 @@ template <class T> void selective_scans() {
     const numbers<T> x(rows * M, 1), step(rows * M, 2), B(rows * N, 3), C(rows * N, 4), a(M * N, 5), d(M, 6);
     const aligned_buffer<T> a_log = a.buffer(), skip = d.buffer();
     matrix_buffer<T> state;
-    check<T>(M, 400, [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
-      std::vector<T> own(step.narrow.begin() + static_cast<std::ptrdiff_t>(s.first * M), step.narrow.begin() + static_cast<std::ptrdiff_t>((s.first + s.count) * M));
-      selective_scan(exec, batch, s, x.view(M).row_range(s.first, s.count), matrix_view<T>(own.data(), s.count, M), B.view(N).row_range(s.first, s.count),
-                     C.view(N).row_range(s.first, s.count), a_log, skip, y, state.reshape(M, N));
-    }, [&](const ragged_batch& batch, std::size_t t) {
-      return reference::selective_scan(x.of_text(batch, t, M), step.of_text(batch, t, M), B.of_text(batch, t, N), C.of_text(batch, t, N), a.wide, d.wide, lengths[t], M, N);
-    });
+    check<T>(
+        M, 400,
+        [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+          std::vector<T> own(step.narrow.begin() + static_cast<std::ptrdiff_t>(s.first * M),
+                             step.narrow.begin() + static_cast<std::ptrdiff_t>((s.first + s.count) * M));
+          selective_scan(exec, batch, s, x.view(M).row_range(s.first, s.count), matrix_view<T>(own.data(), s.count, M),
+                         B.view(N).row_range(s.first, s.count), C.view(N).row_range(s.first, s.count), a_log, skip, y,
+                         state.reshape(M, N));
+        },
+        [&](const ragged_batch& batch, std::size_t t) {
+          return reference::selective_scan(x.of_text(batch, t, M), step.of_text(batch, t, M), B.of_text(batch, t, N),
+                                           C.of_text(batch, t, N), a.wide, d.wide, lengths[t], M, N);
+        });
   }
 }
 template <class T> void head_scans() {
   for (const std::size_t G : {1, 2}) {
     const std::size_t H = 4, P = 5, N = 19, M = H * P, rows = batch_of_texts().rows();
-    const numbers<T> x(rows * M, 1), dt(rows * H, 2), B(rows * G * N, 3), C(rows * G * N, 4), a(H, 5), d(H, 6), bias(H, 7);
+    const numbers<T> x(rows * M, 1), dt(rows * H, 2), B(rows * G * N, 3), C(rows * G * N, 4), a(H, 5), d(H, 6),
+        bias(H, 7);
     const aligned_buffer<T> a_log = a.buffer(), skip = d.buffer(), dt_bias = bias.buffer();
     matrix_buffer<T> state;
-    check<T>(M, 400, [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
-      const auto of = [&](const numbers<T>& n, std::size_t cols) { return n.view(cols).row_range(s.first, s.count); };
-      head_scan(exec, {H, P, G, N, 0.2, 1.1}, batch, s, of(x, M), of(B, G * N), of(C, G * N), of(dt, H), dt_bias, a_log, skip, y, state.reshape(M, N));
-    }, [&](const ragged_batch& batch, std::size_t t) {
-      return reference::head_scan(x.of_text(batch, t, M), B.of_text(batch, t, G * N), C.of_text(batch, t, G * N), dt.of_text(batch, t, H), bias.wide, a.wide, d.wide, 0.2, 1.1, lengths[t], H, P, G, N);
-    });
+    check<T>(
+        M, 400,
+        [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+          const auto of = [&](const numbers<T>& n, std::size_t cols) {
+            return n.view(cols).row_range(s.first, s.count);
+          };
+          head_scan(exec, {H, P, G, N, 0.2, 1.1}, batch, s, of(x, M), of(B, G * N), of(C, G * N), of(dt, H), dt_bias,
+                    a_log, skip, y, state.reshape(M, N));
+        },
+        [&](const ragged_batch& batch, std::size_t t) {
+          return reference::head_scan(x.of_text(batch, t, M), B.of_text(batch, t, G * N), C.of_text(batch, t, G * N),
+                                      dt.of_text(batch, t, H), bias.wide, a.wide, d.wide, 0.2, 1.1, lengths[t], H, P, G,
+                                      N);
+        });
   }
 }
 template <class T> void wkv_scans() {
@@ -117,9 +149,15 @@ template <class T> void wkv_scans() {
     const numbers<T> k(rows * A, 1, spread), v(rows * A, 2), w(A, 3), u(A, 4);
     const aligned_buffer<T> decay = w.buffer(), first = u.buffer();
     matrix_buffer<T> state;
-    check<T>(A, 400 * spread, [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
-      wkv_scan(exec, batch, s, k.view(A).row_range(s.first, s.count), v.view(A).row_range(s.first, s.count), decay, first, y, state.reshape(3, A));
-    }, [&](const ragged_batch& batch, std::size_t t) { return reference::wkv(k.of_text(batch, t, A), v.of_text(batch, t, A), w.wide, u.wide, lengths[t], A); });
+    check<T>(
+        A, 400 * spread,
+        [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+          wkv_scan(exec, batch, s, k.view(A).row_range(s.first, s.count), v.view(A).row_range(s.first, s.count), decay,
+                   first, y, state.reshape(3, A));
+        },
+        [&](const ragged_batch& batch, std::size_t t) {
+          return reference::wkv(k.of_text(batch, t, A), v.of_text(batch, t, A), w.wide, u.wide, lengths[t], A);
+        });
   }
 }
 template <class T> void gated_scans() {
@@ -127,11 +165,16 @@ template <class T> void gated_scans() {
   const numbers<T> x(rows * L, 1), in(rows * L, 2), rec(rows * L, 3), p(L, 4);
   const aligned_buffer<T> decay = p.buffer();
   matrix_buffer<T> state;
-  check<T>(L, 400, [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
-    gated_scan(exec, batch, s, x.view(L).row_range(s.first, s.count), in.view(L).row_range(s.first, s.count), rec.view(L).row_range(s.first, s.count), decay, y, state.reshape(1, L));
-  }, [&](const ragged_batch& batch, std::size_t t) {
-    return reference::gated_scan(x.of_text(batch, t, L), in.of_text(batch, t, L), rec.of_text(batch, t, L), p.wide, lengths[t], L);
-  });
+  check<T>(
+      L, 400,
+      [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+        gated_scan(exec, batch, s, x.view(L).row_range(s.first, s.count), in.view(L).row_range(s.first, s.count),
+                   rec.view(L).row_range(s.first, s.count), decay, y, state.reshape(1, L));
+      },
+      [&](const ragged_batch& batch, std::size_t t) {
+        return reference::gated_scan(x.of_text(batch, t, L), in.of_text(batch, t, L), rec.of_text(batch, t, L), p.wide,
+                                     lengths[t], L);
+      });
 }
 
 } // namespace

@@ -20,13 +20,18 @@ template <class T> void against_reference(const router_plan& plan, bool correcte
   std::vector<double> got(S * E, 0.0);
   for (std::size_t e = 0; e < E; ++e) {
     EXPECT_TRUE(std::is_sorted(routing.rows(e).begin(), routing.rows(e).end()));
-    for (std::size_t i = 0; i < routing.count(e); ++i) got[routing.rows(e)[i] * E + e] = static_cast<double>(routing.weights(e)[i]);
+    for (std::size_t i = 0; i < routing.count(e); ++i)
+      got[routing.rows(e)[i] * E + e] = static_cast<double>(routing.weights(e)[i]);
   }
   for (std::size_t r = 0; r < S; ++r) {
-    const auto want = reference::route({logits.begin() + static_cast<std::ptrdiff_t>(r * E), logits.begin() + static_cast<std::ptrdiff_t>((r + 1) * E)},
-                                       {correction.begin(), correction.end()}, plan.scores == router_plan::score::softmax, static_cast<std::size_t>(plan.chosen),
-                                       static_cast<std::size_t>(plan.groups), static_cast<std::size_t>(plan.chosen_groups), ranked, plan.normalized, plan.epsilon, plan.scale);
-    for (std::size_t e = 0; e < E; ++e) ASSERT_NEAR(got[r * E + e], want[e], 4 * std::numeric_limits<T>::epsilon()) << "row " << r << " expert " << e;
+    const auto want = reference::route(
+        {logits.begin() + static_cast<std::ptrdiff_t>(r * E),
+         logits.begin() + static_cast<std::ptrdiff_t>((r + 1) * E)},
+        {correction.begin(), correction.end()}, plan.scores == router_plan::score::softmax,
+        static_cast<std::size_t>(plan.chosen), static_cast<std::size_t>(plan.groups),
+        static_cast<std::size_t>(plan.chosen_groups), ranked, plan.normalized, plan.epsilon, plan.scale);
+    for (std::size_t e = 0; e < E; ++e)
+      ASSERT_NEAR(got[r * E + e], want[e], 4 * std::numeric_limits<T>::epsilon()) << "row " << r << " expert " << e;
   }
 }
 template <class T> void all() {
@@ -35,7 +40,15 @@ template <class T> void all() {
   against_reference<T>({.chosen = 2}, false, 1);
   against_reference<T>({.chosen = 3, .normalized = true}, false, 1);
   against_reference<T>({.chosen = 2, .groups = 4, .chosen_groups = 2, .rank = rank::best, .scale = 1.7}, false, 1);
-  against_reference<T>({.scores = score::sigmoid, .chosen = 4, .groups = 3, .chosen_groups = 2, .rank = rank::best_two, .normalized = true, .epsilon = 1e-20, .scale = 2.5}, true, 2);
+  against_reference<T>({.scores = score::sigmoid,
+                        .chosen = 4,
+                        .groups = 3,
+                        .chosen_groups = 2,
+                        .rank = rank::best_two,
+                        .normalized = true,
+                        .epsilon = 1e-20,
+                        .scale = 2.5},
+                       true, 2);
   against_reference<T>({.scores = score::sigmoid, .chosen = 12, .normalized = true}, true, 1);
 }
 
@@ -65,11 +78,13 @@ TEST(rows, placed_gathered_clamped_and_added) {
   EXPECT_EQ(y, (std::vector<float>{9, 1, 2, 9, 3, 4, 10, 5, 6, 10, 7, 8}));
   clamp(exec, 8.5f, matrix_view<float>(y.data(), 2, 6));
   EXPECT_EQ(y, (std::vector<float>{8.5, 1, 2, 8.5, 3, 4, 8.5, 5, 6, 8.5, 7, 8}));
-  add_scaled(exec, matrix_view<const float>(x.data(), 2, 4), 2.f, matrix_view<float>(y.data(), 2, 4, 6), store_mode::overwrite);
+  add_scaled(exec, matrix_view<const float>(x.data(), 2, 4), 2.f, matrix_view<float>(y.data(), 2, 4, 6),
+             store_mode::overwrite);
   EXPECT_EQ(y, (std::vector<float>{2, 4, 6, 8, 3, 4, 10, 12, 14, 16, 7, 8}));
   const std::vector<std::size_t> rows{1, 0};
   const std::vector<float> weights{10, 100};
-  add_weighted_rows(exec, matrix_view<const float>(x.data(), 2, 4), std::span<const std::size_t>(rows), std::span<const float>(weights), matrix_view<float>(y.data(), 2, 4, 6));
+  add_weighted_rows(exec, matrix_view<const float>(x.data(), 2, 4), std::span<const std::size_t>(rows),
+                    std::span<const float>(weights), matrix_view<float>(y.data(), 2, 4, 6));
   EXPECT_EQ(y, (std::vector<float>{502, 604, 706, 808, 3, 4, 20, 32, 44, 56, 7, 8}));
   const std::vector<float> gate{0, 1000};
   scale_rows_by_sigmoid(exec, matrix_view<const float>(gate.data(), 2, 1), matrix_view<float>(y.data(), 2, 6));

@@ -89,9 +89,7 @@ matrix<double> random_scores(std::size_t K, std::size_t N) {
   const counter_random r{7};
   matrix<double> l(K, N);
   for (std::size_t i = 0; i < K; ++i)
-    for (std::size_t s = 0; s < N; ++s)
-      l(i, s) = -900 + 200 * r.normal(0, s) +
-                30 * r.normal(i + 1, s);
+    for (std::size_t s = 0; s < N; ++s) l(i, s) = -900 + 200 * r.normal(0, s) + 30 * r.normal(i + 1, s);
   return l;
 }
 } // namespace
@@ -126,7 +124,7 @@ TEST(kl, one_text_gives_no_distance_and_two_no_error) {
   const kl_error_table e = kl_errors(exec, two.view(), t);
   EXPECT_GT(t.nats(0, 1), 0);
   EXPECT_TRUE(std::isnan(e.standard_error(0, 1)) && std::isnan(e.standard_error(2, 1)));
-  EXPECT_EQ(e.standard_error(1, 1), 0); // a model and itself
+  EXPECT_EQ(e.standard_error(1, 1), 0);                  // a model and itself
   EXPECT_GT(mean_difference_standard_error(t)(0, 1), 0); // that of a mean needs no more
 }
 
@@ -142,7 +140,8 @@ TEST(kl, pairs_that_share_too_few_texts) {
   for (const matrix<double>* table : {&p.nats, &p.bits_per_byte, &p.standard_error, &p.mean_difference})
     EXPECT_TRUE(std::isnan((*table)(1, 2)));
   EXPECT_EQ(p.texts(1, 2), 1u);
-  EXPECT_MESSAGE(complete_texts(m), "map: expected at least 2 texts that are usable for every model, got 1; b lacks 2 of 4");
+  EXPECT_MESSAGE(complete_texts(m),
+                 "map: expected at least 2 texts that are usable for every model, got 1; b lacks 2 of 4");
   m.log_likelihood(0, 2) = NAN;
   EXPECT_MESSAGE(complete_texts(m), "got 0; b lacks 2 of 4; perhaps leave it out");
 }
@@ -154,7 +153,8 @@ TEST(center, models_that_are_equal_lie_at_the_origin) {
       matrix<double> copies(K, N);
       for (std::size_t i = 0; i < K; ++i) std::ranges::copy(one.row(0), copies.row(i).begin());
       EXPECT_EQ(center(exec, copies.view()).q, matrix<double>(K, N, 0)) << K << " models, " << N << " texts";
-      EXPECT_EQ(center(exec, matrix<float>(copies.view()).view()).q, matrix<float>(K, N, 0)) << K << " models, " << N << " texts";
+      EXPECT_EQ(center(exec, matrix<float>(copies.view()).view()).q, matrix<float>(K, N, 0))
+          << K << " models, " << N << " texts";
     }
 }
 
@@ -204,15 +204,15 @@ template <class T> void expect_digits(const matrix<T>& l) {
     for (std::size_t j = 0; j < l.rows(); ++j) {
       const exact_moments wanted = in_long_double(l, i, j);
       EXPECT_NEAR(t.nats(i, j), wanted.kl, squared_distance_error * wanted.kl) << i << " " << j;
-      EXPECT_NEAR(e.standard_error(i, j), wanted.standard_error, 1e-11 * wanted.standard_error)
-          << i << " " << j;
+      EXPECT_NEAR(e.standard_error(i, j), wanted.standard_error, 1e-11 * wanted.standard_error) << i << " " << j;
       EXPECT_NEAR(e.fourth_moment(i, j), wanted.fourth, 1e-11 * wanted.fourth) << i << " " << j;
       EXPECT_NEAR(e.mean_difference(i, j), wanted.mean, 1e-15 * largest) << i << " " << j;
       if (i == j) continue;
       worst = std::max(worst, std::abs(t.nats(i, j) / wanted.kl - 1));
       worst_error = std::max(worst_error, std::abs(e.standard_error(i, j) / wanted.standard_error - 1));
     }
-  std::cout << (sizeof(T) == 4 ? "float" : "double") << ", largest relative error: KL " << worst << ", its standard error " << worst_error << "\n";
+  std::cout << (sizeof(T) == 4 ? "float" : "double") << ", largest relative error: KL " << worst
+            << ", its standard error " << worst_error << "\n";
 }
 } // namespace
 
@@ -288,7 +288,8 @@ TEST(clip, quantile_of_a_matrix_is_that_of_its_sorted_entries) {
         const double wanted = linear_quantile(values, q);
         // A row, and the same numbers as a column, which threads have in parts.
         EXPECT_EQ(clip_threshold(cpu_executor{1}, l.view(), q), wanted) << size << " " << scale << " " << q;
-        EXPECT_EQ(clip_threshold(cpu_executor{3}, matrix_view<const double>(l.data(), l.cols(), 1), q), wanted) << size << " " << scale << " " << q;
+        EXPECT_EQ(clip_threshold(cpu_executor{3}, matrix_view<const double>(l.data(), l.cols(), 1), q), wanted)
+            << size << " " << scale << " " << q;
       }
     }
 }

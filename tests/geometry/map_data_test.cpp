@@ -1,5 +1,5 @@
-#include "support/small_map.hpp"
 #include "support/message_of.hpp"
+#include "support/small_map.hpp"
 #include <gtest/gtest.h>
 
 using namespace llmap;

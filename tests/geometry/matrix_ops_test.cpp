@@ -25,7 +25,8 @@ template <class T> matrix<T> random_rows(std::size_t K, std::size_t N, double me
   matrix<T> x(K, N);
   for (std::size_t i = 0; i < K; ++i)
     for (std::size_t s = 0; s < N; ++s)
-      x(i, s) = static_cast<T>(i < 2 ? mean + r.normal(i, s) : static_cast<double>(x(i % 2, s)) + near * r.normal(i, s));
+      x(i, s) =
+          static_cast<T>(i < 2 ? mean + r.normal(i, s) : static_cast<double>(x(i % 2, s)) + near * r.normal(i, s));
   return x;
 }
 /// Points whose principal axes have lengths well apart.
@@ -65,12 +66,15 @@ TYPED_TEST(matrix_ops, squared_distances) {
           const auto wanted = reference::squared_distances(reference::rows_of(x));
           for (std::size_t i = 0; i < K; ++i)
             for (std::size_t j = 0; j < K; ++j)
-              EXPECT_NEAR(found(i, j), wanted[i][j], squared_distance_error * wanted[i][j]) << K << " " << N << " " << mean << " " << near;
+              EXPECT_NEAR(found(i, j), wanted[i][j], squared_distance_error * wanted[i][j])
+                  << K << " " << N << " " << mean << " " << near;
         }
   const matrix<TypeParam> wide = random_rows<TypeParam>(6, 40);
-  EXPECT_EQ(squared_distances(exec, wide.view().column_range(3, 20)), squared_distances(exec, matrix<TypeParam>(wide.view().column_range(3, 20)).view()));
+  EXPECT_EQ(squared_distances(exec, wide.view().column_range(3, 20)),
+            squared_distances(exec, matrix<TypeParam>(wide.view().column_range(3, 20)).view()));
   EXPECT_EQ(squared_distances(exec, matrix<TypeParam>(4, 3, 0).view()), matrix<double>(4, 4, 0));
-  EXPECT_MESSAGE(squared_distances(exec, matrix<TypeParam>{{1, NAN}}.view()), "squared_distances: the matrix has entries that are not finite");
+  EXPECT_MESSAGE(squared_distances(exec, matrix<TypeParam>{{1, NAN}}.view()),
+                 "squared_distances: the matrix has entries that are not finite");
 }
 
 TYPED_TEST(matrix_ops, gram) {
@@ -84,7 +88,8 @@ TYPED_TEST(matrix_ops, gram) {
       const matrix<double> found = gram(exec, x.view());
       const double chain = 256 + static_cast<double>(N) / 256, plain = static_cast<double>(N);
       for (std::size_t i = 0; i < K; ++i)
-        for (std::size_t j = 0; j < K; ++j) EXPECT_NEAR(found(i, j), wanted[i][j], (chain + plain) * epsilon * magnitudes[i][j]);
+        for (std::size_t j = 0; j < K; ++j)
+          EXPECT_NEAR(found(i, j), wanted[i][j], (chain + plain) * epsilon * magnitudes[i][j]);
     }
 }
 
@@ -96,7 +101,8 @@ TYPED_TEST(matrix_ops, center) { // float is rounded once, at the end
       const matrix<TypeParam> q = center(exec, x.view()).q;
       for (std::size_t i = 0; i < K; ++i)
         for (std::size_t s = 0; s < N; ++s)
-          EXPECT_NEAR(q(i, s), wanted[i][s], 1e-12 * 900 + std::numeric_limits<TypeParam>::epsilon() / 2 * std::abs(wanted[i][s]));
+          EXPECT_NEAR(q(i, s), wanted[i][s],
+                      1e-12 * 900 + std::numeric_limits<TypeParam>::epsilon() / 2 * std::abs(wanted[i][s]));
     }
 }
 
@@ -133,7 +139,8 @@ TYPED_TEST(matrix_ops, affinities) { // beta to 1e-8, so p to a few times that
     for (const double perplexity : {1.5, 2.9}) {
       const matrix<TypeParam> d = distances<TypeParam>(K);
       const auto wanted = reference::conditional_affinities(reference::rows_of(d), perplexity);
-      EXPECT_LT(largest_difference(affinities(exec, d.view(), perplexity).conditional, wanted), 1e-7) << K << " " << perplexity;
+      EXPECT_LT(largest_difference(affinities(exec, d.view(), perplexity).conditional, wanted), 1e-7)
+          << K << " " << perplexity;
     }
 }
 
@@ -162,7 +169,8 @@ TYPED_TEST(matrix_ops, linkage) {
       const auto wanted = reference::linkage_heights(reference::rows_of(d), between);
       const model_tree found = linkage(exec, d.view(), kind);
       ASSERT_EQ(found.merges.size(), wanted.size());
-      for (std::size_t m = 0; m < wanted.size(); ++m) EXPECT_NEAR(found.merges[m].height, wanted[m], 1e-12 * wanted.back()) << K << " " << m;
+      for (std::size_t m = 0; m < wanted.size(); ++m)
+        EXPECT_NEAR(found.merges[m].height, wanted[m], 1e-12 * wanted.back()) << K << " " << m;
       if (K > 1) {
         EXPECT_EQ(found.merges.back().size, K);
       }

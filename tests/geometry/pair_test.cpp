@@ -18,7 +18,8 @@ struct pair_case : golden::map_case {
   template <class F> matrix<double> table(const F& f) const {
     matrix<double> out(x.rows(), x.rows(), 0);
     for (std::size_t i = 0; i < x.rows(); ++i)
-      for (std::size_t j = i + 1; j < x.rows(); ++j) out(i, j) = out(j, i) = f(centered_difference(exec, x.view(), i, j));
+      for (std::size_t j = i + 1; j < x.rows(); ++j)
+        out(i, j) = out(j, i) = f(centered_difference(exec, x.view(), i, j));
     return out;
   }
 };
@@ -30,17 +31,15 @@ INSTANTIATE_TEST_SUITE_P(cases, golden_pair, testing::Values("small", "medium", 
 TEST_P(golden_pair, jackknife_and_clusters) {
   const pair_case c(GetParam());
   const auto doc = c.inputs.at("doc").indexes();
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_se_jackknife", c.table([](const difference& d) {
-              return jackknife_standard_error(d);
-            })),
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_se_jackknife",
+                                         c.table([](const difference& d) { return jackknife_standard_error(d); })),
             1);
   EXPECT_LE(golden::error_over_tolerance(c, "kl_se_cluster_jackknife", c.table([&](const difference& d) {
               return jackknife_standard_error(d, doc);
             })),
             1);
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_se_cluster_sandwich", c.table([&](const difference& d) {
-              return cluster_standard_error(d, doc);
-            })),
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_se_cluster_sandwich",
+                                         c.table([&](const difference& d) { return cluster_standard_error(d, doc); })),
             1);
 }
 
@@ -55,15 +54,13 @@ TEST_P(golden_pair, bootstrap) {
       values.push_back(resampled_kl(d, std::span(drawn).subspan(b * N, N)));
     return summarize_bootstrap(values);
   };
-  EXPECT_LE(golden::error_over_tolerance(
-                c, "kl_se_boot", c.table([&](const difference& d) { return summary(d).standard_error; })),
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_se_boot",
+                                         c.table([&](const difference& d) { return summary(d).standard_error; })),
             1);
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_low",
-                                         c.table([&](const difference& d) { return summary(d).low; })),
+  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_low", c.table([&](const difference& d) { return summary(d).low; })),
             1);
-  EXPECT_LE(golden::error_over_tolerance(c, "kl_ci_high",
-                                         c.table([&](const difference& d) { return summary(d).high; })),
-            1);
+  EXPECT_LE(
+      golden::error_over_tolerance(c, "kl_ci_high", c.table([&](const difference& d) { return summary(d).high; })), 1);
 }
 
 TEST_P(golden_pair, influence_and_domains) {
@@ -71,7 +68,8 @@ TEST_P(golden_pair, influence_and_domains) {
   const matrix<double> pairs = c.inputs.at("influence_pairs").matrix();
   matrix<double> share(pairs.rows(), c.x.cols()), top(pairs.rows(), 10);
   for (std::size_t p = 0; p < pairs.rows(); ++p) {
-    const auto d = centered_difference(exec, c.x.view(), static_cast<std::size_t>(pairs(p, 0)), static_cast<std::size_t>(pairs(p, 1)));
+    const auto d = centered_difference(exec, c.x.view(), static_cast<std::size_t>(pairs(p, 0)),
+                                       static_cast<std::size_t>(pairs(p, 1)));
     const auto s = influence(d);
     std::ranges::copy(s, share.row(p).begin());
     const auto first = most_influential(s, 10);
@@ -81,22 +79,20 @@ TEST_P(golden_pair, influence_and_domains) {
   EXPECT_EQ(top, c.expected.at("influence_top").matrix());
 
   const auto domain = c.inputs.at("domain").indexes();
-  EXPECT_LE(golden::error_over_tolerance(c, "domain_within", c.table([&](const difference& d) {
-              return domain_split(d, domain).within;
-            })),
+  EXPECT_LE(golden::error_over_tolerance(c, "domain_within",
+                                         c.table([&](const difference& d) { return domain_split(d, domain).within; })),
             1);
-  EXPECT_LE(golden::error_over_tolerance(c, "domain_between", c.table([&](const difference& d) {
-              return domain_split(d, domain).between;
-            })),
+  EXPECT_LE(golden::error_over_tolerance(c, "domain_between",
+                                         c.table([&](const difference& d) { return domain_split(d, domain).between; })),
             1);
   const matrix<double> contribution = c.expected.at("domain_contribution").matrix(); // (G K, K)
-    const std::size_t K = c.x.rows(), G = contribution.rows() / K;
+  const std::size_t K = c.x.rows(), G = contribution.rows() / K;
   matrix<double> found_contribution(G * K, K), found_kl(G * K, K);
   for (std::size_t g = 0; g < G; ++g) {
-    const auto part = [&](const difference& d) {
-      return domain_split(d, domain).parts[g];
+    const auto part = [&](const difference& d) { return domain_split(d, domain).parts[g]; };
+    const auto put = [&](const matrix<double>& table, matrix<double>& into) {
+      std::ranges::copy(table.span(), into.row(g * K).begin());
     };
-    const auto put = [&](const matrix<double>& table, matrix<double>& into) { std::ranges::copy(table.span(), into.row(g * K).begin()); };
     put(c.table([&](const difference& d) { return part(d).contribution; }), found_contribution);
     put(c.table([&](const difference& d) { return part(d).variance / 2; }), found_kl);
   }

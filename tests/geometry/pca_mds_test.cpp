@@ -13,8 +13,12 @@ using namespace llmap;
 namespace {
 const cpu_executor exec;
 
-double largest_difference(const matrix<double>& a, const matrix<double>& b) { return (as_eigen(a) - as_eigen(b)).cwiseAbs().maxCoeff(); }
-matrix<double> columns(const matrix<double>& m, std::size_t count) { return matrix<double>(m.view().column_range(0, count)); }
+double largest_difference(const matrix<double>& a, const matrix<double>& b) {
+  return (as_eigen(a) - as_eigen(b)).cwiseAbs().maxCoeff();
+}
+matrix<double> columns(const matrix<double>& m, std::size_t count) {
+  return matrix<double>(m.view().column_range(0, count));
+}
 } // namespace
 
 class golden_pca : public testing::TestWithParam<const char*> {};
@@ -38,7 +42,8 @@ TEST_P(golden_pca, scores_loadings_and_variance) {
   int compared = 0;
   for (std::size_t k = 0; k < P; ++k)
     if (gap(0, k) > 1e-6) { // an eigenvector without a gap is arbitrary
-      for (std::size_t i = 0; i < scores.rows(); ++i) found_scores(i, k) = p.scores(i, k), wanted_scores(i, k) = scores(i, k);
+      for (std::size_t i = 0; i < scores.rows(); ++i)
+        found_scores(i, k) = p.scores(i, k), wanted_scores(i, k) = scores(i, k);
       std::ranges::copy(p.loadings.row(k), found_loadings.row(k).begin());
       std::ranges::copy(loadings.row(k), wanted_loadings.row(k).begin());
       ++compared;
@@ -56,13 +61,18 @@ TEST_P(golden_pca, scores_loadings_and_variance) {
   EXPECT_EQ(static_cast<double>(effective_dimension(p, 0.95)), c.scalar("effective_dim_95"));
   EXPECT_LE(golden::scalar_error(c, "participation_ratio", participation_ratio(p)), 1);
 
-  const mds_result m = classical_mds(exec, kl_bits_per_byte(kl(exec, x.view(), c.inputs.at("bytes").integers())).view());
+  const mds_result m =
+      classical_mds(exec, kl_bits_per_byte(kl(exec, x.view(), c.inputs.at("bytes").integers())).view());
   const std::size_t count = c.expected.at("mds_eigenvalues").values.size();
-  EXPECT_LE(golden::error_over_tolerance(c, "mds_eigenvalues", std::vector<double>(m.eigenvalues.begin(), m.eigenvalues.begin() + static_cast<std::ptrdiff_t>(count))), 1);
+  EXPECT_LE(golden::error_over_tolerance(
+                c, "mds_eigenvalues",
+                std::vector<double>(m.eigenvalues.begin(), m.eigenvalues.begin() + static_cast<std::ptrdiff_t>(count))),
+            1);
   const matrix<double> coordinates = c.expected.at("mds_scores").matrix();
   matrix<double> found(coordinates.rows(), coordinates.cols(), 0), wanted = found;
   for (std::size_t k = 0; k < std::min(m.coordinates.cols(), coordinates.cols()); ++k)
-    for (std::size_t i = 0; gap(0, k) > 1e-6 && i < found.rows(); ++i) found(i, k) = m.coordinates(i, k), wanted(i, k) = coordinates(i, k);
+    for (std::size_t i = 0; gap(0, k) > 1e-6 && i < found.rows(); ++i)
+      found(i, k) = m.coordinates(i, k), wanted(i, k) = coordinates(i, k);
   EXPECT_LE(golden::error_over_tolerance(c, "mds_scores", found, wanted), 1);
   EXPECT_EQ(m.negative, 0u);
 }
@@ -98,8 +108,7 @@ namespace {
 Eigen::MatrixXd with_spectrum(const Eigen::VectorXd& values) {
   const Eigen::Index n = values.size();
   Eigen::MatrixXd q(n, n);
-  for (Eigen::Index k = 0; k < q.size(); ++k)
-    q.data()[k] = counter_random{5}.normal(0, static_cast<std::uint64_t>(k));
+  for (Eigen::Index k = 0; k < q.size(); ++k) q.data()[k] = counter_random{5}.normal(0, static_cast<std::uint64_t>(k));
   q = Eigen::HouseholderQR<Eigen::MatrixXd>(q).householderQ();
   const Eigen::MatrixXd a = q * values.asDiagonal() * q.transpose();
   return (a + a.transpose()) / 2;
@@ -115,9 +124,9 @@ TEST(pca, few_eigenvalues_are_those_of_the_whole_matrix) {
       {"geometric", spectrum([](auto i) { return std::pow(0.9, i); })},
       {"slow", spectrum([](auto i) { return 1.0 / static_cast<double>(i + 1); })},
       {"threefold", spectrum([](auto i) { return i < 3 ? 5.0 : 1.0 / static_cast<double>(1 + i); })},
-      {"near-equal", spectrum([](auto i) {
-         return i < 3 ? 5.0 - 1e-9 * static_cast<double>(i) : i < 6 ? 1.0 : 0.5;
-       })},
+      {"near-equal", spectrum([](auto i) { return i < 3   ? 5.0 - 1e-9 * static_cast<double>(i)
+                                                  : i < 6 ? 1.0
+                                                          : 0.5; })},
       {"rank two", spectrum([](auto i) { return i < 2 ? 2.0 - static_cast<double>(i) : 0.0; })},
       {"all equal", spectrum([](auto) { return 1.0; })},
       {"evenly spread", spectrum([](auto i) { return 1 - 1e-3 * static_cast<double>(i); })},
@@ -137,11 +146,11 @@ TEST(pca, few_eigenvalues_are_those_of_the_whole_matrix) {
       EXPECT_LT((found_values - values).cwiseAbs().maxCoeff(), 1e-13 * scale);
       const Eigen::MatrixXd residual = a * found_vectors - found_vectors * found_values.head(count).asDiagonal();
       EXPECT_LT(residual.colwise().norm().maxCoeff(), 5e-14 * scale);
-      EXPECT_LT((found_vectors.transpose() * found_vectors - Eigen::MatrixXd::Identity(count, count))
-                    .cwiseAbs()
-                    .maxCoeff(),
-                1e-13);
-      EXPECT_EQ(found.vectors, detail::solve_symmetric(cpu_executor{4}, as_matrix(a), static_cast<std::size_t>(count)).vectors);
+      EXPECT_LT(
+          (found_vectors.transpose() * found_vectors - Eigen::MatrixXd::Identity(count, count)).cwiseAbs().maxCoeff(),
+          1e-13);
+      EXPECT_EQ(found.vectors,
+                detail::solve_symmetric(cpu_executor{4}, as_matrix(a), static_cast<std::size_t>(count)).vectors);
     }
 }
 
@@ -156,9 +165,11 @@ TEST(pca, few_components_are_the_first_of_all) {
     const matrix<double> q = center(exec, l.view()).q;
     const pca_result all = pca(exec, q.view()), few = pca(cpu_executor{1}, q.view(), 3);
     ASSERT_EQ(few.scores.cols(), 3u);
-    EXPECT_LT(largest_difference(few.scores, columns(all.scores, 3)), 1e-10 * as_eigen(all.scores).cwiseAbs().maxCoeff());
+    EXPECT_LT(largest_difference(few.scores, columns(all.scores, 3)),
+              1e-10 * as_eigen(all.scores).cwiseAbs().maxCoeff());
     EXPECT_LT(largest_difference(few.loadings, matrix<double>(all.loadings.view().row_range(0, 3))), 1e-10);
-    for (std::size_t k = 0; k < 3; ++k) EXPECT_NEAR(few.explained_variance_ratio[k], all.explained_variance_ratio[k], 1e-13);
+    for (std::size_t k = 0; k < 3; ++k)
+      EXPECT_NEAR(few.explained_variance_ratio[k], all.explained_variance_ratio[k], 1e-13);
     EXPECT_EQ(few.scores, pca(cpu_executor{4}, q.view(), 3).scores);
     EXPECT_LT(largest_difference(as_matrix(as_eigen(all.scores) * as_eigen(all.loadings)), q), 1e-10);
   }

@@ -16,7 +16,9 @@ using namespace llmap;
 namespace {
 const cpu_executor exec;
 
-double largest_difference(const matrix<double>& a, const matrix<double>& b) { return (as_eigen(a) - as_eigen(b)).cwiseAbs().maxCoeff(); }
+double largest_difference(const matrix<double>& a, const matrix<double>& b) {
+  return (as_eigen(a) - as_eigen(b)).cwiseAbs().maxCoeff();
+}
 } // namespace
 
 class golden_trees : public testing::TestWithParam<const char*> {};
@@ -25,7 +27,8 @@ INSTANTIATE_TEST_SUITE_P(cases, golden_trees, testing::Values("small", "medium",
 TEST_P(golden_trees, all_linkages) {
   const golden::map_case c(GetParam());
   const matrix<double> l = c.inputs.at("L").matrix();
-  const kl_table t = kl(exec, clip(exec, l.view(), clip_threshold(exec, l.view())).values.view(), c.inputs.at("bytes").integers());
+  const kl_table t =
+      kl(exec, clip(exec, l.view(), clip_threshold(exec, l.view())).values.view(), c.inputs.at("bytes").integers());
   const std::pair<const char*, linkage_kind> kinds[] = {{"single", linkage_kind::single},
                                                         {"complete", linkage_kind::complete},
                                                         {"average", linkage_kind::average},
@@ -41,7 +44,8 @@ TEST_P(golden_trees, all_linkages) {
       for (std::size_t m = 0; m < tree.merges.size(); ++m) {
         const tree_merge& g = tree.merges[m];
         heights(0, m) = g.height;
-        std::ranges::copy(std::array{static_cast<double>(g.left), static_cast<double>(g.right), g.height, static_cast<double>(g.size)},
+        std::ranges::copy(std::array{static_cast<double>(g.left), static_cast<double>(g.right), g.height,
+                                     static_cast<double>(g.size)},
                           merges.row(m).begin());
       }
       EXPECT_LE(golden::error_over_tolerance(c, "heights_" + key, heights), 1);
@@ -105,7 +109,8 @@ TEST(neighbor_joining, by_hand) {
   EXPECT_DOUBLE_EQ(t.joins[0].left_branch, 3);
   EXPECT_DOUBLE_EQ(t.joins[0].right_branch, 2);
   EXPECT_LT(largest_difference(path_lengths(t), d), 1e-12);
-  EXPECT_EQ(newick(neighbor_joining(exec, d.view().row_range(0, 2).column_range(0, 2)), {"a", "it's"}), "('a':2.5,'it''s':2.5);");
+  EXPECT_EQ(newick(neighbor_joining(exec, d.view().row_range(0, 2).column_range(0, 2)), {"a", "it's"}),
+            "('a':2.5,'it''s':2.5);");
   EXPECT_TRUE(neighbor_joining(exec, matrix<double>(1, 1, 0).view()).joins.empty());
   EXPECT_THROW(neighbor_joining(exec, matrix<double>(2, 2, NAN).view()), error);
 }

@@ -39,8 +39,7 @@ TEST_P(golden_tsne, affinities_gradient_and_final_objective) {
       EXPECT_LE(golden::error_over_tolerance(c, key + "_grad", step.gradient), 1);
 
       const tsne_result r = tsne(exec, a.joint.view(), c.inputs.at("tsne_init").matrix());
-      std::cout << key << " objective " << r.objective << " scikit-learn " << c.scalar(key + "_sklearn_final")
-                << "\n";
+      std::cout << key << " objective " << r.objective << " scikit-learn " << c.scalar(key + "_sklearn_final") << "\n";
       EXPECT_LE(r.objective, 1.05 * c.scalar(key + "_sklearn_final"));
       EXPECT_NEAR(r.objective, tsne_gradient(exec, a.joint.view(), r.y).objective, 1e-12);
     }
@@ -50,20 +49,21 @@ TEST(tsne, objective_agrees_with_the_plain_loops_and_threads_do_not_matter) {
   const golden::map_case c("medium");
   const matrix<double> joint = c.expected.at("tsne_d2_p5_joint").matrix();
   const matrix<double> y = c.inputs.at("tsne_Y").matrix();
-  EXPECT_NEAR(tsne_gradient(exec, joint.view(), y).objective, reference::tsne_objective(reference::rows_of(joint), reference::rows_of(y)), 1e-12);
+  EXPECT_NEAR(tsne_gradient(exec, joint.view(), y).objective,
+              reference::tsne_objective(reference::rows_of(joint), reference::rows_of(y)), 1e-12);
 
   // 128 points: enough for the parallel path.
   matrix<double> big(128, 128), start(128, 2);
   for (int i = 0; i < 128; ++i) {
-    start(i, 0) = std::sin(1.7 * static_cast<double>(i)),
-             start(i, 1) = std::cos(0.3 * static_cast<double>(i * i));
+    start(i, 0) = std::sin(1.7 * static_cast<double>(i)), start(i, 1) = std::cos(0.3 * static_cast<double>(i * i));
     for (int j = 0; j < 128; ++j) big(i, j) = static_cast<double>((i - j) * (i - j));
   }
   const affinities_result one = affinities(cpu_executor{1}, big.view(), 10);
   EXPECT_EQ(one.joint, affinities(cpu_executor{4}, big.view(), 10).joint);
   tsne_options options;
   options.iterations = 60, options.exaggerated = 30;
-  EXPECT_EQ(tsne(cpu_executor{1}, one.joint.view(), start, options).y, tsne(cpu_executor{4}, one.joint.view(), start, options).y);
+  EXPECT_EQ(tsne(cpu_executor{1}, one.joint.view(), start, options).y,
+            tsne(cpu_executor{4}, one.joint.view(), start, options).y);
 }
 
 TEST(tsne, few_models_and_limits_of_the_perplexity) {
@@ -86,7 +86,8 @@ TEST(tsne, few_models_and_limits_of_the_perplexity) {
   } catch (const error& e) {
     EXPECT_NE(std::string(e.what()).find("expected 1 to 4 for 5 models"), std::string::npos);
   }
-  EXPECT_NEAR(affinities(exec, matrix<double>(5, 5, 0).view(), 2).joint(0, 1), 1.0 / 20, 1e-15); // all equal: an even table
+  EXPECT_NEAR(affinities(exec, matrix<double>(5, 5, 0).view(), 2).joint(0, 1), 1.0 / 20,
+              1e-15); // all equal: an even table
 }
 
 TEST(tsne, more_duplicates_than_the_perplexity) {
@@ -98,7 +99,8 @@ TEST(tsne, more_duplicates_than_the_perplexity) {
 }
 
 TEST(tsne, scores_that_do_not_vary_give_the_origin) {
-  for (const double value : {0.0, 0.1, -3.7, 1e-17}) EXPECT_TRUE(all_zero(tsne_start(matrix<double>(5, 2, value)))) << value;
+  for (const double value : {0.0, 0.1, -3.7, 1e-17})
+    EXPECT_TRUE(all_zero(tsne_start(matrix<double>(5, 2, value)))) << value;
   const matrix<double> start = tsne_start({{1e-9}, {-1e-9}});
   EXPECT_DOUBLE_EQ(start(0, 0), 1e-4);
 }

@@ -2,9 +2,9 @@
 // models.
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
-#include "llmap/geometry/pca.hpp"
 #include "llmap/geometry/linkage.hpp"
 #include "llmap/geometry/make_map.hpp"
+#include "llmap/geometry/pca.hpp"
 #include "support/dense.hpp"
 #include "support/golden_tensors.hpp"
 #include <gtest/gtest.h>
@@ -16,10 +16,8 @@ const cpu_executor exec;
 
 struct zoo {
   const std::string folder = std::string(LLMAP_SOURCE_DIR) + "/examples/zoo/";
-  std::map<std::string, golden::tensor> given =
-      golden::read_safetensors(folder + "expected/likelihood.safetensors");
-  std::map<std::string, golden::tensor> wanted =
-      golden::read_safetensors(folder + "expected/map.safetensors");
+  std::map<std::string, golden::tensor> given = golden::read_safetensors(folder + "expected/likelihood.safetensors");
+  std::map<std::string, golden::tensor> wanted = golden::read_safetensors(folder + "expected/map.safetensors");
   nlohmann::json facts = nlohmann::json::parse(golden::read_bytes(folder + "expected/map.json"));
   std::vector<std::string> models = facts["models"];
   clipped_matrix<double> x;
@@ -51,20 +49,19 @@ TEST(zoo, tables) {
   const zoo z;
   EXPECT_NEAR(z.x.threshold, z.facts["clip_threshold"].get<double>(), 1e-9);
   EXPECT_EQ(z.x.raised, z.facts["clipped_entries"].get<std::size_t>());
-  EXPECT_LT(largest_error(z.q.q, z.wanted.at("double_centred").matrix()), 1e-12);
+  EXPECT_LT(largest_error(z.q.q, z.wanted.at("double_centered").matrix()), 1e-12);
   EXPECT_LT(largest_error(z.t.nats, z.wanted.at("kl_nats").matrix()), 1e-12);
   EXPECT_LT(largest_error(kl_bits_per_byte(z.t), z.wanted.at("kl_bits_per_byte").matrix()), 1e-12);
   const pca_result p = pca(exec, z.q.q.view(), 4);
-  EXPECT_LT(largest_error(p.scores, matrix<double>(z.wanted.at("pca_scores").matrix().view().column_range(0, 4))), 1e-8);
+  EXPECT_LT(largest_error(p.scores, matrix<double>(z.wanted.at("pca_scores").matrix().view().column_range(0, 4))),
+            1e-8);
   for (std::size_t k = 0; k < 4; ++k)
-    EXPECT_NEAR(p.explained_variance_ratio[k],
-                z.facts["pca_explained_variance_ratio"][k].get<double>(), 1e-12);
+    EXPECT_NEAR(p.explained_variance_ratio[k], z.facts["pca_explained_variance_ratio"][k].get<double>(), 1e-12);
   const auto heights = [&](const matrix<double>& d, linkage_kind kind, const char* key) {
     const model_tree tree = linkage(exec, d.view(), kind);
     ASSERT_EQ(tree.merges.size(), z.facts[key].size());
     for (std::size_t m = 0; m < tree.merges.size(); ++m)
-      EXPECT_NEAR(tree.merges[m].height, z.facts[key][m].get<double>(), 1e-9 * tree.merges.back().height)
-          << key << m;
+      EXPECT_NEAR(tree.merges[m].height, z.facts[key][m].get<double>(), 1e-9 * tree.merges.back().height) << key << m;
   };
   heights(z.t.nats, linkage_kind::average, "average_heights");
   heights(as_matrix(as_eigen(squared_distances(z.t)).cwiseSqrt()), linkage_kind::ward, "ward_heights");
@@ -84,14 +81,17 @@ TEST(zoo, a_map_of_floats_stands_beside_that_of_doubles) {
   for (std::size_t i = 0; i < m.models.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       const double a = wide.kl_bits_per_byte(i, j), b = narrow.kl_bits_per_byte(i, j);
-      EXPECT_LE(std::abs(std::sqrt(b * nats) - std::sqrt(a * nats)), float_map_error * largest + 1e-12 * std::sqrt(a * nats)) << i << " " << j;
+      EXPECT_LE(std::abs(std::sqrt(b * nats) - std::sqrt(a * nats)),
+                float_map_error * largest + 1e-12 * std::sqrt(a * nats))
+          << i << " " << j;
       difference = std::max(difference, std::abs(b - a)), relative = std::max(relative, std::abs(b / a - 1));
     }
     EXPECT_EQ(nearest_models(narrow, i).front(), nearest_models(wide, i).front()) << i;
   }
   EXPECT_GT(difference, 0);
   EXPECT_LT(largest_error(narrow.pca_scores, wide.pca_scores), 1e-6);
-  std::cout << "float beside double: KL differs by at most " << difference << " bits/byte, relative " << relative << "\n";
+  std::cout << "float beside double: KL differs by at most " << difference << " bits/byte, relative " << relative
+            << "\n";
 }
 
 TEST(zoo, neighbors_are_relatives) {
@@ -110,8 +110,7 @@ TEST(zoo, neighbors_are_relatives) {
     ++fine_tunes;
     for (const auto& other : meta["models"])
       if (other["family"] != m["family"]) {
-        EXPECT_LT(z.between(m["name"], m["parent"]), z.between(m["name"], other["name"]))
-            << m["name"] << other["name"];
+        EXPECT_LT(z.between(m["name"], m["parent"]), z.between(m["name"], other["name"])) << m["name"] << other["name"];
       }
   }
   EXPECT_EQ(fine_tunes, 6);

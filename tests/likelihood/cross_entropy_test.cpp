@@ -25,7 +25,9 @@ template <class Stored> void against_reference(double tolerance, double spread) 
           const double z = o.scale * static_cast<double>(logits[r * V + v]);
           row.push_back(o.softcap != 0 ? o.softcap * std::tanh(z / o.softcap) : z);
         }
-        ASSERT_NEAR(got[r], reference::cross_entropy(row, static_cast<std::size_t>(targets[r])), tolerance * (1 + spread)) << V;
+        ASSERT_NEAR(got[r], reference::cross_entropy(row, static_cast<std::size_t>(targets[r])),
+                    tolerance * (1 + spread))
+            << V;
       }
     }
 }
@@ -41,8 +43,9 @@ TEST(cross_entropy, like_the_reference) {
 }
 TEST(cross_entropy, infinite_and_nan_logits) {
   constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> logits{-infinity, 0, -infinity, 0, nan, 0,  infinity, 0, -infinity, -infinity, -infinity, -infinity,
-                                  0,         0, 0,         nan, 0, infinity, 0, 0, nan,       -infinity, nan,       -infinity};
+  const std::vector<float> logits{-infinity, 0,         -infinity, 0,         nan, 0,         infinity, 0,
+                                  -infinity, -infinity, -infinity, -infinity, 0,   0,         0,        nan,
+                                  0,         infinity,  0,         0,         nan, -infinity, nan,      -infinity};
   const std::vector<std::int32_t> targets{1, 0, 0, 1, 0, 1};
   std::vector<double> got(6);
   cross_entropy(cpu_executor{1}, matrix_view<const float>(logits.data(), 6, 4), targets, {}, got);

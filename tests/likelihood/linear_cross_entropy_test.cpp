@@ -40,7 +40,8 @@ template <class T> void sweep(double tolerance) {
       for (const head_options o : {head_options{1, 0}, head_options{0.25, 3}}) {
         const problem<T> p(M, 24, V);
         const auto got = p.run(o);
-        for (std::size_t r = 0; r < M; ++r) ASSERT_NEAR(got[r], p.expected(r, o), tolerance) << "V " << V << " row " << r;
+        for (std::size_t r = 0; r < M; ++r)
+          ASSERT_NEAR(got[r], p.expected(r, o), tolerance) << "V " << V << " row " << r;
       }
 }
 } // namespace
@@ -68,7 +69,8 @@ TEST(linear_cross_entropy, bits_do_not_depend_on_rows_or_threads) {
   EXPECT_EQ(whole, p.run({}, 3));
   for (std::size_t r = 0; r < p.M; ++r) {
     double one;
-    linear_cross_entropy(cpu_executor{2}, {p.x.data() + r * p.E, 1, p.E}, p.packed, std::span(p.targets).subspan(r, 1), {}, {&one, 1});
+    linear_cross_entropy(cpu_executor{2}, {p.x.data() + r * p.E, 1, p.E}, p.packed, std::span(p.targets).subspan(r, 1),
+                         {}, {&one, 1});
     ASSERT_EQ(one, whole[r]);
   }
 }

@@ -15,7 +15,8 @@ namespace {
 struct zoo_test : testing::Test {
   text_set texts = load_text_set(golden::zoo() / "texts.jsonl");
   safetensors_file expected{golden::zoo() / "expected" / "likelihood.safetensors"};
-  std::vector<std::string> models = golden::read(golden::zoo() / "expected" / "names.json")["models"].get<std::vector<std::string>>();
+  std::vector<std::string> models =
+      golden::read(golden::zoo() / "expected" / "names.json")["models"].get<std::vector<std::string>>();
 
   template <class T> double worst(std::size_t step) const {
     const auto nats = expected.read("log_likelihood"), tokens = expected.read("tokens_scored");
@@ -23,17 +24,21 @@ struct zoo_test : testing::Test {
     for (std::size_t k = 0; k < models.size(); ++k) {
       const auto folder = golden::zoo() / "models" / models[k];
       const tokenizer tokenize = tokenizer::load(folder);
-      const auto model = load_decoder<T>(cpu_executor{default_threads()}, plan_of(config::load(folder)), checkpoint(folder), folder.string());
+      const auto model = load_decoder<T>(cpu_executor{default_threads()}, plan_of(config::load(folder)),
+                                         checkpoint(folder), folder.string());
       std::vector<std::vector<std::int32_t>> ids;
-      for (std::size_t i = k % step; i < texts.items.size(); i += step) ids.push_back(tokenize.encode(texts.items[i].text));
-      score_texts(cpu_executor{default_threads()}, model, ids, {}, [&](std::size_t first, std::span<const text_score> scores) {
-        for (std::size_t i = 0; i < scores.size(); ++i) {
-          const std::size_t at = k * texts.items.size() + k % step + (first + i) * step;
-          worst = std::max(worst, std::abs(scores[i].log_likelihood - detail::load_element<double>(nats.bytes.data(), at)));
-          EXPECT_EQ(scores[i].tokens_scored, detail::load_element<std::int32_t>(tokens.bytes.data(), at));
-          EXPECT_EQ(scores[i].flags, 0);
-        }
-      });
+      for (std::size_t i = k % step; i < texts.items.size(); i += step)
+        ids.push_back(tokenize.encode(texts.items[i].text));
+      score_texts(cpu_executor{default_threads()}, model, ids, {},
+                  [&](std::size_t first, std::span<const text_score> scores) {
+                    for (std::size_t i = 0; i < scores.size(); ++i) {
+                      const std::size_t at = k * texts.items.size() + k % step + (first + i) * step;
+                      worst = std::max(worst, std::abs(scores[i].log_likelihood -
+                                                       detail::load_element<double>(nats.bytes.data(), at)));
+                      EXPECT_EQ(scores[i].tokens_scored, detail::load_element<std::int32_t>(tokens.bytes.data(), at));
+                      EXPECT_EQ(scores[i].flags, 0);
+                    }
+                  });
     }
     return worst;
   }

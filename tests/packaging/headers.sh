@@ -1,11 +1,13 @@
-# Compiles every public header alone, twice included, with nothing before it; then all in one unit, since a program may
-# include any of them: no two headers may define one name.
+# Compiles every public header alone, twice included, with nothing before it; then all in one unit, in both orders, since a
+# program may include any of them: no two headers may define one name.
 set -euo pipefail
 compiler=$1 source=$2
 cd "$source/include"
 export compiler
 find llmap -name '*.hpp' | sort | xargs -P "$(nproc)" -I{} bash -c \
   'printf "#include \"%s\"\n#include \"%s\"\n" {} {} | $compiler -x c++ -std=c++20 -O0 -fsyntax-only -Wall -Wextra -Werror -I. - || { echo "FAILED: {}"; exit 255; }'
-find llmap -name '*.hpp' | sort | sed 's/.*/#include "&"/' | $compiler -x c++ -std=c++20 -O0 -fsyntax-only -Wall -Wextra -Werror -I. - ||
-  { echo "FAILED: all headers in one unit"; exit 1; }
+for order in sort 'sort -r'; do
+  find llmap -name '*.hpp' | $order | sed 's/.*/#include "&"/' | $compiler -x c++ -std=c++20 -O0 -fsyntax-only -Wall -Wextra -Werror -I. - ||
+    { echo "FAILED: all headers in one unit, $order"; exit 1; }
+done
 echo "$(find llmap -name '*.hpp' | wc -l) headers"

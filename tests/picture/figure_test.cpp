@@ -1,9 +1,9 @@
+#include "llmap/core/write_file.hpp"
 #include "llmap/picture/svg.hpp"
 #include "llmap/picture/tsv.hpp"
-#include "llmap/core/write_file.hpp"
 #include "support/small_map.hpp"
-#include <fstream>
 #include <algorithm>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
 
@@ -32,8 +32,7 @@ std::vector<std::string> well_formed(const std::string& xml) {
       if (xml[end] == '<') throw error("< inside a tag");
     }
     const std::string inside = xml.substr(tag + 1, end - tag - 1);
-    const std::string name =
-        inside.substr(inside[0] == '/', inside.find_first_of(" /", 1) - (inside[0] == '/'));
+    const std::string name = inside.substr(inside[0] == '/', inside.find_first_of(" /", 1) - (inside[0] == '/'));
     if (inside[0] == '/') {
       if (open.empty() || open.back() != inside.substr(1)) throw error("closes " + inside);
       open.pop_back();
@@ -83,8 +82,7 @@ TEST(labels, never_cover_each_other_or_a_point) {
     for (std::size_t j = 0; j < 120; ++j) {
       EXPECT_FALSE(box.meets({points[j].x - 4, points[j].y - 4, points[j].x + 4, points[j].y + 4}));
       if (j < i && spots[j]) {
-        EXPECT_FALSE(
-            box.meets({spots[j]->x, spots[j]->y - 6, spots[j]->x + points[j].width, spots[j]->y + 6}));
+        EXPECT_FALSE(box.meets({spots[j]->x, spots[j]->y - 6, spots[j]->x + points[j].width, spots[j]->y + 6}));
       }
     }
   }
@@ -120,7 +118,8 @@ TEST(tsv, reads_back_to_the_same_bits) {
 
 TEST(tsv, what_is_not_there_is_blank) {
   const map_data two = map_of(small_scores({"a", "b"}, 2));
-  for (const std::string& text : {coordinates_tsv(two), square_tsv(two.models, two.kl_standard_error), coordinates_tsv(map_of(small_scores({"one"})))})
+  for (const std::string& text : {coordinates_tsv(two), square_tsv(two.models, two.kl_standard_error),
+                                  coordinates_tsv(map_of(small_scores({"one"})))})
     EXPECT_EQ(text.find("NaN") + text.find("nan"), 2 * std::string::npos) << text;
   std::istringstream in(coordinates_tsv(two));
   std::string line;

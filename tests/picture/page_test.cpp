@@ -1,7 +1,7 @@
 #include "llmap/picture/html.hpp"
 #include "support/small_map.hpp"
-#include <fstream>
 #include <cstring>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -43,8 +43,7 @@ TEST(page, fetches_nothing) {
 }
 
 TEST(page, hostile_names_stay_text) {
-  const std::string page =
-      map_html(map_of(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
+  const std::string page = map_html(map_of(small_scores(hostile_names)), "A <b>title</b> & \"more\" <!--data-->");
   EXPECT_EQ(count(page, "<script"), 2u); // the data and the program, nothing else
   EXPECT_EQ(count(page, "</script"), 2u);
   EXPECT_EQ(count(page, "<!--"), 0u);
@@ -58,8 +57,7 @@ TEST(page, hostile_names_stay_text) {
 TEST(page, tables_are_embedded_to_the_stated_precision) {
   const map_data map = map_of(small_scores({"a", "b", "c", "d", "e"}));
   const auto data = embedded(map_html(map));
-  for (const auto& [key, table] :
-       {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
+  for (const auto& [key, table] : {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
     const auto bytes = from_base64(data[key]["codes"]);
     ASSERT_EQ(bytes.size(), 20u); // 10 pairs of 16 bits
     const double low = data[key]["low"], unit = data[key]["unit"];
@@ -86,7 +84,7 @@ TEST(page, two_texts_give_no_error) {
   const std::string page = map_html(map);
   const auto data = embedded(page);
   EXPECT_EQ(from_base64(data["error"]["codes"]), std::vector<std::uint8_t>(6, 255)); // not a number, thrice
-  EXPECT_EQ(data["error"]["unit"].get<double>(), 0); // and nothing was rounded
+  EXPECT_EQ(data["error"]["unit"].get<double>(), 0);                                 // and nothing was rounded
   EXPECT_GT(data["kl"]["unit"].get<double>(), 0);
   const auto json = nlohmann::json::parse(map_json(map));
   EXPECT_TRUE(json["kl_standard_error"][0][1].is_null());
@@ -110,7 +108,8 @@ TEST(page, a_thousand_models_fit) {
   const counter_random r{4};
   map.kl_bits_per_byte.resize(K, K);
   for (std::size_t i = 0; i < K; ++i)
-    for (std::size_t j = 0; j <= i; ++j) map.kl_bits_per_byte(i, j) = map.kl_bits_per_byte(j, i) = 0.5 + 4 * r.uniform(i, j);
+    for (std::size_t j = 0; j <= i; ++j)
+      map.kl_bits_per_byte(i, j) = map.kl_bits_per_byte(j, i) = 0.5 + 4 * r.uniform(i, j);
   map.kl_standard_error = map.kl_bits_per_byte;
   map.pca_scores = map.tsne = matrix<double>(map.kl_bits_per_byte.view().column_range(0, 2));
   map.explained_variance_ratio.assign(2, 0.4);
@@ -123,8 +122,8 @@ TEST(map_json, is_valid_with_every_field) {
   map_data map = map_of(small_scores(hostile_names));
   map.kl_bits_per_byte(0, 1) = NAN;
   const auto json = nlohmann::json::parse(map_json(map));
-  for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree",
-                          "groups", "excluded_texts", "chains", "order"})
+  for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree", "groups",
+                          "excluded_texts", "chains", "order"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_TRUE(json["kl_bits_per_byte"][0][1].is_null());
   EXPECT_EQ(json["kl_bits_per_byte"][2][3].get<double>(), map.kl_bits_per_byte(2, 3));

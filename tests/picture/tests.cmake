@@ -1,2 +1,6 @@
 llmap_test(picture/page_test llmap::picture)
 llmap_test(picture/figure_test llmap::picture)
+find_program(LLMAP_NODE node)
+if(LLMAP_NODE AND TARGET llmap_tool)
+  add_test(NAME picture_page_script COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/picture/page_script.sh $<TARGET_FILE:llmap_tool> ${PROJECT_SOURCE_DIR} ${LLMAP_NODE})
+endif()

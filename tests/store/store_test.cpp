@@ -7,7 +7,9 @@ using namespace llmap;
 
 namespace {
 text_set three() { return {{{"a", "text a", "d", "q"}, {"b", "text b", "d", "q"}, {"c", "text c", "e", "r"}}}; }
-model_record record(const std::string& name, const std::string& print = "f") { return {name, print, "gpt2", "precision f32"}; }
+model_record record(const std::string& name, const std::string& print = "f") {
+  return {name, print, "gpt2", "precision f32"};
+}
 const std::vector<std::size_t> first_two{0, 1};
 const std::vector<text_score> two_scores{{-1.5, 3, 0}, {std::numeric_limits<double>::quiet_NaN(), 4, flag_nan}};
 } // namespace
@@ -66,8 +68,10 @@ TEST(store, records_a_model_with_its_first_scores) {
   const selected_models selected = select_models(read_store(path).matrix, {}, "store");
   EXPECT_EQ(selected.rows, std::vector<std::size_t>{0});
   EXPECT_EQ(selected.without_scores, std::vector<std::string>{"old"});
-  EXPECT_MESSAGE(select_models(read_store(path).matrix, {.only = {"x"}}, "store"), "store: no model named x; there are m, old");
-  EXPECT_MESSAGE(select_models(read_store(path).matrix, {.exclude = {"m"}}, "store"), "store: no model is left: 2 there, 1 of them without scores");
+  EXPECT_MESSAGE(select_models(read_store(path).matrix, {.only = {"x"}}, "store"),
+                 "store: no model named x; there are m, old");
+  EXPECT_MESSAGE(select_models(read_store(path).matrix, {.exclude = {"m"}}, "store"),
+                 "store: no model is left: 2 there, 1 of them without scores");
   score_store store(path, three());
   auto old = store.open_model(record("old", "f1")); // it has no scores that could be mixed
   store.save(old, first_two, two_scores);
@@ -79,7 +83,8 @@ TEST(store, refuses_what_is_not_one) {
   EXPECT_MESSAGE(score_store(dir.write("text", std::string(5000, 'x')), three()), "not a database");
   EXPECT_MESSAGE(score_store(dir.path / "none" / "s.sqlite", three()), "cannot open");
   for (const char* kept_nowhere : {"", ":memory:"})
-    EXPECT_MESSAGE(score_store(kept_nowhere, three()), std::string("\"") + kept_nowhere + "\": expected the name of a file, got a database in memory");
+    EXPECT_MESSAGE(score_store(kept_nowhere, three()),
+                   std::string("\"") + kept_nowhere + "\": expected the name of a file, got a database in memory");
   {
     sqlite_database other(dir.path / "other.sqlite", sqlite_database::access::write);
     other.execute("CREATE TABLE x (y)");
@@ -155,7 +160,8 @@ TEST(export, a_huge_names_file_is_refused_unread) {
   }
   write_matrix(dir.path / "m.safetensors", read_store(dir.path / "s.sqlite"));
   std::filesystem::resize_file(dir.path / "m.json", large_file_bytes + 1);
-  EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"), "m.json: expected at most 1073741824 bytes, got 1073741825");
+  EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"),
+                 "m.json: expected at most 1073741824 bytes, got 1073741825");
 }
 TEST(fingerprint, pieces_do_not_run_into_one_another) {
   EXPECT_NE(fingerprint().add("ab").add("c").hex(), fingerprint().add("a").add("bc").hex());

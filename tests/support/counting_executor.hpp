@@ -1,9 +1,10 @@
-// An executor that computes nothing: its storage has shapes only, and its ops count. It shows that the forward pass touches
-// no number itself, and what a plan costs: multiply-adds, and the room that each buffer grows to.
+// An executor that computes nothing: its storage has shapes only, and its ops count. It shows that the forward pass
+// touches no number itself, and what a plan costs: multiply-adds, and the room that each buffer grows to.
 #pragma once
 #include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
 #include <algorithm>
+#include <gtest/gtest.h>
 #include <numeric>
 
 namespace counting {
@@ -66,46 +67,69 @@ template <class T> using out = std::type_identity_t<llmap::matrix_view<T>>;
 
 // --- Loading
 template <class T> void check_arithmetic(const executor&, llmap::arithmetic, const std::string&) {}
-template <class T, class Source> no_room room_for(const executor&, const llmap::decoder_plan&, const Source&) { return {}; }
+template <class T, class Source> no_room room_for(const executor&, const llmap::decoder_plan&, const Source&) {
+  return {};
+}
 template <class T, class Source>
-matrix<T> pack(const executor&, const Source&, const llmap::linear_plan& p, const llmap::tensor_naming&, llmap::arithmetic math, no_room&) {
+matrix<T> pack(const executor&, const Source&, const llmap::linear_plan& p, const llmap::tensor_naming&,
+               llmap::arithmetic math, no_room&) {
   return {static_cast<std::size_t>(p.rows()), static_cast<std::size_t>(p.cols), math};
 }
 template <class T> vector<T> upload(const executor&, const std::vector<T>& v) { return {v.size()}; }
-template <class T, class Source> std::uint64_t packed_bytes(const executor&, const Source&, const llmap::linear_plan& p, const llmap::tensor_naming&) {
+template <class T, class Source>
+std::uint64_t packed_bytes(const executor&, const Source&, const llmap::linear_plan& p, const llmap::tensor_naming&) {
   return static_cast<std::uint64_t>(p.rows() * p.cols) * sizeof(T);
 }
-template <class T, class Source> std::uint64_t loading_bytes(const executor&, const llmap::decoder_plan&, const Source&, llmap::arithmetic) { return 0; }
-template <class T> std::int64_t keys_values_columns(const executor&, std::int64_t kv, std::int64_t key, std::int64_t value) { return kv * (key + value); }
+template <class T, class Source>
+std::uint64_t loading_bytes(const executor&, const llmap::decoder_plan&, const Source&, llmap::arithmetic) {
+  return 0;
+}
+template <class T>
+std::int64_t keys_values_columns(const executor&, std::int64_t kv, std::int64_t key, std::int64_t value) {
+  return kv * (key + value);
+}
 template <class T> std::size_t head_bytes(const executor&, std::int64_t) { return 0; }
 inline llmap::row_limits row_limits_of(const executor&) { return {std::size_t{1} << 40, 4800, 4800, 4800}; }
 
 // --- Ops that make rows
-template <class T> void norm(const executor&, in<T> x, const llmap::norm_weights<executor, T>&, rows<T>& y, scratch<T>&) { y.fill(x.rows, x.cols); }
-template <class T> void activate(const executor&, llmap::activation, bool gated, in<T> x, rows<T>& y, scratch<T>&) { y.fill(x.rows, gated ? x.cols / 2 : x.cols); }
-template <class T> void gather_rows(const executor&, in<T> x, std::span<const std::size_t> r, rows<T>& y, scratch<T>&) { y.fill(r.size(), x.cols); }
 template <class T>
-void token_shift(const executor&, const llmap::ragged_batch&, llmap::slab, in<T> x, in<T>, const vector<T>&, rows<T>& y, scratch<T>&) { y.fill(x.rows, x.cols); }
+void norm(const executor&, in<T> x, const llmap::norm_weights<executor, T>&, rows<T>& y, scratch<T>&) {
+  y.fill(x.rows, x.cols);
+}
+template <class T> void activate(const executor&, llmap::activation, bool gated, in<T> x, rows<T>& y, scratch<T>&) {
+  y.fill(x.rows, gated ? x.cols / 2 : x.cols);
+}
+template <class T> void gather_rows(const executor&, in<T> x, std::span<const std::size_t> r, rows<T>& y, scratch<T>&) {
+  y.fill(r.size(), x.cols);
+}
+template <class T>
+void token_shift(const executor&, const llmap::ragged_batch&, llmap::slab, in<T> x, in<T>, const vector<T>&, rows<T>& y,
+                 scratch<T>&) {
+  y.fill(x.rows, x.cols);
+}
 
 // --- Ops that multiply
-template <class T> void linear(const executor& e, const rows<T>& x, const matrix<T>& w, out<T> y, llmap::store_mode, scratch<T>&) {
+template <class T>
+void linear(const executor& e, const rows<T>& x, const matrix<T>& w, out<T> y, llmap::store_mode, scratch<T>&) {
   EXPECT_TRUE(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows) << "linear";
   e.total->products += static_cast<double>(x.rows) * static_cast<double>(w.rows) * static_cast<double>(w.cols);
 }
-template <class T> void linear(const executor& e, in<T> x, const matrix<T>& w, out<T> y, llmap::store_mode mode, scratch<T>& s) {
+template <class T>
+void linear(const executor& e, in<T> x, const matrix<T>& w, out<T> y, llmap::store_mode mode, scratch<T>& s) {
   s.packed = std::max(s.packed, x.rows * x.cols);
   rows<T> packed;
   packed.fill(x.rows, x.cols);
   linear(e, packed, w, y, mode, s);
 }
 template <class T>
-void linear_cross_entropy(const executor& e, const rows<T>& x, const matrix<T>& w, std::span<const std::int32_t>, const llmap::head_options&, std::span<double>,
-                          head_room<T>&, scratch<T>&) {
+void linear_cross_entropy(const executor& e, const rows<T>& x, const matrix<T>& w, std::span<const std::int32_t>,
+                          const llmap::head_options&, std::span<double>, head_room<T>&, scratch<T>&) {
   e.total->products += static_cast<double>(x.rows) * static_cast<double>(w.rows) * static_cast<double>(w.cols);
 }
 template <class T>
-void attention(const executor& e, const llmap::attention_shape& s, const vector<std::type_identity_t<T>>&, const vector<std::type_identity_t<T>>&,
-               const llmap::ragged_batch& batch, llmap::slab r, in<T> qkv, out<T> to, keys_values<T>& kept, scratch<T>&) {
+void attention(const executor& e, const llmap::attention_shape& s, const vector<std::type_identity_t<T>>&,
+               const vector<std::type_identity_t<T>>&, const llmap::ragged_batch& batch, llmap::slab r, in<T> qkv,
+               out<T> to, keys_values<T>& kept, scratch<T>&) {
   EXPECT_EQ(qkv.cols, (s.heads + s.kv_heads) * s.key_dim + s.kv_heads * s.value_dim);
   EXPECT_EQ(to.cols, s.heads * s.value_dim);
   kept.most = std::max(kept.most, batch.rows() * s.kv_heads * (s.key_dim + s.value_dim));
@@ -116,7 +140,8 @@ void attention(const executor& e, const llmap::attention_shape& s, const vector<
     }
   });
 }
-template <class T> void route(const executor&, const llmap::router_plan& p, in<T> logits, const vector<T>&, routing<T>& to) {
+template <class T>
+void route(const executor&, const llmap::router_plan& p, in<T> logits, const vector<T>&, routing<T>& to) {
   const std::size_t E = logits.cols, k = static_cast<std::size_t>(p.chosen), all = logits.rows * k;
   to.counts.resize(E);
   for (std::size_t e = 0; e < E; ++e) to.counts[e] = (e + 1) * all / E - e * all / E;
@@ -124,30 +149,36 @@ template <class T> void route(const executor&, const llmap::router_plan& p, in<T
   to.ones.assign(logits.rows + 1, T(1));
 }
 template <class T>
-void causal_convolution(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> x, const vector<T>& w, const vector<T>&, out<T>, out<T>) {
+void causal_convolution(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> x, const vector<T>& w,
+                        const vector<T>&, out<T>, out<T>) {
   e.total->sequence += static_cast<double>(x.rows * w.size());
 }
 template <class T>
-void selective_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> x, view<T>, in<T>, in<T>, const vector<T>&, const vector<T>&, out<T>, out<T> state) {
+void selective_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> x, view<T>, in<T>, in<T>,
+                    const vector<T>&, const vector<T>&, out<T>, out<T> state) {
   e.total->sequence += 3 * static_cast<double>(x.rows * state.rows * state.cols);
 }
 template <class T>
-void head_scan(const executor& e, const llmap::head_scan_shape&, const llmap::ragged_batch&, llmap::slab, in<T> x, in<T>, in<T>, in<T>, const vector<T>&,
-               const vector<T>&, const vector<T>&, out<T>, out<T> state) {
+void head_scan(const executor& e, const llmap::head_scan_shape&, const llmap::ragged_batch&, llmap::slab, in<T> x,
+               in<T>, in<T>, in<T>, const vector<T>&, const vector<T>&, const vector<T>&, out<T>, out<T> state) {
   e.total->sequence += 3 * static_cast<double>(x.rows * state.rows * state.cols);
 }
 template <class T>
-void wkv_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> k, in<T>, const vector<T>&, const vector<T>&, out<T>, out<T>) {
+void wkv_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> k, in<T>, const vector<T>&,
+              const vector<T>&, out<T>, out<T>) {
   e.total->sequence += 4 * static_cast<double>(k.rows * k.cols);
 }
 template <class T>
-void gated_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> x, in<T>, in<T>, const vector<T>&, out<T>, out<T>) {
+void gated_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T> x, in<T>, in<T>, const vector<T>&,
+                out<T>, out<T>) {
   e.total->sequence += static_cast<double>(x.rows * x.cols);
 }
 
 // --- Ops that only move numbers about
-template <class T> void embedding_rows(const executor&, const matrix<T>&, const llmap::ragged_batch&, std::type_identity_t<T>, view<T>) {}
-template <class T> void add_positions(const executor&, const vector<T>&, std::size_t, const llmap::ragged_batch&, out<T>) {}
+template <class T>
+void embedding_rows(const executor&, const matrix<T>&, const llmap::ragged_batch&, std::type_identity_t<T>, view<T>) {}
+template <class T>
+void add_positions(const executor&, const vector<T>&, std::size_t, const llmap::ragged_batch&, out<T>) {}
 template <class T> void fill_angles(const executor&, const llmap::rope_plan&, const llmap::ragged_batch&, view<T>) {}
 template <class T> void norm(const executor&, in<T> x, const llmap::norm_weights<executor, T>& w, out<T> y) {
   EXPECT_TRUE(x.rows == y.rows && x.cols == y.cols && w.width && x.cols % w.width == 0) << "norm";
@@ -161,7 +192,8 @@ template <class T> void place_heads(const executor&, in<T>, std::size_t, view<T>
 template <class T> void scale_rows_by_sigmoid(const executor&, in<T>, view<T>) {}
 template <class T> void rope(const executor&, view<T>, const llmap::rotated_heads&, in<T>) {}
 template <class T>
-void add_weighted_rows(const executor&, in<T>, std::span<const std::size_t>, std::span<const std::type_identity_t<T>>, view<T>) {}
+void add_weighted_rows(const executor&, in<T>, std::span<const std::size_t>, std::span<const std::type_identity_t<T>>,
+                       view<T>) {}
 template <class T> void keep_last_row(const executor&, in<T>, view<T>) {}
 
 } // namespace counting

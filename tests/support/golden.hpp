@@ -34,7 +34,9 @@ inline nlohmann::json read(const std::filesystem::path& path) {
 /// A folder of this process, removed at the end.
 struct scratch {
   std::filesystem::path path;
-  scratch() : path(std::filesystem::temp_directory_path() / ("llmap_test_" + std::to_string(::getpid()) + "_" + std::to_string(number()++))) {
+  scratch()
+      : path(std::filesystem::temp_directory_path() /
+             ("llmap_test_" + std::to_string(::getpid()) + "_" + std::to_string(number()++))) {
     std::filesystem::create_directories(path);
   }
   ~scratch() { std::filesystem::remove_all(path); }
@@ -42,8 +44,12 @@ struct scratch {
     std::ofstream(path / name, std::ios::binary) << content;
     return path / name;
   }
+
 private:
-  static int& number() { static int n = 0; return n; }
+  static int& number() {
+    static int n = 0;
+    return n;
+  }
 };
 
 /// The message of the llmap::error that `body` throws; fails the test if it throws none.
@@ -58,8 +64,8 @@ template <class Body> std::string message_of(const Body& body) {
   ADD_FAILURE() << "expected an llmap::error";
   return "";
 }
-#define EXPECT_MESSAGE(statement, part)                                                                     \
-  EXPECT_NE(golden::message_of([&] { statement; }).find(part), std::string::npos)                           \
+#define EXPECT_MESSAGE(statement, part)                                                                                \
+  EXPECT_NE(golden::message_of([&] { statement; }).find(part), std::string::npos)                                      \
       << golden::message_of([&] { statement; })
 
 inline std::vector<double> normals(std::size_t n, std::uint64_t stream, double scale = 1) {

@@ -89,7 +89,8 @@ inline double error_over_tolerance(const map_case& c, const std::string& key, co
   return error_over_tolerance(c, key, found, c.expected.at(key).matrix());
 }
 inline double error_over_tolerance(const map_case& c, const std::string& key, const std::vector<double>& found) {
-  return error_over_tolerance(c, key, llmap::matrix<double>(llmap::matrix_view<const double>(found.data(), 1, found.size())));
+  return error_over_tolerance(c, key,
+                              llmap::matrix<double>(llmap::matrix_view<const double>(found.data(), 1, found.size())));
 }
 inline double scalar_error(const map_case& c, const std::string& key, double found) {
   const double a = c.scalar(key), error = std::abs(found - a);
@@ -101,10 +102,8 @@ inline llmap::score_matrix scores(const map_case& c) {
   llmap::score_matrix m;
   m.log_likelihood = c.inputs.at("L").matrix();
   m.bytes = c.inputs.at("bytes").integers();
-  for (std::size_t i = 0; i < m.log_likelihood.rows(); ++i)
-    m.models.push_back(std::to_string(i).insert(0, 1, 'm'));
-  for (std::size_t s = 0; s < m.log_likelihood.cols(); ++s)
-    m.texts.push_back(std::to_string(s).insert(0, 1, 't'));
+  for (std::size_t i = 0; i < m.log_likelihood.rows(); ++i) m.models.push_back(std::to_string(i).insert(0, 1, 'm'));
+  for (std::size_t s = 0; s < m.log_likelihood.cols(); ++s) m.texts.push_back(std::to_string(s).insert(0, 1, 't'));
   return m;
 }
 

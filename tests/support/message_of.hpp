@@ -21,8 +21,9 @@ template <class Body> std::string message_of(const Body& body) {
 }
 
 /// message_of(body) holds every part, in any order.
-#define EXPECT_MESSAGE(body, ...)                                                                             \
-  do {                                                                                                        \
-    const std::string message = message_of([&] { body; });                                                    \
-    for (const char* part : {__VA_ARGS__}) EXPECT_NE(message.find(part), std::string::npos) << part << " is not in: " << message; \
+#define EXPECT_MESSAGE(body, ...)                                                                                      \
+  do {                                                                                                                 \
+    const std::string message = message_of([&] { body; });                                                             \
+    for (const char* part : {__VA_ARGS__})                                                                             \
+      EXPECT_NE(message.find(part), std::string::npos) << part << " is not in: " << message;                           \
   } while (false)

@@ -13,6 +13,8 @@ inline long peak_memory() {
   return 0;
 }
 /// False where the system does not allow it.
-inline bool set_back_peak_memory() { return static_cast<bool>(std::ofstream("/proc/self/clear_refs") << 5 << std::flush) && peak_memory() > 0; }
+inline bool set_back_peak_memory() {
+  return static_cast<bool>(std::ofstream("/proc/self/clear_refs") << 5 << std::flush) && peak_memory() > 0;
+}
 
 } // namespace llmap

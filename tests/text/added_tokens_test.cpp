@@ -25,19 +25,19 @@ struct expectation {
 TEST(added_tokens, blanks_that_rstrip_takes_can_be_tokens_too) {
   const tokenizer t = tokenizer::from_json(parse_json(file, "f.json"), "f.json");
   for (const auto& [text, ids] : std::vector<expectation>{
-      {"<e>a", {12, 0}},
-      {"<e> a", {12, 0}},
-      {"<e>\na", {12, 9, 0}},
-      {"<e>\n\na", {12, 10, 0}},
-      {"<e>   a", {12, 8, 2, 0}},
-      {"<e>  <e>\n", {12, 8, 12, 9}},
-      {"a\n <u>a", {0, 16, 13, 0}},
-      {"<e>\n<u>\na", {12, 9, 13, 9, 0}},
-      {"<e> \n a", {12, 0}},
-      {"<e>\n a", {12, 0}},
-      {"<n>\ta", {14, 0}},
-      {"a<u>a", {0, 13, 0}},
-      {"<u>u>", {13, 15}},
+           {"<e>a", {12, 0}},
+           {"<e> a", {12, 0}},
+           {"<e>\na", {12, 9, 0}},
+           {"<e>\n\na", {12, 10, 0}},
+           {"<e>   a", {12, 8, 2, 0}},
+           {"<e>  <e>\n", {12, 8, 12, 9}},
+           {"a\n <u>a", {0, 16, 13, 0}},
+           {"<e>\n<u>\na", {12, 9, 13, 9, 0}},
+           {"<e> \n a", {12, 0}},
+           {"<e>\n a", {12, 0}},
+           {"<n>\ta", {14, 0}},
+           {"a<u>a", {0, 13, 0}},
+           {"<u>u>", {13, 15}},
        })
     EXPECT_EQ(t.encode(text), ids) << text;
 }
@@ -56,20 +56,20 @@ TEST(added_tokens, special_tokens_that_are_split_stay_text) {
   folder.write("tokenizer_config.json", R"({"split_special_tokens": true})");
   const tokenizer t = tokenizer::load(folder.path());
   for (const auto& [text, ids] : std::vector<expectation>{
-      {"<e>a", {5, 6, 0}},
-      {"<e> a", {5, 6, 2, 0}},
-      {"<e>\na", {5, 6, 9, 0}},
-      {"<e>\n\na", {5, 6, 10, 0}},
-      {"<e>   a", {5, 6, 8, 2, 0}},
-      {"<e>  <e>\n", {5, 6, 8, 5, 6, 9}},
-      {"a\n <u>a", {0, 16, 5, 7, 6, 0}},
-      {"<e>\n<u>\na", {5, 6, 9, 5, 7, 6, 9, 0}},
-      {"<e> \n a", {5, 6, 16, 0}},
-      {"<e>\n a", {5, 6, 16, 0}},
-      {"<u>\n  \n b", {5, 7, 6, 16, 16, 1}},
-      {"<n>\ta", {14, 0}},
-      {"a<u>a", {0, 5, 7, 6, 0}},
-      {"<u>u>", {5, 7, 6, 15}},
+           {"<e>a", {5, 6, 0}},
+           {"<e> a", {5, 6, 2, 0}},
+           {"<e>\na", {5, 6, 9, 0}},
+           {"<e>\n\na", {5, 6, 10, 0}},
+           {"<e>   a", {5, 6, 8, 2, 0}},
+           {"<e>  <e>\n", {5, 6, 8, 5, 6, 9}},
+           {"a\n <u>a", {0, 16, 5, 7, 6, 0}},
+           {"<e>\n<u>\na", {5, 6, 9, 5, 7, 6, 9, 0}},
+           {"<e> \n a", {5, 6, 16, 0}},
+           {"<e>\n a", {5, 6, 16, 0}},
+           {"<u>\n  \n b", {5, 7, 6, 16, 16, 1}},
+           {"<n>\ta", {14, 0}},
+           {"a<u>a", {0, 5, 7, 6, 0}},
+           {"<u>u>", {5, 7, 6, 15}},
        })
     EXPECT_EQ(t.encode(text), ids) << text;
 }

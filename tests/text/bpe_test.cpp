@@ -1,5 +1,5 @@
-#include "llmap/text/bpe.hpp"
 #include "llmap/core/random.hpp"
+#include "llmap/text/bpe.hpp"
 #include "support/message_of.hpp"
 #include "support/own_json.hpp"
 #include <map>
@@ -25,7 +25,8 @@ TEST(bpe, merges_one_occurrence_at_a_time) {
 }
 
 TEST(bpe, unknown_characters) {
-  document j{{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"<unk>", 3}, {"<0xC3>", 4}, {"<0xA9>", 5}}}, {"merges", {"a b"}}};
+  document j{{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"<unk>", 3}, {"<0xC3>", 4}, {"<0xA9>", 5}}},
+             {"merges", {"a b"}}};
   EXPECT_EQ(ids(make(j), "axb"), (list{2})); // no unknown token: x disappears
   j["unk_token"] = "<unk>";
   EXPECT_EQ(ids(make(j), "axxb"), (list{0, 3, 3, 1}));
@@ -40,9 +41,20 @@ TEST(bpe, unknown_characters) {
 }
 
 TEST(bpe, whole_pieces_prefixes_and_suffixes) {
-  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", document::array()}, {"ignore_merges", true}}), "ab"), (list{2}));
-  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"##b", 1}, {"ab", 2}}}, {"merges", {"a ##b"}}, {"continuing_subword_prefix", "##"}}), "ab"), (list{2}));
-  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b</w>", 1}, {"ab</w>", 2}}}, {"merges", {"a b</w>"}}, {"end_of_word_suffix", "</w>"}}), "ab"), (list{2}));
+  EXPECT_EQ(
+      ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", document::array()}, {"ignore_merges", true}}),
+          "ab"),
+      (list{2}));
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"##b", 1}, {"ab", 2}}},
+                      {"merges", {"a ##b"}},
+                      {"continuing_subword_prefix", "##"}}),
+                "ab"),
+            (list{2}));
+  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b</w>", 1}, {"ab</w>", 2}}},
+                      {"merges", {"a b</w>"}},
+                      {"end_of_word_suffix", "</w>"}}),
+                "ab"),
+            (list{2}));
 }
 
 /// The definition: look at all pairs, merge the best one, again.
@@ -70,7 +82,8 @@ TEST(bpe, scan_heap_and_cache_agree_with_the_definition) {
     std::map<std::pair<int, int>, std::pair<int, int>> rules;
     document j{{"vocab", document::object()}, {"merges", document::array()}};
     for (std::uint64_t k = 0; k < 40; ++k) {
-      const auto l = static_cast<int>(random.below(trial, 2 * k, tokens.size())), r = static_cast<int>(random.below(trial, 2 * k + 1, tokens.size()));
+      const auto l = static_cast<int>(random.below(trial, 2 * k, tokens.size())),
+                 r = static_cast<int>(random.below(trial, 2 * k + 1, tokens.size()));
       const std::string joined = tokens[static_cast<std::size_t>(l)] + tokens[static_cast<std::size_t>(r)];
       if (joined.size() > 12 || rules.count({l, r})) continue;
       if (id.emplace(joined, static_cast<int>(tokens.size())).second) tokens.push_back(joined);
@@ -105,7 +118,8 @@ TEST(bpe, pieces_of_bytes) {
   const bpe characters = make(j), bytes(component(golden::own(j), "f"), true);
   for (std::uint64_t trial = 0; trial < 3000; ++trial) {
     std::string piece, written;
-    for (std::uint64_t i = 0; i < 1 + trial % 40; ++i) piece += static_cast<char>(counter_random{trial}.below(0, i, trial % 3 ? 256 : 3));
+    for (std::uint64_t i = 0; i < 1 + trial % 40; ++i)
+      piece += static_cast<char>(counter_random{trial}.below(0, i, trial % 3 ? 256 : 3));
     append_byte_characters(written, piece);
     const list expected = ids(characters, written);
     ASSERT_EQ(ids(bytes, piece), expected);
@@ -129,7 +143,8 @@ TEST(piece_cache, tells_pieces_apart) {
           const list expected(1 + static_cast<std::size_t>(value) % 9, value);
           for (int twice = 0; twice < 2; ++twice) {
             list got;
-            cache.encode(owner, piece, got, [&](list& out) { out.insert(out.end(), expected.begin(), expected.end()); });
+            cache.encode(owner, piece, got,
+                         [&](list& out) { out.insert(out.end(), expected.begin(), expected.end()); });
             ASSERT_EQ(got, expected);
           }
         }
@@ -142,7 +157,8 @@ TEST(piece_cache, tells_pieces_apart) {
 TEST(token_table, finds_what_was_set_and_nothing_else) {
   const auto token = [](std::uint64_t i) {
     std::string t;
-    for (std::uint64_t k = 0; k < counter_random{5}.below(0, i, 20); ++k) t += static_cast<char>('a' + counter_random{5}.below(i + 1, k, 2));
+    for (std::uint64_t k = 0; k < counter_random{5}.below(0, i, 20); ++k)
+      t += static_cast<char>('a' + counter_random{5}.below(i + 1, k, 2));
     return t;
   };
   token_table table(3000);
@@ -167,7 +183,8 @@ TEST(token_table, equal_hashes_are_not_equal_tokens) {
   const auto after_first_word = [&](std::uint64_t word) { // as in a hash of 16 bytes
     return detail::hash_bytes(bytes_of(word ^ 16 * 0x9e3779b97f4a7c15u ^ 8 * 0x9e3779b97f4a7c15u));
   };
-  const std::string a = bytes_of(1) + bytes_of(5), b = bytes_of(2) + bytes_of(5 ^ after_first_word(1) ^ after_first_word(2));
+  const std::string a = bytes_of(1) + bytes_of(5),
+                    b = bytes_of(2) + bytes_of(5 ^ after_first_word(1) ^ after_first_word(2));
   ASSERT_EQ(detail::hash_bytes(a), detail::hash_bytes(b));
   token_table table(2);
   table.set(a, 3);
@@ -185,7 +202,8 @@ TEST(bpe, a_piece_of_a_million_characters) {
 
 // Two models on one thread, in turn: neither sees the other's ids.
 TEST(bpe, models_do_not_share_cached_ids) {
-  const bpe one = make({{"vocab", {{"a", 0}}}, {"merges", document::array()}}), two = make({{"vocab", {{"a", 7}}}, {"merges", document::array()}});
+  const bpe one = make({{"vocab", {{"a", 0}}}, {"merges", document::array()}}),
+            two = make({{"vocab", {{"a", 7}}}, {"merges", document::array()}});
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(ids(one, "a"), (list{0}));
     EXPECT_EQ(ids(two, "a"), (list{7}));
@@ -193,7 +211,10 @@ TEST(bpe, models_do_not_share_cached_ids) {
 }
 
 TEST(bpe, a_repeated_pair_keeps_its_last_rank) {
-  EXPECT_EQ(ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"c", 2}, {"ab", 3}, {"bc", 4}}}, {"merges", {"a b", "b c", "a b"}}}), "abc"), (list{0, 4}));
+  EXPECT_EQ(
+      ids(make({{"vocab", {{"a", 0}, {"b", 1}, {"c", 2}, {"ab", 3}, {"bc", 4}}}, {"merges", {"a b", "b c", "a b"}}}),
+          "abc"),
+      (list{0, 4}));
 }
 
 } // namespace

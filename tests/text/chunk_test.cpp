@@ -54,6 +54,8 @@ TEST(chunk, pieces_join_to_the_document) {
   }
 }
 
-TEST(chunk, a_piece_that_holds_no_character_is_a_contract_violation) { EXPECT_THROW(chunk("abc", {3, 0}), contract_error); }
+TEST(chunk, a_piece_that_holds_no_character_is_a_contract_violation) {
+  EXPECT_THROW(chunk("abc", {3, 0}), contract_error);
+}
 
 } // namespace

@@ -24,12 +24,14 @@ vocabulary_lists lists_of(const std::string& name, const std::string& pre_tokeni
     v.types[added["id"].get<std::size_t>()] = added["special"] ? token_type::control : token_type::user_defined;
   }
   for (const document& merge : file["model"]["merges"])
-    v.merges.push_back(merge.is_string() ? merge.get<std::string>() : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+    v.merges.push_back(merge.is_string() ? merge.get<std::string>()
+                                         : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
   return v;
 }
 
 void expect_golden(const tokenizer& t, const std::filesystem::path& folder) {
-  const document expected = golden::read_json(folder / "expected.json"), texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
+  const document expected = golden::read_json(folder / "expected.json"),
+                 texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
   ASSERT_GE(expected["samples"].size(), 200u);
   for (const document& sample : expected["samples"]) {
     const document& which = sample["text"];
@@ -39,8 +41,14 @@ void expect_golden(const tokenizer& t, const std::filesystem::path& folder) {
 }
 
 TEST(vocabulary_lists, byte_level_gives_the_golden_ids) {
-  for (const auto& [name, pre_tokenizer] : {std::pair{"gpt2", "gpt-2"}, {"qwen2", "qwen2"}, {"smollm2", "smollm"}, {"bloom", "bloom"},
-                                            {"llama3", "llama-bpe"}, {"gpt_oss", "gpt-4o"}, {"mistral_tekken", "tekken"}, {"stablelm2", "stablelm2"}})
+  for (const auto& [name, pre_tokenizer] : {std::pair{"gpt2", "gpt-2"},
+                                            {"qwen2", "qwen2"},
+                                            {"smollm2", "smollm"},
+                                            {"bloom", "bloom"},
+                                            {"llama3", "llama-bpe"},
+                                            {"gpt_oss", "gpt-4o"},
+                                            {"mistral_tekken", "tekken"},
+                                            {"stablelm2", "stablelm2"}})
     expect_golden(byte_level_tokenizer(lists_of(name, pre_tokenizer), name), golden::tokenizer_folder() / name);
 }
 
@@ -84,7 +92,9 @@ TEST(vocabulary_lists, sentencepiece_gives_the_golden_ids) {
   for (const char* name : {"spm_bpe_legacy", "spm_gemma"}) {
     vocabulary_lists v = read_pieces(folder / name / "tokenizer.model");
     ASSERT_GT(v.tokens.size(), 300u);
-    const auto id_of = [&](const char* token) { return static_cast<std::int32_t>(std::find(v.tokens.begin(), v.tokens.end(), token) - v.tokens.begin()); };
+    const auto id_of = [&](const char* token) {
+      return static_cast<std::int32_t>(std::find(v.tokens.begin(), v.tokens.end(), token) - v.tokens.begin());
+    };
     const bool gemma = std::string(name) == "spm_gemma";
     v.add_space_prefix = !gemma;
     v.bos = id_of(gemma ? "<bos>" : "<s>"), v.eos = id_of(gemma ? "<eos>" : "</s>"), v.unknown = id_of("<unk>");
@@ -97,8 +107,8 @@ TEST(vocabulary_lists, sentencepiece_gives_the_golden_ids) {
   }
 }
 
-// Expected: tokenizers 0.22 with the same expressions. Punctuation and groups of three digits stand alone, so that neither
-// "a!" nor " !" nor "34" is merged.
+// Expected: tokenizers 0.22 with the same expressions. Punctuation and groups of three digits stand alone, so that
+// neither "a!" nor " !" nor "34" is merged.
 TEST(vocabulary_lists, the_default_of_gguf_cuts_punctuation_and_digits) {
   vocabulary_lists v;
   v.tokens = {"1", "2", "3", "4", "5", "a", "!", "\u0120", "12", "34", "45", "\u0120a", "!!", "a!", "\u0120!"};
@@ -125,17 +135,23 @@ TEST(vocabulary_lists, wrong_lists_are_named) {
     sentencepiece_tokenizer(v, "m.gguf");
   };
   EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens.clear(); }), "m.gguf: tokens: expected at least one");
-  EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens[2] = "a"; }), "m.gguf: tokens[2]: expected distinct tokens, got the same as tokens[0]");
+  EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens[2] = "a"; }),
+                 "m.gguf: tokens[2]: expected distinct tokens, got the same as tokens[0]");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens[1] = "\xff"; }), "m.gguf: tokens[1]: expected UTF-8");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.merges = {"\xff a"}; }), "m.gguf: merges[0]: expected UTF-8");
-  EXPECT_MESSAGE(byte_level([](auto& v) { v.merges = {"a x"}; }), "m.gguf.model.merges[0]: expected tokens of the vocabulary, got x");
-  EXPECT_MESSAGE(byte_level([](auto& v) { v.types = {token_type::normal}; }), "m.gguf: token types: expected 3 as many as tokens, got 1");
-  EXPECT_MESSAGE(byte_level([](auto& v) { v.types.assign(3, static_cast<token_type>(9)); }), "m.gguf: token types[0]: expected 1 to 6, got 9");
-  EXPECT_MESSAGE(byte_level([](auto& v) { v.pre_tokenizer = "fancy"; }), "m.gguf: expected a pre-tokenizer among gpt-2", "got fancy");
+  EXPECT_MESSAGE(byte_level([](auto& v) { v.merges = {"a x"}; }),
+                 "m.gguf.model.merges[0]: expected tokens of the vocabulary, got x");
+  EXPECT_MESSAGE(byte_level([](auto& v) { v.types = {token_type::normal}; }),
+                 "m.gguf: token types: expected 3 as many as tokens, got 1");
+  EXPECT_MESSAGE(byte_level([](auto& v) { v.types.assign(3, static_cast<token_type>(9)); }),
+                 "m.gguf: token types[0]: expected 1 to 6, got 9");
+  EXPECT_MESSAGE(byte_level([](auto& v) { v.pre_tokenizer = "fancy"; }), "m.gguf: expected a pre-tokenizer among gpt-2",
+                 "got fancy");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.bos = 3; }), "m.gguf: BOS id: expected 0 to 2, got 3");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.eos = -1; }), "m.gguf: EOS id: expected 0 to 2, got -1");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.add_bos = true; }), "m.gguf: expected a BOS id");
-  EXPECT_MESSAGE(sentencepiece([](auto& v) { v.scores.pop_back(); }), "m.gguf: scores: expected 3 as many as tokens, got 2");
+  EXPECT_MESSAGE(sentencepiece([](auto& v) { v.scores.pop_back(); }),
+                 "m.gguf: scores: expected 3 as many as tokens, got 2");
   EXPECT_MESSAGE(sentencepiece([](auto& v) { v.scores[1] = NAN; }), "m.gguf: scores[1]: expected a number, got NaN");
 }
 

@@ -17,7 +17,7 @@ std::string whole(const std::string& text, int form) {
   detail::append_normal_form(out, text, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | form));
   return out;
 }
-std::string normalised(const std::string& text, const char* name) {
+std::string normalized(const std::string& text, const char* name) {
   const json value = json::object{{"type", name}};
   return normalizer(component(value, "f"))(text);
 }
@@ -36,18 +36,20 @@ TEST(normalizer, every_character_between_others) {
         text += "\u0301\u0323\u00e9";
       }
     }
-    ASSERT_TRUE(normalised(text, name) == whole(text, form)) << name;
+    ASSERT_TRUE(normalized(text, name) == whole(text, form)) << name;
   }
 }
 
 TEST(normalizer, random_texts) {
-  const std::vector<std::string> often{"a", "e", " ", "\u00e9", "\u0301", "\u0323", "\u00df", "\uac00", "\u11a8", "\u1100", "\u1161", "\u0430",
-                                       "\u0306", "\u304b", "\u3099", "\u4e2d", "\uff21", "\u2126", "\u0958", "\ufb01", "\U0001f600"};
+  const std::vector<std::string> often{"a",      "e",      " ",      "\u00e9", "\u0301", "\u0323", "\u00df",
+                                       "\uac00", "\u11a8", "\u1100", "\u1161", "\u0430", "\u0306", "\u304b",
+                                       "\u3099", "\u4e2d", "\uff21", "\u2126", "\u0958", "\ufb01", "\U0001f600"};
   for (std::uint64_t trial = 0; trial < 20000; ++trial) {
     const auto draw = [&](std::uint64_t i, std::size_t below) { return counter_random{trial}.below(0, i, below); };
     std::string text;
     for (std::uint64_t i = 1; i <= draw(0, 12); ++i) text += often[draw(i, often.size())];
-    for (const auto& [name, form] : forms) ASSERT_EQ(normalised(text, name), whole(text, form)) << name << " " << testing::PrintToString(text);
+    for (const auto& [name, form] : forms)
+      ASSERT_EQ(normalized(text, name), whole(text, form)) << name << " " << testing::PrintToString(text);
   }
 }
 

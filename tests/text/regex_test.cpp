@@ -1,8 +1,8 @@
 // Oniguruma patterns run by PCRE2: what is rewritten means the same, what could mean something else is refused.
-#include "llmap/text/regex.hpp"
-#include "support/message_of.hpp"
 #include "llmap/text/byte_level.hpp"
 #include "llmap/text/patterns.hpp"
+#include "llmap/text/regex.hpp"
+#include "support/message_of.hpp"
 #include <vector>
 
 using namespace llmap;
@@ -12,13 +12,16 @@ namespace {
 std::vector<std::string> matches(const std::string& pattern, const std::string& text) {
   std::vector<std::string> out;
   const regex r(pattern, "p");
-  r.each_match(text, regex::scratch(r), [&](std::size_t begin, std::size_t end) { out.push_back(text.substr(begin, end - begin)); });
+  r.each_match(text, regex::scratch(r),
+               [&](std::size_t begin, std::size_t end) { out.push_back(text.substr(begin, end - begin)); });
   return out;
 }
 using list = std::vector<std::string>;
 
 TEST(regex, white_space_is_the_unicode_property) {
-  EXPECT_EQ(matches("\\s", "a\xe1\xa0\x8e" "b\xc2\xa0\xe3\x80\x80"), (list{"\xc2\xa0", "\xe3\x80\x80"})); // not U+180E
+  EXPECT_EQ(matches("\\s", "a\xe1\xa0\x8e"
+                           "b\xc2\xa0\xe3\x80\x80"),
+            (list{"\xc2\xa0", "\xe3\x80\x80"})); // not U+180E
   EXPECT_EQ(matches("[^\\s]+", "ab \xc2\x85 c"), (list{"ab", "c"}));
   EXPECT_EQ(matches("\\S+", "ab\tc"), (list{"ab", "c"}));
 }
@@ -55,22 +58,27 @@ TEST(regex, empty_matches) {
 }
 
 TEST(regex, what_means_something_else_is_refused_by_name) {
-  for (const char* construct : {"\\w", "\\b", "\\h", "\\v", "\\1", "\\G", "\\K", "\\Q", "\\pL", "\\p{Han}", "\\p{Lul}", "\\p{L&}", "[a&&b]",
-                                "[[:alpha:]]", "[a[^b]]", "[\\S]", "(?m)", "(?s:.)", "(*UTF)", "(?1)", "(?R)", "(?<n>a)", "(?P<n>a)", "(?#c)", "(?|a)",
-                                "\\u12", "\\xg"})
+  for (const char* construct :
+       {"\\w",      "\\b",      "\\h",     "\\v",     "\\1",         "\\G",     "\\K",   "\\Q",   "\\pL",
+        "\\p{Han}", "\\p{Lul}", "\\p{L&}", "[a&&b]",  "[[:alpha:]]", "[a[^b]]", "[\\S]", "(?m)",  "(?s:.)",
+        "(*UTF)",   "(?1)",     "(?R)",    "(?<n>a)", "(?P<n>a)",    "(?#c)",   "(?|a)", "\\u12", "\\xg"})
     EXPECT_MESSAGE(regex(construct, "file.pattern"), "file.pattern: pattern construct ", "is not covered");
   for (const char* broken : {"(a", "a)", "[a", "a\\", "*a", "[b-a]", "(?i", "a{3,1}"})
     EXPECT_MESSAGE(regex(broken, "file.pattern"), "file.pattern: pattern ");
   std::string deep(100000, '[');
   EXPECT_MESSAGE(regex(deep, "file.pattern"), "class nested deeper than 16");
-  EXPECT_MESSAGE(regex(std::string(100000, '(') + std::string(100000, ')'), "file.pattern"), "file.pattern: pattern does not compile");
+  EXPECT_MESSAGE(regex(std::string(100000, '(') + std::string(100000, ')'), "file.pattern"),
+                 "file.pattern: pattern does not compile");
 }
 
 // The search of a pattern that explodes ends with an error: never with "no match".
-TEST(regex, giving_up_is_an_error) { EXPECT_MESSAGE(matches("(?:a+)+[bc]", std::string(2000, 'a')), "p: matching failed: ", "limit"); }
+TEST(regex, giving_up_is_an_error) {
+  EXPECT_MESSAGE(matches("(?:a+)+[bc]", std::string(2000, 'a')), "p: matching failed: ", "limit");
+}
 
 TEST(regex, long_runs_are_linear_enough) {
-  for (const std::string_view pattern : {gpt2_pattern, llama3_pattern, qwen2_pattern, bloom_pattern, gpt4o_pattern, tekken_pattern})
+  for (const std::string_view pattern :
+       {gpt2_pattern, llama3_pattern, qwen2_pattern, bloom_pattern, gpt4o_pattern, tekken_pattern})
     for (const char* unit : {" ", "a", "1", "!", "\n", "\xe4\xb8\xad", "A", "\t "}) {
       std::string text;
       while (text.size() < 300000) text += unit;

@@ -1,6 +1,6 @@
 // Files that are wrong, each with what the message has to say; and what encode promises of itself.
-#include "llmap/text/tokenizer.hpp"
 #include "llmap/core/parallel.hpp"
+#include "llmap/text/tokenizer.hpp"
 #include "support/golden_tokenizers.hpp"
 #include "support/message_of.hpp"
 #include "support/own_json.hpp"
@@ -13,7 +13,8 @@ using document = nlohmann::json;
 namespace {
 
 document small() {
-  return document::parse(R"({"version":"1.0","added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false}],
+  return document::parse(
+      R"({"version":"1.0","added_tokens":[{"id":3,"content":"<s>","special":true,"normalized":false}],
     "normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
     "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A"}}],
       "special_tokens":{"<s>":{"id":"<s>","ids":[3],"tokens":["<s>"]}}},
@@ -42,14 +43,18 @@ TEST(tokenizer, the_small_one_works) {
 
 TEST(tokenizer, unknown_kinds_are_refused_by_name) {
   EXPECT_MESSAGE(with("/model/type", "Unigram"), "f.json.model.type: expected one of BPE; got Unigram");
-  EXPECT_MESSAGE(with("/normalizer/type", "Fancy"), "f.json.normalizer.type: expected one of Sequence, NFC", "; got Fancy");
+  EXPECT_MESSAGE(with("/normalizer/type", "Fancy"), "f.json.normalizer.type: expected one of Sequence, NFC",
+                 "; got Fancy");
   EXPECT_MESSAGE(with("/normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "NFC"}}, {{"type", "Nmt"}}}}}),
                  "f.json.normalizer.normalizers[1].type: expected one of ", "; got Nmt");
-  EXPECT_MESSAGE(with("/pre_tokenizer/type", "Punctuation"), "f.json.pre_tokenizer.type: expected one of Sequence, ByteLevel", "; got Punctuation");
-  EXPECT_MESSAGE(with("/post_processor/type", "X"), "f.json.post_processor.type: expected one of TemplateProcessing", "; got X");
+  EXPECT_MESSAGE(with("/pre_tokenizer/type", "Punctuation"),
+                 "f.json.pre_tokenizer.type: expected one of Sequence, ByteLevel", "; got Punctuation");
+  EXPECT_MESSAGE(with("/post_processor/type", "X"), "f.json.post_processor.type: expected one of TemplateProcessing",
+                 "; got X");
   EXPECT_MESSAGE(with("/version", "2.0"), "f.json.version: expected \"1.0\", got \"2.0\"");
-  EXPECT_MESSAGE(with("/pre_tokenizer", {{"type", "Split"}, {"pattern", {{"Regex", "\\w+"}}}, {"behavior", "Isolated"}}),
-                 "f.json.pre_tokenizer.pattern: pattern construct \\w is not covered");
+  EXPECT_MESSAGE(
+      with("/pre_tokenizer", {{"type", "Split"}, {"pattern", {{"Regex", "\\w+"}}}, {"behavior", "Isolated"}}),
+      "f.json.pre_tokenizer.pattern: pattern construct \\w is not covered");
   EXPECT_MESSAGE(with("/pre_tokenizer", {{"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "Sideways"}}),
                  "f.json.pre_tokenizer.behavior: expected Removed, Isolated", "got \"Sideways\"");
 }
@@ -58,17 +63,23 @@ TEST(tokenizer, wrong_types_are_named) {
   EXPECT_MESSAGE(from(document::array()), "f.json: expected an object, got an array of 0");
   EXPECT_MESSAGE(from(document::object()), "f.json: model: missing");
   EXPECT_MESSAGE(with("/model", 3), "f.json.model: expected an object, got 3");
-  EXPECT_MESSAGE(with("/model/vocab", document::array({1})), "f.json.model.vocab: expected an object of token: id, got an array of 1");
+  EXPECT_MESSAGE(with("/model/vocab", document::array({1})),
+                 "f.json.model.vocab: expected an object of token: id, got an array of 1");
   EXPECT_MESSAGE(with("/model/vocab", document::object()), "f.json.model.vocab: expected at least one token");
   EXPECT_MESSAGE(with("/model/merges", 1), "f.json.model.merges: expected an array, got 1");
-  EXPECT_MESSAGE(with("/model/merges", document::array({"a b", document::array({"a", "b"})})), "f.json.model.merges[1]: expected a string");
-  EXPECT_MESSAGE(with("/model/merges", document::array({document::array({"a", 1})})), "f.json.model.merges[0][1]: expected a string, got 1");
-  EXPECT_MESSAGE(with("/model/merges", document::array({document::array({"a"})})), "f.json.model.merges[0]: expected an array of two tokens");
-  EXPECT_MESSAGE(with("/model/merges", {"a b c"}), "f.json.model.merges[0]: expected two tokens and one blank", "got \"a b c\"");
+  EXPECT_MESSAGE(with("/model/merges", document::array({"a b", document::array({"a", "b"})})),
+                 "f.json.model.merges[1]: expected a string");
+  EXPECT_MESSAGE(with("/model/merges", document::array({document::array({"a", 1})})),
+                 "f.json.model.merges[0][1]: expected a string, got 1");
+  EXPECT_MESSAGE(with("/model/merges", document::array({document::array({"a"})})),
+                 "f.json.model.merges[0]: expected an array of two tokens");
+  EXPECT_MESSAGE(with("/model/merges", {"a b c"}), "f.json.model.merges[0]: expected two tokens and one blank",
+                 "got \"a b c\"");
   EXPECT_MESSAGE(with("/model/merges", {"a x"}), "f.json.model.merges[0]: expected tokens of the vocabulary, got x");
   EXPECT_MESSAGE(with("/model/merges", {"b a"}), "f.json.model.merges[0]: expected tokens of the vocabulary, got ba");
   EXPECT_MESSAGE(with("/model/dropout", 0.1), "f.json.model.dropout: expected null or 0, got 0.1");
-  EXPECT_MESSAGE(with("/model/byte_fallback", "yes"), "f.json.model.byte_fallback: expected true or false, got \"yes\"");
+  EXPECT_MESSAGE(with("/model/byte_fallback", "yes"),
+                 "f.json.model.byte_fallback: expected true or false, got \"yes\"");
   EXPECT_MESSAGE(with("/normalizer", "NFC"), "f.json.normalizer: expected an object with a type, got \"NFC\"");
   EXPECT_MESSAGE(with("/normalizer", {{"type", 4}}), "f.json.normalizer.type: expected a string, got 4");
   EXPECT_MESSAGE(with("/added_tokens", {{"a", 1}}), "f.json.added_tokens: expected an array, got an object");
@@ -76,19 +87,24 @@ TEST(tokenizer, wrong_types_are_named) {
   EXPECT_MESSAGE(with("/added_tokens/0", nullptr), "f.json.added_tokens[0]: expected an object, got null");
   EXPECT_MESSAGE(with("/added_tokens/0/lstrip", 1), "f.json.added_tokens[0].lstrip: expected true or false, got 1");
   EXPECT_MESSAGE(with("/post_processor/single", "A"), "f.json.post_processor.single: expected an array, got \"A\"");
-  EXPECT_MESSAGE(with("/post_processor/single", document::array()), "f.json.post_processor.single: expected a template with a Sequence");
-  EXPECT_MESSAGE(with("/post_processor/special_tokens", document::object()), "f.json.post_processor.special_tokens: <s>: missing");
+  EXPECT_MESSAGE(with("/post_processor/single", document::array()),
+                 "f.json.post_processor.single: expected a template with a Sequence");
+  EXPECT_MESSAGE(with("/post_processor/special_tokens", document::object()),
+                 "f.json.post_processor.special_tokens: <s>: missing");
   EXPECT_MESSAGE(with("/post_processor", {{"type", "BertProcessing"}, {"cls", {"x"}}, {"sep", {"x", 1}}}),
                  "f.json.post_processor.cls: expected an array of at least 2, got an array of 1");
 }
 
 TEST(tokenizer, ids_out_of_range_are_named) {
-  for (const document& id : {document(-1), document(1ll << 28), document(1ull << 63), document(1e300), document("0"), document(nullptr), document(1.5), document(true)}) {
+  for (const document& id : {document(-1), document(1ll << 28), document(1ull << 63), document(1e300), document("0"),
+                             document(nullptr), document(1.5), document(true)}) {
     EXPECT_MESSAGE(with("/model/vocab/a", id), "f.json.model.vocab.a: expected a token id (0 to 268435455), got ");
     if (!id.is_null()) EXPECT_MESSAGE(with("/added_tokens/0/id", id), "f.json.added_tokens[0].id: expected a token id");
-    EXPECT_MESSAGE(with("/post_processor/special_tokens/<s>/ids/0", id), "f.json.post_processor.special_tokens.<s>.ids[0]: expected a token id");
+    EXPECT_MESSAGE(with("/post_processor/special_tokens/<s>/ids/0", id),
+                   "f.json.post_processor.special_tokens.<s>.ids[0]: expected a token id");
   }
-  EXPECT_MESSAGE(with("/post_processor/special_tokens/<s>/ids/0", 4), "f.json.post_processor: expected ids of the vocabulary (at most 3), got 4");
+  EXPECT_MESSAGE(with("/post_processor/special_tokens/<s>/ids/0", 4),
+                 "f.json.post_processor: expected ids of the vocabulary (at most 3), got 4");
   EXPECT_EQ(with("/model/vocab/b", 0).encode("bb", false), (list{2})); // two tokens of one id merge alike
   EXPECT_EQ(with("/model/vocab/b", (1 << 28) - 1).vocab_size(), 1 << 28);
 }
@@ -146,7 +162,9 @@ TEST(tokenizer, misplaced_values_never_crash) {
     std::size_t number = 0;
     for (const auto& [pointer, value] : flat.items()) {
       if (pointer.starts_with("/model/vocab") && ++number % 100 != 0) continue;
-      for (const document& other : {document(nullptr), document(-1), document(1e30), document("\xed\x9f\xbf<s>"), document::array(), document::object(), document(true), document(document::array({document::array({1})}))}) {
+      for (const document& other :
+           {document(nullptr), document(-1), document(1e30), document("\xed\x9f\xbf<s>"), document::array(),
+            document::object(), document(true), document(document::array({document::array({1})}))}) {
         for (document::json_pointer at(pointer); !at.empty(); at = at.parent_pointer()) {
           document changed = j;
           changed[at] = other;
@@ -182,7 +200,8 @@ TEST(tokenizer, folders_and_files_that_are_none) {
   std::filesystem::remove(folder.path() / "tokenizer.json");
   folder.write("tokenizer.json", small().dump());
   folder.write("tokenizer_config.json", R"({"tokenizer_class":"T5Tokenizer"})");
-  EXPECT_MESSAGE(load(), "tokenizer_config.json.tokenizer_class: expected a known tokenizer class", "got \"T5Tokenizer\"");
+  EXPECT_MESSAGE(load(), "tokenizer_config.json.tokenizer_class: expected a known tokenizer class",
+                 "got \"T5Tokenizer\"");
   folder.write("tokenizer_config.json", R"({"tokenizer_class":"LlamaTokenizer","bos_token":null})");
   EXPECT_MESSAGE(load(), "tokenizer_config.json.add_bos_token: true, but there is no such token");
   folder.write("tokenizer_config.json", R"({"added_tokens_decoder":{"x":{"content":"y"}}})");
@@ -190,7 +209,8 @@ TEST(tokenizer, folders_and_files_that_are_none) {
 }
 
 TEST(tokenizer, huge_files_are_refused_unread) {
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json", "vocab.json", "merges.txt"}) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                           "config.json", "vocab.json", "merges.txt"}) {
     const temporary_folder folder;
     const std::string_view file = name;
     const bool from_vocabulary = file == "vocab.json" || file == "merges.txt";
@@ -223,7 +243,7 @@ TEST(tokenizer, invalid_text_is_refused) {
 TEST(tokenizer, replacements_that_explode_are_refused) {
   const document grow{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(2000, 'a')}};
   const tokenizer t = with("/normalizer", {{"type", "Sequence"}, {"normalizers", document::array({grow, grow, grow})}});
-  EXPECT_MESSAGE(t.encode("a"), "the normalised text grows beyond 1 GiB");
+  EXPECT_MESSAGE(t.encode("a"), "the normalized text grows beyond 1 GiB");
 }
 
 // 16 threads on one tokenizer give what one thread gives.
@@ -251,7 +271,8 @@ TEST(tokenizer, threads_agree) {
 // depends on being first in the input.
 TEST(tokenizer, special_tokens_separate) {
   const document texts = golden::read_json(golden::tokenizer_folder() / "texts.json");
-  for (const auto& [name, special] : {std::pair{"gpt2", "<|endoftext|>"}, {"qwen2", "<|endoftext|>"}, {"llama2", "</s>"}}) {
+  for (const auto& [name, special] :
+       {std::pair{"gpt2", "<|endoftext|>"}, {"qwen2", "<|endoftext|>"}, {"llama2", "</s>"}}) {
     const tokenizer t = tokenizer::load(golden::tokenizer_folder() / name);
     const list middle = t.encode(special, false);
     ASSERT_EQ(middle.size(), 1u);

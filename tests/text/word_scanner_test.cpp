@@ -11,12 +11,14 @@ namespace {
 using namespace llmap;
 using pieces = std::vector<std::pair<std::size_t, std::size_t>>;
 
-constexpr std::string_view known[] = {gpt2_pattern,  qwen2_pattern, qwen2_possessive_pattern, llama3_pattern, llama3_possessive_pattern,
-                                      qwen3_5_pattern, gpt4o_pattern, tekken_pattern};
+constexpr std::string_view known[] = {
+    gpt2_pattern,  qwen2_pattern, qwen2_possessive_pattern, llama3_pattern, llama3_possessive_pattern, qwen3_5_pattern,
+    gpt4o_pattern, tekken_pattern};
 
 pieces scanned(std::string_view pattern, std::string_view text) {
   pieces out;
-  word_scanner::of(pattern)->each_match(text, [&](std::size_t begin, std::size_t end) { out.emplace_back(begin, end); });
+  word_scanner::of(pattern)->each_match(text,
+                                        [&](std::size_t begin, std::size_t end) { out.emplace_back(begin, end); });
   return out;
 }
 pieces matched(const regex& r, std::string_view text) {
@@ -29,8 +31,9 @@ pieces matched(const regex& r, std::string_view text) {
 /// elsewhere are left out.
 std::map<character_class::mask, std::vector<std::string>> characters_by_class(std::size_t& different) {
   using namespace character_class;
-  const std::pair<mask, const char*> classes[] = {{upper, "[\\p{Lu}\\p{Lt}]"}, {lower, "\\p{Ll}"}, {uncased, "[\\p{Lm}\\p{Lo}]"}, {mark, "\\p{M}"},
-                                                  {number, "\\p{N}"}, {blank, "\\s"}, {newline, "[\\r\\n]"}, {slash, "/"}};
+  const std::pair<mask, const char*> classes[] = {
+      {upper, "[\\p{Lu}\\p{Lt}]"}, {lower, "\\p{Ll}"}, {uncased, "[\\p{Lm}\\p{Lo}]"}, {mark, "\\p{M}"},
+      {number, "\\p{N}"},          {blank, "\\s"},     {newline, "[\\r\\n]"},         {slash, "/"}};
   std::string all;
   for (char32_t c = 0; c < 0x110000; ++c)
     if (c < 0xd800 || c > 0xdfff) append_utf8(all, c);
@@ -75,8 +78,9 @@ TEST(word_scanner, equals_the_expression_on_random_texts) {
   EXPECT_LT(different, 10000u);   // what a Unicode version adds
   std::vector<const std::vector<std::string>*> classes;
   for (const auto& [kind, members] : by_class) classes.push_back(&members);
-  const std::vector<std::string> often{" ", " ", " ", "\n", "\r", "\t", "'", "'s", "'T", "'ll", "'Ve", "'re", "'M", "'d", "'\u017f", "a", "B",
-                                       "5", "/", ".", "e", "\u0301", "\u4e2d", "\u00a0", "\u01c5", "\u02b0", "'L", "'r"};
+  const std::vector<std::string> often{
+      " ",       " ", " ", "\n", "\r", "\t", "'", "'s",     "'T",     "'ll",    "'Ve",    "'re",    "'M", "'d",
+      "'\u017f", "a", "B", "5",  "/",  ".",  "e", "\u0301", "\u4e2d", "\u00a0", "\u01c5", "\u02b0", "'L", "'r"};
   std::vector<regex> expressions;
   for (const std::string_view pattern : known) expressions.emplace_back(pattern, "known");
   for (std::uint64_t round = 0; round < 20000; ++round) {
@@ -88,7 +92,8 @@ TEST(word_scanner, equals_the_expression_on_random_texts) {
       text += pool[draw(3 * i + 2, pool.size())];
     }
     for (std::size_t k = 0; k < std::size(known); ++k)
-      ASSERT_EQ(scanned(known[k], text), matched(expressions[k], text)) << known[k] << "\ntext: " << testing::PrintToString(text);
+      ASSERT_EQ(scanned(known[k], text), matched(expressions[k], text))
+          << known[k] << "\ntext: " << testing::PrintToString(text);
   }
 }
 
@@ -100,7 +105,8 @@ TEST(word_scanner, equals_the_expression_around_every_character) {
     for (const auto& [kind, members] : by_class) {
       std::string text;
       const std::size_t step = members.size() > 200'000 ? 17 : 1; // of the unassigned ones some are enough
-      for (std::size_t i = 0; i < members.size(); i += step) text += "a" + members[i] + "b " + members[i] + members[i] + " \n";
+      for (std::size_t i = 0; i < members.size(); i += step)
+        text += "a" + members[i] + "b " + members[i] + members[i] + " \n";
       ASSERT_EQ(scanned(pattern, text), matched(expression, text)) << pattern << ", class " << int(kind);
     }
   }

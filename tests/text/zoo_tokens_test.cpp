@@ -28,7 +28,8 @@ TEST(zoo_tokens, counts_are_those_of_transformers) {
       ASSERT_EQ(names.at("texts")[t], set.items[t].id);
       std::int32_t expected = 0;
       std::memcpy(&expected, scored + 4 * (m * texts + t), 4);
-      EXPECT_EQ(tokenizer.encode(set.items[t].text).size(), static_cast<std::size_t>(expected) + 1) << name << " " << set.items[t].id;
+      EXPECT_EQ(tokenizer.encode(set.items[t].text).size(), static_cast<std::size_t>(expected) + 1)
+          << name << " " << set.items[t].id;
     }
   }
 }

@@ -3,6 +3,9 @@ source "$(dirname "$0")/common.sh"
 head_texts 12 t.jsonl
 check "info of a folder" "$llmap" info "$zoo/models/llama-m" >info.txt
 check "info names the type" grep -q "model type *llama" info.txt
+check "info says what a token takes" grep -qE "^a token +[1-9][0-9]+ of the parameters$" info.txt
+check "info says what a text takes" grep -qE "^a text +[0-9]+\.[0-9]{3} GFLOP for 512 tokens$" info.txt
+check "info says what memory scoring takes" grep -qE "^memory +[0-9.]+ MiB in f32, of which [0-9.]+ MiB weights$" info.txt
 check "info of a file" "$llmap" info "$zoo/models/llama-m/model.safetensors" >info.txt
 mkdir two && cp -rL "$zoo/models/gpt2/." two && chmod -R u+w two
 echo '{"weight_map": {"wte.weight": "model-00001-of-00002.safetensors"}}' >two/model.safetensors.index.json

@@ -39,9 +39,11 @@ TEST(checkpoint, checks_the_index) {
   const auto first = [](nlohmann::json& index) -> nlohmann::json& { return index["weight_map"].begin().value(); };
   refused("weight_map", [](nlohmann::json& i) { i.erase("weight_map"); });
   refused("is missing from the folder", [&](nlohmann::json& i) { first(i) = "model-00009-of-00009.safetensors"; });
-  for (const char* name : {"../model.safetensors", "..", "", "a/../../m.safetensors", "/m.safetensors", "a\\m.safetensors", "m.bin", "pytorch_model-00001-of-00002"})
+  for (const char* name : {"../model.safetensors", "..", "", "a/../../m.safetensors", "/m.safetensors",
+                           "a\\m.safetensors", "m.bin", "pytorch_model-00001-of-00002"})
     refused("expected a .safetensors file inside the folder, got ", [&](nlohmann::json& i) { first(i) = name; });
-  refused("expected a .safetensors file inside the folder", [&](nlohmann::json& i) { first(i) = std::string("m\0.safetensors", 14); });
+  refused("expected a .safetensors file inside the folder",
+          [&](nlohmann::json& i) { first(i) = std::string("m\0.safetensors", 14); });
   refused("expected a file name", [&](nlohmann::json& i) { first(i) = 3; });
 }
 // As transformers does, which reads every shard that the index names, whole.
@@ -56,7 +58,8 @@ TEST(checkpoint, the_shards_say_what_they_hold) {
   reads_all([](nlohmann::json& i) { i["weight_map"].erase(i["weight_map"].begin()); });
   reads_all([](nlohmann::json& i) { // every tensor said to be where it is not
     for (auto& shard : i["weight_map"])
-      shard = shard == "model-00001-of-00002.safetensors" ? "model-00002-of-00002.safetensors" : "model-00001-of-00002.safetensors";
+      shard = shard == "model-00001-of-00002.safetensors" ? "model-00002-of-00002.safetensors"
+                                                          : "model-00001-of-00002.safetensors";
   });
 }
 TEST(checkpoint, shards_may_lie_in_folders) {
@@ -90,7 +93,8 @@ TEST(checkpoint, a_single_file_wins_over_an_index) {
   EXPECT_EQ(checkpoint(dir.path).names(), single);
   EXPECT_EQ(checkpoint(dir.path).shards().size(), 1u);
   EXPECT_EQ(unused_weights(dir.path, checkpoint(dir.path)),
-            (std::vector<std::string>{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"}));
+            (std::vector<std::string>{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                                      "model.safetensors.index.json"}));
   fs::remove(dir.path / "model-00001-of-00002.safetensors"); // the index of an older save, whose shards are gone
   EXPECT_EQ(checkpoint(dir.path).names(), single);
 }
@@ -104,18 +108,21 @@ TEST(checkpoint, an_adapter_is_refused) {
 TEST(unused_weights, lists_other_forms_and_folders_inside) {
   const sharded_copy dir;
   fs::create_directory(dir.path / "original");
-  for (const char* name : {"original/consolidated.00.pth", "pytorch_model.bin", "model-q4.gguf", "consolidated.safetensors",
-                           "model-00009-of-00009.safetensors", "pytorch_model.bin.index.json", "README.md", "generation_config.json"})
+  for (const char* name :
+       {"original/consolidated.00.pth", "pytorch_model.bin", "model-q4.gguf", "consolidated.safetensors",
+        "model-00009-of-00009.safetensors", "pytorch_model.bin.index.json", "README.md", "generation_config.json"})
     dir.write(name, "");
   fs::create_symlink("nowhere", dir.path / "gone.safetensors");
   EXPECT_EQ(unused_weights(dir.path, checkpoint(dir.path)),
-            (std::vector<std::string>{"consolidated.safetensors", "gone.safetensors", "model-00009-of-00009.safetensors", "model-q4.gguf",
-                                      "original/consolidated.00.pth", "pytorch_model.bin", "pytorch_model.bin.index.json"}));
+            (std::vector<std::string>{
+                "consolidated.safetensors", "gone.safetensors", "model-00009-of-00009.safetensors", "model-q4.gguf",
+                "original/consolidated.00.pth", "pytorch_model.bin", "pytorch_model.bin.index.json"}));
 }
 TEST(checkpoint, a_huge_index_is_refused_unread) {
   const sharded_copy dir;
   fs::resize_file(dir.path / "model.safetensors.index.json", large_file_bytes + 1);
-  EXPECT_MESSAGE(checkpoint{dir.path}, "model.safetensors.index.json: expected at most 1073741824 bytes, got 1073741825");
+  EXPECT_MESSAGE(checkpoint{dir.path},
+                 "model.safetensors.index.json: expected at most 1073741824 bytes, got 1073741825");
 }
 TEST(checkpoint, refuses_folders_without_weights) {
   golden::scratch dir;

@@ -10,7 +10,9 @@ decoder_plan plan_from(const std::string& text) {
 } // namespace
 
 TEST(config, fields_have_types_limits_and_other_names) {
-  const config c(parse_json(R"({"n": 3, "f": 10000, "g": 4.0, "b": true, "s": "x", "z": null, "big": 1e30, "n_embd": 8})", "c"), "c");
+  const config c(
+      parse_json(R"({"n": 3, "f": 10000, "g": 4.0, "b": true, "s": "x", "z": null, "big": 1e30, "n_embd": 8})", "c"),
+      "c");
   EXPECT_EQ(c.integer("n", 1), 3);
   EXPECT_EQ(c.integer("absent", 7), 7);
   EXPECT_EQ(c.integer("hidden_size|n_embd", 1), 8);
@@ -38,30 +40,38 @@ TEST(config, python_numbers_are_carried) {
 TEST(architectures, refuse_what_they_do_not_know) {
   EXPECT_MESSAGE(plan_from("{}"), "model_type: missing");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt9"})"), "expected one of bloom, cohere2, deepseek_v2");
-  EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}})"), "quantization_config");
+  EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}})"),
+                 "quantization_config");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "m.M"}})"), "auto_map");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "hidden_act": "snake"})"), "hidden_act");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "rope_scaling": {"type": "spiral"}})"), "rope_scaling: type");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "rope_scaling": {"type": "linear"}})"), "factor: missing");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "hidden_size": 10, "num_attention_heads": 3})"), "multiple");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "num_hidden_layers": 1000000000})"), "num_hidden_layers");
-  EXPECT_MESSAGE(plan_from(R"({"model_type": "qwen2", "use_sliding_window": true, "layer_types": ["round"]})"), "layer_types");
+  EXPECT_MESSAGE(plan_from(R"({"model_type": "qwen2", "use_sliding_window": true, "layer_types": ["round"]})"),
+                 "layer_types");
 }
 TEST(architectures, a_model_has_layers) {
   for (const architecture& a : architectures) {
     const std::string type(a.model_type);
-    EXPECT_MESSAGE(plan_from(R"({"model_type": ")" + type + R"(", "num_hidden_layers": 0})"), "expected an integer from 1 to 4096, got 0");
+    EXPECT_MESSAGE(plan_from(R"({"model_type": ")" + type + R"(", "num_hidden_layers": 0})"),
+                   "expected an integer from 1 to 4096, got 0");
   }
-  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt2", "n_layer": 0})"), "config.json: n_layer: expected an integer from 1 to 4096, got 0");
+  EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt2", "n_layer": 0})"),
+                 "config.json: n_layer: expected an integer from 1 to 4096, got 0");
 }
 namespace {
-attention_plan attention_in(const decoder_plan& plan, std::size_t layer) { return std::get<attention_plan>(plan.layers[layer].branches[0].mixer); }
+attention_plan attention_in(const decoder_plan& plan, std::size_t layer) {
+  return std::get<attention_plan>(plan.layers[layer].branches[0].mixer);
+}
 } // namespace
 TEST(architectures, defaults_are_those_of_the_class) {
   const decoder_plan mistral = plan_from(R"({"model_type": "mistral", "num_hidden_layers": 1})");
   EXPECT_EQ(attention_in(mistral, 0).window, 4096);
   EXPECT_EQ(attention_in(mistral, 0).kv_heads, 8);
-  EXPECT_EQ(attention_in(plan_from(R"({"model_type": "mistral", "sliding_window": null, "num_hidden_layers": 1})"), 0).window, 0);
+  EXPECT_EQ(
+      attention_in(plan_from(R"({"model_type": "mistral", "sliding_window": null, "num_hidden_layers": 1})"), 0).window,
+      0);
   const decoder_plan gemma = plan_from(R"({"model_type": "gemma2", "num_hidden_layers": 2})");
   EXPECT_EQ(attention_in(gemma, 0).window, 4096);
   EXPECT_EQ(attention_in(gemma, 1).window, 0);

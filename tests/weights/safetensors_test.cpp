@@ -47,21 +47,27 @@ TEST(safetensors, every_rule_of_the_format) {
       {"[]", 0, "header: expected a JSON object, got array"},
       {"null", 0, "header: expected a JSON object, got null"},
       {"{\"a\":", 0, "not valid JSON"},
-      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "appears twice"},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+       4, "appears twice"},
       {R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4, "unknown type F33"},
       {R"({"a":{"shape":[1],"data_offsets":[0,4]}})", 4, "dtype: expected a string"},
       {R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4, "non-negative"},
       {R"({"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}})", 4, "non-negative"},
-      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,4]}})", 4, "overflows"},
+      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,4]}})", 4,
+       "overflows"},
       {R"({"a":{"dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4]}})", 4, "overflows"},
-      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}})", 0, "overflows"},
-      {R"({"a":{"dtype":"F32","shape":[9223372036854775809],"data_offsets":[0,4]}})", 4, "non-negative integers, got 9223372036854775808"},
+      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}})", 0,
+       "overflows"},
+      {R"({"a":{"dtype":"F32","shape":[9223372036854775809],"data_offsets":[0,4]}})", 4,
+       "non-negative integers, got 9223372036854775808"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4, "takes 8 bytes"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4, "truncated"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", 4, "data_offsets"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}})", 4, "two non-negative"},
-      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})", 6, "overlap"},
-      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}})", 9, "holes"},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
+       6, "overlap"},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}})",
+       9, "holes"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5, "cover 4 of 5"},
       {R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}})", 1, "whole number of bytes"},
       {R"({"__metadata__":{"x":1}})", 0, "__metadata__.x"},
@@ -91,15 +97,25 @@ TEST(safetensors, accepts_what_the_library_accepts) {
   EXPECT_TRUE(read("  \n\t{" + one + "}  \n ", 4).find("a"));
   EXPECT_TRUE(read(R"({"__metadata__":null,)" + one + "}", 4).find("a"));
   EXPECT_TRUE(read(R"({"a":{"dtype":"F32","extra":{"b":[null]},"shape":[1],"data_offsets":[0,4]}})", 4).find("a"));
-  EXPECT_TRUE(read(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":)" + std::string(100, '[') + std::string(100, ']') + "}}", 4).find("a"));
-  for (const char* shape : {"[0,4611686018427387904]", "[4611686018427387904,0]", "[0,9223372036854775807,9223372036854775807]"})
-    EXPECT_EQ(read(std::string(R"({"a":{"dtype":"U8","shape":)") + shape + R"(,"data_offsets":[0,0]}})", 0).find("a")->elements(), 0) << shape;
+  EXPECT_TRUE(read(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":)" + std::string(100, '[') +
+                       std::string(100, ']') + "}}",
+                   4)
+                  .find("a"));
+  for (const char* shape :
+       {"[0,4611686018427387904]", "[4611686018427387904,0]", "[0,9223372036854775807,9223372036854775807]"})
+    EXPECT_EQ(read(std::string(R"({"a":{"dtype":"U8","shape":)") + shape + R"(,"data_offsets":[0,0]}})", 0)
+                  .find("a")
+                  ->elements(),
+              0)
+        << shape;
   const std::pair<const char*, int> types[] = {
-      {"BOOL", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8}, {"I8", 8}, {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
-      {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16}, {"I32", 32}, {"U32", 32},
-      {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64}, {"U64", 64}};
+      {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+      {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+      {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}};
   for (const auto& [name, bits] : types) {
-    const safetensors_file file = read(std::string(R"({"a":{"dtype":")") + name + R"(","shape":[8],"data_offsets":[0,)" + std::to_string(bits) + "]}}",
+    const safetensors_file file = read(std::string(R"({"a":{"dtype":")") + name +
+                                           R"(","shape":[8],"data_offsets":[0,)" + std::to_string(bits) + "]}}",
                                        static_cast<std::size_t>(bits));
     EXPECT_EQ(name_of(file.find("a")->type), name);
   }

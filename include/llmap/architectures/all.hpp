@@ -30,26 +30,43 @@ struct architecture {
   std::string_view quantized = ""; // the quantization_config.quant_method that its files may have
 };
 
-inline constexpr architecture architectures[] = {
-    {"bloom", bloom_plan},       {"cohere2", cohere2_plan},     {"deepseek_v2", deepseek_v2_plan}, {"gemma", gemma_plan},
-    {"gemma2", gemma2_plan},     {"gemma3_text", gemma3_text_plan}, {"gpt2", gpt2_plan},           {"gpt_neox", gpt_neox_plan},
-    {"gpt_oss", gpt_oss_plan, "mxfp4"}, {"llama", llama_plan},  {"mamba", mamba_plan_of},          {"mamba2", mamba2_plan_of},
-    {"mistral", mistral_plan},   {"mixtral", mixtral_plan},     {"olmo2", olmo2_plan},             {"opt", opt_plan},
-    {"phi3", phi3_plan},         {"qwen2", qwen2_plan},         {"qwen3", qwen3_plan},             {"recurrent_gemma", recurrent_gemma_plan},
-    {"rwkv", rwkv_plan}};
+inline constexpr architecture architectures[] = {{"bloom", bloom_plan},
+                                                 {"cohere2", cohere2_plan},
+                                                 {"deepseek_v2", deepseek_v2_plan},
+                                                 {"gemma", gemma_plan},
+                                                 {"gemma2", gemma2_plan},
+                                                 {"gemma3_text", gemma3_text_plan},
+                                                 {"gpt2", gpt2_plan},
+                                                 {"gpt_neox", gpt_neox_plan},
+                                                 {"gpt_oss", gpt_oss_plan, "mxfp4"},
+                                                 {"llama", llama_plan},
+                                                 {"mamba", mamba_plan_of},
+                                                 {"mamba2", mamba2_plan_of},
+                                                 {"mistral", mistral_plan},
+                                                 {"mixtral", mixtral_plan},
+                                                 {"olmo2", olmo2_plan},
+                                                 {"opt", opt_plan},
+                                                 {"phi3", phi3_plan},
+                                                 {"qwen2", qwen2_plan},
+                                                 {"qwen3", qwen3_plan},
+                                                 {"recurrent_gemma", recurrent_gemma_plan},
+                                                 {"rwkv", rwkv_plan}};
 
 /// The plan of a config. Unknown model types, custom code and quantized weights are refused by name.
 inline decoder_plan plan_of(const config& c) {
   if (!c.has("model_type")) fail(c.where(), ": model_type: missing");
   const std::string type = c.text("model_type", "");
   if (const auto custom = c.object("auto_map"); custom && custom->has("AutoModelForCausalLM"))
-    fail(c.where(), ": auto_map: the publisher's own code decides what this ", type, " computes; it cannot be run here");
+    fail(c.where(), ": auto_map: the publisher's own code decides what this ", type,
+         " computes; it cannot be run here");
   std::string known;
   for (const architecture& a : architectures) {
     known.append(known.empty() ? "" : ", ").append(a.model_type);
     if (a.model_type != type) continue;
-    if (const auto quantized = c.object("quantization_config"); quantized && (a.quantized.empty() || quantized->text("quant_method", "") != a.quantized))
-      c.wrong("quantization_config", *c.find("quantization_config"), a.quantized.empty() ? "none (plain weights)" : "none or quant_method " + std::string(a.quantized));
+    if (const auto quantized = c.object("quantization_config");
+        quantized && (a.quantized.empty() || quantized->text("quant_method", "") != a.quantized))
+      c.wrong("quantization_config", *c.find("quantization_config"),
+              a.quantized.empty() ? "none (plain weights)" : "none or quant_method " + std::string(a.quantized));
     return a.plan(c);
   }
   fail(c.where(), ": model_type: expected one of ", known, "; got ", type);

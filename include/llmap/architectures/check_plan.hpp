@@ -17,30 +17,40 @@ class plan_checker {
     if (!holds) fail(where_, ": plan of ", plan_.model_type, ": ", at_, what...);
   }
   void shape(const char* name, const linear_plan& p, std::int64_t rows, std::int64_t cols) const {
-    require(p.present() && p.rows() == rows && p.cols == cols, name, ": expected a matrix [", rows, ", ", cols, "], got [", p.rows(), ", ", p.cols, "]");
+    require(p.present() && p.rows() == rows && p.cols == cols, name, ": expected a matrix [", rows, ", ", cols,
+            "], got [", p.rows(), ", ", p.cols, "]");
     for (const matrix_part& part : p.parts) {
-      const std::int64_t last = part.rows ? part.first + (part.rows - 1) / part.group * part.stride + (part.rows - 1) % part.group : 0;
-      require(part.rows > 0 && part.group > 0 && part.first >= 0 && last < part.stored_rows, name, ": rows beyond the stored matrix ", part.weight);
-      require(part.slices == 0 || (part.slice >= 0 && part.slice < part.slices), name, ": a slice beyond the stack ", part.weight);
+      const std::int64_t last =
+          part.rows ? part.first + (part.rows - 1) / part.group * part.stride + (part.rows - 1) % part.group : 0;
+      require(part.rows > 0 && part.group > 0 && part.first >= 0 && last < part.stored_rows, name,
+              ": rows beyond the stored matrix ", part.weight);
+      require(part.slices == 0 || (part.slice >= 0 && part.slice < part.slices), name, ": a slice beyond the stack ",
+              part.weight);
     }
   }
   void size(const char* name, const vector_plan& p, std::int64_t n) const {
     require(p.size() == n, name, ": expected ", n, " numbers, got ", p.size());
   }
   void norm(const char* name, const norm_plan& p, std::int64_t channels) const {
-    require(p.width > 0 && channels % p.width == 0, name, ": expected a width that divides ", channels, ", got ", p.width);
+    require(p.width > 0 && channels % p.width == 0, name, ": expected a width that divides ", channels, ", got ",
+            p.width);
     for (const vector_plan* v : {&p.weight, &p.bias})
-      require(!v->present() || v->size() == p.width || v->size() == channels, name, ": expected ", p.width, " or ", channels, " numbers, got ", v->size());
+      require(!v->present() || v->size() == p.width || v->size() == channels, name, ": expected ", p.width, " or ",
+              channels, " numbers, got ", v->size());
     require(p.epsilon > 0, name, ": expected an epsilon above 0");
-    require(!p.bias.present() || !p.weight.present() || p.bias.size() == p.weight.size(), name, ": expected a bias of the weight's size");
+    require(!p.bias.present() || !p.weight.present() || p.bias.size() == p.weight.size(), name,
+            ": expected a bias of the weight's size");
   }
   void norm(const char* name, const std::optional<norm_plan>& p, std::int64_t channels) const {
     if (p) norm(name, *p, channels);
   }
   void rope(const rope_plan& p, std::int64_t width) const {
-    require(p.dims >= 2 && p.dims % 2 == 0 && p.dims <= width, "rotated dims of a head: expected an even number up to ", width, ", got ", p.dims);
+    require(p.dims >= 2 && p.dims % 2 == 0 && p.dims <= width, "rotated dims of a head: expected an even number up to ",
+            width, ", got ", p.dims);
     if (p.kind == rope_plan::scaling::longrope)
-      require(static_cast<std::int64_t>(p.short_factor.size()) == p.dims / 2 && p.long_factor.size() == p.short_factor.size(), "longrope: expected a factor a pair");
+      require(static_cast<std::int64_t>(p.short_factor.size()) == p.dims / 2 &&
+                  p.long_factor.size() == p.short_factor.size(),
+              "longrope: expected a factor a pair");
   }
   void convolution(const convolution_plan& p, std::int64_t channels) const {
     require(p.channels == channels && p.taps >= 1, "convolution: expected ", channels, " channels, got ", p.channels);
@@ -52,8 +62,10 @@ public:
   plan_checker(const decoder_plan& plan, const std::string& where) : plan_(plan), where_(where) {}
 
   void operator()(const attention_plan& p) const {
-    require(p.heads > 0 && p.kv_heads > 0 && p.heads % p.kv_heads == 0, "expected key/value heads that divide ", p.heads, " heads, got ", p.kv_heads);
-    require(p.head_dim > 0 && p.window >= 0 && p.softcap >= 0 && p.clip >= 0, "expected a positive width of a head, no negative window or cap");
+    require(p.heads > 0 && p.kv_heads > 0 && p.heads % p.kv_heads == 0, "expected key/value heads that divide ",
+            p.heads, " heads, got ", p.kv_heads);
+    require(p.head_dim > 0 && p.window >= 0 && p.softcap >= 0 && p.clip >= 0,
+            "expected a positive width of a head, no negative window or cap");
     shape("qkv", p.qkv, (p.heads + 2 * p.kv_heads) * p.head_dim, plan_.width);
     shape("out", p.out, plan_.width, p.heads * p.head_dim);
     if (p.rope) rope(*p.rope, p.head_dim);
@@ -88,9 +100,13 @@ public:
   void operator()(const mixture_plan& p) const {
     const router_plan& r = p.router;
     const auto E = static_cast<std::int64_t>(p.experts.size());
-    require(E > 0 && r.chosen >= 1 && r.groups >= 1 && E % r.groups == 0 && r.chosen_groups >= 1 && r.chosen_groups <= r.groups, "router: expected groups of equal size");
-    require(r.chosen <= r.chosen_groups * (E / r.groups), "router: expected at most ", r.chosen_groups * (E / r.groups), " chosen experts, got ", r.chosen);
-    require(r.rank == router_plan::group_rank::best || r.groups == 1 || E / r.groups >= 2, "router: expected two experts a group");
+    require(E > 0 && r.chosen >= 1 && r.groups >= 1 && E % r.groups == 0 && r.chosen_groups >= 1 &&
+                r.chosen_groups <= r.groups,
+            "router: expected groups of equal size");
+    require(r.chosen <= r.chosen_groups * (E / r.groups), "router: expected at most ", r.chosen_groups * (E / r.groups),
+            " chosen experts, got ", r.chosen);
+    require(r.rank == router_plan::group_rank::best || r.groups == 1 || E / r.groups >= 2,
+            "router: expected two experts a group");
     shape("router", r.logits, E, plan_.width);
     if (r.correction.present()) size("router correction", r.correction, E);
     for (const mlp_plan& expert : p.experts) (*this)(expert);
@@ -124,7 +140,8 @@ public:
   void operator()(const rwkv_time_plan& p) const {
     for (const vector_plan* mix : {&p.mix_key, &p.mix_value, &p.mix_receptance}) size("time mix", *mix, plan_.width);
     for (const vector_plan* v : {&p.decay, &p.first}) size("time decay and first", *v, p.channels);
-    for (const linear_plan* w : {&p.key, &p.value, &p.receptance}) shape("key, value, receptance", *w, p.channels, plan_.width);
+    for (const linear_plan* w : {&p.key, &p.value, &p.receptance})
+      shape("key, value, receptance", *w, p.channels, plan_.width);
     shape("out", p.out, plan_.width, p.channels);
   }
   void operator()(const rwkv_channel_plan& p) const {
@@ -135,12 +152,14 @@ public:
   }
   void operator()(const rg_lru_plan& p) const {
     const auto blocks = static_cast<std::int64_t>(p.input_gate.size());
-    require(blocks > 0 && p.channels % blocks == 0 && p.recurrent_gate.size() == p.input_gate.size(), "expected blocks that divide ", p.channels, " channels");
+    require(blocks > 0 && p.channels % blocks == 0 && p.recurrent_gate.size() == p.input_gate.size(),
+            "expected blocks that divide ", p.channels, " channels");
     shape("gate", p.gate, p.channels, plan_.width);
     shape("in", p.in, p.channels, plan_.width);
     convolution(p.convolution, p.channels);
     for (std::int64_t b = 0; b < blocks; ++b)
-      for (const auto* gates : {&p.input_gate, &p.recurrent_gate}) shape("gate block", (*gates)[static_cast<std::size_t>(b)], p.channels / blocks, p.channels / blocks);
+      for (const auto* gates : {&p.input_gate, &p.recurrent_gate})
+        shape("gate block", (*gates)[static_cast<std::size_t>(b)], p.channels / blocks, p.channels / blocks);
     size("decay", p.decay, p.channels);
     shape("out", p.out, plan_.width, p.channels);
   }
@@ -154,21 +173,25 @@ public:
       std::visit(*this, b.mixer);
       if (layer.joined != join::norm_of_sum && layer.joined != join::norm_is_residual) continue;
       const bool sum = layer.joined == join::norm_of_sum;
-      require(b.scale == 1 && b.before.has_value() != sum && b.after.has_value() == sum, sum ? "norm of sum: expected a norm after the sum alone, scale 1"
-                                                                                             : "norm is residual: expected a norm before alone, scale 1");
-      require(std::holds_alternative<attention_plan>(b.mixer) || std::holds_alternative<mlp_plan>(b.mixer), "expected attention or an MLP where the norm is on the residual");
+      require(b.scale == 1 && b.before.has_value() != sum && b.after.has_value() == sum,
+              sum ? "norm of sum: expected a norm after the sum alone, scale 1"
+                  : "norm is residual: expected a norm before alone, scale 1");
+      require(std::holds_alternative<attention_plan>(b.mixer) || std::holds_alternative<mlp_plan>(b.mixer),
+              "expected attention or an MLP where the norm is on the residual");
     }
   }
 
   void whole() {
-    require(plan_.vocab > 0 && plan_.width > 0 && !plan_.layers.empty(), "expected a vocabulary, a width and at least one layer");
+    require(plan_.vocab > 0 && plan_.width > 0 && !plan_.layers.empty(),
+            "expected a vocabulary, a width and at least one layer");
     const embedding_plan& e = plan_.embedding;
     const std::int64_t E = e.table.cols;
     shape("embedding", e.table, plan_.vocab, E);
     if (e.projection.present()) shape("embedding projection", e.projection, plan_.width, E);
     else require(E == plan_.width, "embedding: expected the model's width ", plan_.width, " or a projection, got ", E);
     if (e.positions.present())
-      require(plan_.max_tokens > 0 && e.positions.size() >= (e.position_offset + plan_.max_tokens) * plan_.width, "positions: expected a row for every token up to ", plan_.max_tokens);
+      require(plan_.max_tokens > 0 && e.positions.size() >= (e.position_offset + plan_.max_tokens) * plan_.width,
+              "positions: expected a row for every token up to ", plan_.max_tokens);
     norm("embedding norm", e.norm, plan_.width);
     norm("final norm", plan_.head.norm, plan_.width);
     const std::int64_t out = plan_.head.projection.present() ? plan_.head.projection.rows() : plan_.width;
@@ -185,6 +208,8 @@ public:
 } // namespace detail
 
 /// Throws an error that starts with `where` and names layer and part, or returns.
-inline void check_plan(const decoder_plan& plan, const std::string& where) { detail::plan_checker(plan, where).whole(); }
+inline void check_plan(const decoder_plan& plan, const std::string& where) {
+  detail::plan_checker(plan, where).whole();
+}
 
 } // namespace llmap

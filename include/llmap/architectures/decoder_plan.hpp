@@ -32,8 +32,8 @@ struct vector_plan {
 };
 
 /// `rows` output rows of a stored matrix. Output row r is stored row first + (r / group) * stride + r % group; where
-/// `transposed`, stored columns are meant. A stored tensor of three dimensions is a stack of `slices` matrices, of which
-/// `slice` is meant. The bias, if named, is picked by the same rules.
+/// `transposed`, stored columns are meant. A stored tensor of three dimensions is a stack of `slices` matrices, of
+/// which `slice` is meant. The bias, if named, is picked by the same rules.
 struct matrix_part {
   std::string weight, bias;
   std::int64_t rows = 0;
@@ -63,8 +63,8 @@ enum class norm_kind { rms, layer };
 
 /// rms:   y = x / sqrt(mean(x^2) + eps) * (w + weight_offset)
 /// layer: y = (x - mean) / sqrt(var + eps) * (w + weight_offset) + b, biased variance
-/// The mean is taken over each `width` channels of a row. Rows of several such groups share the weight (width), or it has
-/// one number a channel. An absent vector leaves out the factor or the term.
+/// The mean is taken over each `width` channels of a row. Rows of several such groups share the weight (width), or it
+/// has one number a channel. An absent vector leaves out the factor or the term.
 struct norm_plan {
   norm_kind kind = norm_kind::rms;
   std::int64_t width = 0;
@@ -77,7 +77,19 @@ struct norm_plan {
 
 // --- Mixers ------------------------------------------------------------------------------------------------------
 
-enum class activation { gelu, gelu_tanh, gelu_bloom, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, identity, clamped_swiglu };
+enum class activation {
+  gelu,
+  gelu_tanh,
+  gelu_bloom,
+  quick_gelu,
+  silu,
+  relu,
+  relu_squared,
+  tanh,
+  sigmoid,
+  identity,
+  clamped_swiglu
+};
 
 /// Rotation of q and k. The frequencies of a text of T tokens depend on T for `dynamic` and `longrope`.
 struct rope_plan {
@@ -87,12 +99,12 @@ struct rope_plan {
   bool interleaved = false; // pairs (2i, 2i + 1) instead of (i, i + dims / 2)
   double theta = 10000;
   double factor = 1;
-  double original_positions = 0;             // dynamic: max_position_embeddings
+  double original_positions = 0;                              // dynamic: max_position_embeddings
   double low_frequency_factor = 1, high_frequency_factor = 4; // llama3
-  double beta_fast = 32, beta_slow = 1;      // yarn
-  bool truncate = true;                      // yarn
-  double attention_factor = 1;               // multiplies cos and sin
-  std::vector<double> short_factor{}, long_factor{}; // longrope, dims / 2 each
+  double beta_fast = 32, beta_slow = 1;                       // yarn
+  bool truncate = true;                                       // yarn
+  double attention_factor = 1;                                // multiplies cos and sin
+  std::vector<double> short_factor{}, long_factor{};          // longrope, dims / 2 each
 
   bool operator==(const rope_plan&) const = default;
 };
@@ -101,19 +113,19 @@ struct rope_plan {
 struct attention_plan {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
   double scale = 1;
-  double softcap = 0;              // 0: none
-  double clip = 0;                 // q, k and v are clamped to [-clip, clip]; 0: not
-  std::int64_t window = 0;         // keys visible to a query, itself included; 0: all before it
-  std::vector<double> alibi;       // slope a head (H), or empty
+  double softcap = 0;        // 0: none
+  double clip = 0;           // q, k and v are clamped to [-clip, clip]; 0: not
+  std::int64_t window = 0;   // keys visible to a query, itself included; 0: all before it
+  std::vector<double> alibi; // slope a head (H), or empty
   std::optional<rope_plan> rope;
   std::optional<norm_plan> q_norm, k_norm; // of a head (width D) or of all heads at once, before the rotation
-  vector_plan sinks;               // (H): a score that takes part in the softmax and belongs to no key
-  linear_plan qkv;                 // (H D + 2 Hkv D, C)
-  linear_plan out;                 // (C, H D)
+  vector_plan sinks;                       // (H): a score that takes part in the softmax and belongs to no key
+  linear_plan qkv;                         // (H D + 2 Hkv D, C)
+  linear_plan out;                         // (C, H D)
 };
 
-/// Attention with low-rank q, k and v (DeepSeek). A head's query and key are [nope_dim | rope.dims]; the rotated part of
-/// the key is one for all heads.
+/// Attention with low-rank q, k and v (DeepSeek). A head's query and key are [nope_dim | rope.dims]; the rotated part
+/// of the key is one for all heads.
 struct latent_attention_plan {
   std::int64_t heads = 0, nope_dim = 0, value_dim = 0;
   double scale = 1;
@@ -144,11 +156,11 @@ struct router_plan {
   std::int64_t chosen = 1;
   std::int64_t groups = 1, chosen_groups = 1;
   group_rank rank = group_rank::best;
-  bool normalized = false;     // weights divided by their sum + epsilon
+  bool normalized = false; // weights divided by their sum + epsilon
   double epsilon = 0;
-  double scale = 1;            // of the weights
-  linear_plan logits{};        // (E, C)
-  vector_plan correction{};    // (E), or absent
+  double scale = 1;         // of the weights
+  linear_plan logits{};     // (E, C)
+  vector_plan correction{}; // (E), or absent
 };
 
 /// sum over the chosen experts of weight * expert(x), and the shared expert, which every token takes.
@@ -172,12 +184,12 @@ struct convolution_plan {
 struct mamba_plan {
   std::int64_t inner = 0, states = 0, rank = 0; // M, N, R
   activation act = activation::silu;
-  linear_plan in;     // (2 M, C)
+  linear_plan in; // (2 M, C)
   convolution_plan convolution;
-  linear_plan select; // (R + 2 N, M)
-  linear_plan step;   // (M, R)
+  linear_plan select;   // (R + 2 N, M)
+  linear_plan step;     // (M, R)
   vector_plan a_log, d; // (M, N), (M)
-  linear_plan out;    // (C, M)
+  linear_plan out;      // (C, M)
 };
 
 /// Mamba-2: one decay a head, groups of heads that share B and C (Dao and Gu 2024). M = heads * head_dim.
@@ -187,20 +199,20 @@ struct mamba2_plan {
   std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0;
   double least_step = 0, most_step = std::numeric_limits<double>::infinity();
   activation act = activation::silu;
-  linear_plan in;     // (2 M + 2 G N + heads, C): rows [x B C | dt | z]
-  convolution_plan convolution; // over M + 2 G N channels
+  linear_plan in;                // (2 M + 2 G N + heads, C): rows [x B C | dt | z]
+  convolution_plan convolution;  // over M + 2 G N channels
   vector_plan dt_bias, a_log, d; // (heads) each
   std::optional<norm_plan> norm; // (M)
-  linear_plan out;    // (C, M)
+  linear_plan out;               // (C, M)
 };
 
 /// RWKV-4 time mixing (Peng et al. 2023): k, v, r of the input mixed with that of the token before; A channels.
 struct rwkv_time_plan {
-  std::int64_t channels = 0;                            // A
-  vector_plan mix_key, mix_value, mix_receptance;       // (C)
-  vector_plan decay, first;                             // (A)
-  linear_plan key, value, receptance;                   // (A, C)
-  linear_plan out;                                      // (C, A)
+  std::int64_t channels = 0;                      // A
+  vector_plan mix_key, mix_value, mix_receptance; // (C)
+  vector_plan decay, first;                       // (A)
+  linear_plan key, value, receptance;             // (A, C)
+  linear_plan out;                                // (C, A)
 };
 
 /// RWKV-4 channel mixing: sigmoid(r) * value(relu(key)^2), keys and receptance of the mixed input.
@@ -216,11 +228,11 @@ struct rwkv_channel_plan {
 struct rg_lru_plan {
   std::int64_t channels = 0; // L
   activation act = activation::gelu_tanh;
-  linear_plan gate, in;      // (L, C)
+  linear_plan gate, in; // (L, C)
   convolution_plan convolution;
   std::vector<linear_plan> input_gate, recurrent_gate; // a block of channels each (L / blocks, L / blocks)
-  vector_plan decay;         // (L)
-  linear_plan out;           // (C, L)
+  vector_plan decay;                                   // (L)
+  linear_plan out;                                     // (C, L)
 };
 
 using mixer_plan = std::variant<attention_plan, latent_attention_plan, mlp_plan, mixture_plan, mamba_plan, mamba2_plan,
@@ -249,24 +261,24 @@ struct layer_plan {
 };
 
 struct embedding_plan {
-  linear_plan table;                     // (V, E)
+  linear_plan table; // (V, E)
   double scale = 1;
-  vector_plan positions;                 // learned positions (P, C), or absent
-  std::int64_t position_offset = 0;      // row of the first position
-  linear_plan projection;                // (C, E), or absent
+  vector_plan positions;            // learned positions (P, C), or absent
+  std::int64_t position_offset = 0; // row of the first position
+  linear_plan projection;           // (C, E), or absent
   std::optional<norm_plan> norm;
 };
 
 struct head_plan {
   std::optional<norm_plan> norm;
-  linear_plan projection;                // (E, C), or absent
-  linear_plan table;                     // (V, E); absent: tied to the embedding
-  double softcap = 0, scale = 1;         // logits = cap(scale * table x)
+  linear_plan projection;        // (E, C), or absent
+  linear_plan table;             // (V, E); absent: tied to the embedding
+  double softcap = 0, scale = 1; // logits = cap(scale * table x)
 };
 
 struct decoder_plan {
   std::string model_type;
-  std::string prefix;              // base prefix of tensor names, with its dot
+  std::string prefix; // base prefix of tensor names, with its dot
   std::int64_t vocab = 0, width = 0;
   std::int64_t max_tokens = 0;     // a longer text cannot be computed; 0: no limit
   std::int64_t trained_tokens = 0; // positions the config promises; 0: it does not say

@@ -13,19 +13,27 @@ namespace llmap::fields {
 inline double yarn_sharpening(double s, double m) { return s <= 1 ? 1.0 : 0.1 * m * std::log(s) + 1.0; }
 
 inline activation activation_of(const config& c, std::string_view names, const std::string& otherwise) {
-  static constexpr std::pair<std::string_view, activation> table[] = {
-      {"gelu", activation::gelu}, {"gelu_python", activation::gelu},
-      {"gelu_new", activation::gelu_tanh}, {"gelu_pytorch_tanh", activation::gelu_tanh},
-      {"gelu_python_tanh", activation::gelu_tanh}, {"gelu_accurate", activation::gelu_tanh},
-      {"gelu_fast", activation::gelu_tanh}, {"quick_gelu", activation::quick_gelu},
-      {"silu", activation::silu}, {"swish", activation::silu}, {"relu", activation::relu},
-      {"relu2", activation::relu_squared}, {"tanh", activation::tanh}, {"sigmoid", activation::sigmoid},
-      {"linear", activation::identity}};
+  static constexpr std::pair<std::string_view, activation> table[] = {{"gelu", activation::gelu},
+                                                                      {"gelu_python", activation::gelu},
+                                                                      {"gelu_new", activation::gelu_tanh},
+                                                                      {"gelu_pytorch_tanh", activation::gelu_tanh},
+                                                                      {"gelu_python_tanh", activation::gelu_tanh},
+                                                                      {"gelu_accurate", activation::gelu_tanh},
+                                                                      {"gelu_fast", activation::gelu_tanh},
+                                                                      {"quick_gelu", activation::quick_gelu},
+                                                                      {"silu", activation::silu},
+                                                                      {"swish", activation::silu},
+                                                                      {"relu", activation::relu},
+                                                                      {"relu2", activation::relu_squared},
+                                                                      {"tanh", activation::tanh},
+                                                                      {"sigmoid", activation::sigmoid},
+                                                                      {"linear", activation::identity}};
   const std::string name = c.text(names, otherwise);
   for (const auto& [known, value] : table)
     if (known == name) return value;
-  c.wrong(names, name, "a known activation (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, "
-                       "tanh, sigmoid, linear)");
+  c.wrong(names, name,
+          "a known activation (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, "
+          "tanh, sigmoid, linear)");
 }
 
 namespace detail {
@@ -42,11 +50,14 @@ class rope_reader {
     if (!scaling_.has(key)) fail(scaling_.where(), ": ", key, ": missing, rope type ", kind_, " needs it");
     return scaling_.positive(key, 1);
   }
-  double optional(const char* key, double otherwise) const { return scaling_.absent(key) ? otherwise : scaling_.positive(key, otherwise); }
+  double optional(const char* key, double otherwise) const {
+    return scaling_.absent(key) ? otherwise : scaling_.positive(key, otherwise);
+  }
   std::vector<double> factors(const char* key) const {
     const json* values = scaling_.find(key);
     const auto pairs = static_cast<std::size_t>(rope_.dims / 2);
-    if (!values || !values->items() || values->items()->size() != pairs) fail(scaling_.where(), ": ", key, ": expected ", pairs, " numbers");
+    if (!values || !values->items() || values->items()->size() != pairs)
+      fail(scaling_.where(), ": ", key, ": expected ", pairs, " numbers");
     std::vector<double> all;
     for (const json& v : *values->items()) {
       const auto number = v.number();
@@ -58,19 +69,23 @@ class rope_reader {
 
 public:
   rope_reader(const config& model, const config& scaling, rope_plan& rope, std::int64_t positions)
-      : model_(model), scaling_(scaling), rope_(rope), positions_(static_cast<double>(positions)), kind_(scaling.text("type|rope_type", "default")) {}
+      : model_(model), scaling_(scaling), rope_(rope), positions_(static_cast<double>(positions)),
+        kind_(scaling.text("type|rope_type", "default")) {}
 
   const std::string& kind() const { return kind_; }
 
   void linear() { rope_.kind = rope_plan::scaling::linear, rope_.factor = required("factor"); }
-  void dynamic() { rope_.kind = rope_plan::scaling::dynamic, rope_.factor = required("factor"), rope_.original_positions = positions_; }
+  void dynamic() {
+    rope_.kind = rope_plan::scaling::dynamic, rope_.factor = required("factor"), rope_.original_positions = positions_;
+  }
   void llama3() {
     rope_.kind = rope_plan::scaling::llama3;
     rope_.factor = required("factor");
     rope_.low_frequency_factor = required("low_freq_factor");
     rope_.high_frequency_factor = required("high_freq_factor");
     rope_.original_positions = required("original_max_position_embeddings");
-    if (!(rope_.high_frequency_factor > rope_.low_frequency_factor)) fail(scaling_.where(), ": high_freq_factor: expected more than low_freq_factor");
+    if (!(rope_.high_frequency_factor > rope_.low_frequency_factor))
+      fail(scaling_.where(), ": high_freq_factor: expected more than low_freq_factor");
   }
   void yarn() {
     rope_.kind = rope_plan::scaling::yarn;
@@ -82,8 +97,10 @@ public:
     const double mscale = scaling_.absent("mscale") ? 0 : scaling_.real("mscale", 0);
     const double mscale_all = scaling_.absent("mscale_all_dim") ? 0 : scaling_.real("mscale_all_dim", 0);
     const double s = rope_.factor;
-    rope_.attention_factor = mscale != 0 && mscale_all != 0 ? optional("attention_factor", yarn_sharpening(s, mscale) / yarn_sharpening(s, mscale_all))
-                                                            : optional("attention_factor", yarn_sharpening(s, 1));
+    rope_.attention_factor =
+        mscale != 0 && mscale_all != 0
+            ? optional("attention_factor", yarn_sharpening(s, mscale) / yarn_sharpening(s, mscale_all))
+            : optional("attention_factor", yarn_sharpening(s, 1));
   }
   void longrope() {
     rope_.kind = rope_plan::scaling::longrope;
@@ -93,14 +110,16 @@ public:
     rope_.short_factor = factors("short_factor");
     rope_.long_factor = factors("long_factor");
     const double s = rope_.factor;
-    rope_.attention_factor = optional("attention_factor", s > 1 ? std::sqrt(1 + std::log(s) / std::log(rope_.original_positions)) : 1);
+    rope_.attention_factor =
+        optional("attention_factor", s > 1 ? std::sqrt(1 + std::log(s) / std::log(rope_.original_positions)) : 1);
   }
 };
 
 } // namespace detail
 
 /// A rotation of `dims` dims of a head, stretched as `scaling` (rope_scaling or rope_parameters) of the config says.
-inline rope_plan scaled_rope(const config& c, const std::optional<config>& scaling, std::int64_t dims, std::int64_t positions, double theta) {
+inline rope_plan scaled_rope(const config& c, const std::optional<config>& scaling, std::int64_t dims,
+                             std::int64_t positions, double theta) {
   rope_plan rope;
   rope.dims = dims;
   rope.theta = theta;
@@ -114,30 +133,35 @@ inline rope_plan scaled_rope(const config& c, const std::optional<config>& scali
   else if (kind == "llama3") read.llama3();
   else if (kind == "yarn") read.yarn();
   else if (kind == "longrope" || kind == "su") read.longrope();
-  else if (kind != "default") scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn or longrope");
+  else if (kind != "default")
+    scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn or longrope");
   return rope;
 }
 
 /// Reads rope_scaling and rope_theta, or rope_parameters (the newer spelling).
 /// `dims`: rotated width of a head. `positions`: max_position_embeddings.
-inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positions, std::string_view theta_names = "rope_theta",
-                         double theta = 10000) {
+inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positions,
+                         std::string_view theta_names = "rope_theta", double theta = 10000) {
   const std::optional<config> parameters = c.object("rope_parameters");
-  return scaled_rope(c, parameters ? parameters : c.object("rope_scaling"), dims, positions, c.positive(theta_names, theta));
+  return scaled_rope(c, parameters ? parameters : c.object("rope_scaling"), dims, positions,
+                     c.positive(theta_names, theta));
 }
 
 /// partial_rotary_factor, at the top or inside rope_parameters: the share of a head that is rotated.
-inline std::int64_t rotated_dims(const config& c, std::int64_t head_dim, double otherwise, std::string_view names = "partial_rotary_factor") {
+inline std::int64_t rotated_dims(const config& c, std::int64_t head_dim, double otherwise,
+                                 std::string_view names = "partial_rotary_factor") {
   const std::optional<config> parameters = c.object("rope_parameters");
-  const double share = parameters && parameters->has("partial_rotary_factor") ? parameters->positive("partial_rotary_factor", otherwise)
-                       : c.absent(names)                                      ? otherwise
-                                                                              : c.positive(names, otherwise);
+  const double share = parameters && parameters->has("partial_rotary_factor")
+                           ? parameters->positive("partial_rotary_factor", otherwise)
+                       : c.absent(names) ? otherwise
+                                         : c.positive(names, otherwise);
   if (share > 1) fail(c.where(), ": ", names.substr(0, names.find('|')), ": expected at most 1, got ", share);
   return static_cast<std::int64_t>(static_cast<double>(head_dim) * share);
 }
 
 /// layer_types[i] == "sliding_attention", or `otherwise(i)` where the config has no layer_types.
-template <class Otherwise> bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
+template <class Otherwise>
+bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
   const json* types = c.find("layer_types");
   if (!types || types->is_null()) return otherwise(i);
   if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
@@ -157,7 +181,9 @@ inline double cap_of(const config& c, std::string_view name, double otherwise) {
   return c.is_null(name) || (!c.has(name) && otherwise == 0) ? 0 : c.positive(name, otherwise);
 }
 /// The number of layers.
-inline std::int64_t layers_of(const config& c, std::string_view names, std::int64_t otherwise) { return c.integer(names, otherwise, 1, 4096); }
+inline std::int64_t layers_of(const config& c, std::string_view names, std::int64_t otherwise) {
+  return c.integer(names, otherwise, 1, 4096);
+}
 
 /// C / H, which must be whole.
 inline std::int64_t width_of_head(const config& c, std::int64_t width, std::int64_t heads) {
@@ -167,7 +193,9 @@ inline std::int64_t width_of_head(const config& c, std::int64_t width, std::int6
 
 // --- Tensors -----------------------------------------------------------------------------------------------------
 
-inline vector_plan vector(const std::string& name, std::vector<std::int64_t> shape) { return {{{name, std::move(shape)}}}; }
+inline vector_plan vector(const std::string& name, std::vector<std::int64_t> shape) {
+  return {{{name, std::move(shape)}}};
+}
 
 /// A whole stored [rows, cols] matrix; the bias is "<name>.bias" where `bias`.
 inline matrix_part whole(const std::string& name, std::int64_t rows, bool bias) {
@@ -181,7 +209,8 @@ inline linear_plan table(const std::string& weight, std::int64_t rows, std::int6
   return {cols, {{weight, "", rows, rows, 0, rows, rows}}};
 }
 /// Rows [first, first + rows) of a stored matrix of `stored` rows.
-inline matrix_part rows_of(const std::string& name, std::int64_t first, std::int64_t rows, std::int64_t stored, bool bias) {
+inline matrix_part rows_of(const std::string& name, std::int64_t first, std::int64_t rows, std::int64_t stored,
+                           bool bias) {
   return {name + ".weight", bias ? name + ".bias" : "", rows, stored, first, rows, rows};
 }
 /// q, k, v interleaved by head in one matrix: [q_h: D][k_h: D][v_h: D] for every head h.
@@ -193,25 +222,33 @@ inline linear_plan qkv_by_head(const std::string& name, const attention_plan& a,
   return plan;
 }
 /// q, k, v as three matrices.
-inline linear_plan qkv_apart(const std::string& q, const std::string& k, const std::string& v, const attention_plan& a, std::int64_t cols, bool bias) {
-  return {cols, {whole(q, a.heads * a.head_dim, bias), whole(k, a.kv_heads * a.head_dim, bias), whole(v, a.kv_heads * a.head_dim, bias)}};
+inline linear_plan qkv_apart(const std::string& q, const std::string& k, const std::string& v, const attention_plan& a,
+                             std::int64_t cols, bool bias) {
+  return {cols,
+          {whole(q, a.heads * a.head_dim, bias), whole(k, a.kv_heads * a.head_dim, bias),
+           whole(v, a.kv_heads * a.head_dim, bias)}};
 }
 /// A gated MLP of three matrices.
-inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const std::string& down, activation act, std::int64_t inner,
-                          std::int64_t width, bool bias) {
+inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const std::string& down, activation act,
+                          std::int64_t inner, std::int64_t width, bool bias) {
   return {act, true, {width, {whole(gate, inner, bias), whole(up, inner, bias)}}, linear(down, width, inner, bias)};
 }
 
 inline norm_plan layer_norm(const std::string& name, std::int64_t width, double epsilon, bool bias = true) {
-  return {norm_kind::layer, width, epsilon, 0, vector(name + ".weight", {width}), bias ? vector(name + ".bias", {width}) : vector_plan{}};
+  return {norm_kind::layer,
+          width,
+          epsilon,
+          0,
+          vector(name + ".weight", {width}),
+          bias ? vector(name + ".bias", {width}) : vector_plan{}};
 }
 inline norm_plan rms_norm(const std::string& name, std::int64_t width, double epsilon, double weight_offset = 0) {
   return {norm_kind::rms, width, epsilon, weight_offset, vector(name + ".weight", {width}), {}};
 }
 
 /// Embedding and head of a model of this vocabulary and width, without layers.
-inline decoder_plan skeleton(const std::string& model_type, const std::string& prefix, std::int64_t vocab, std::int64_t width,
-                             const std::string& embedding, const std::string& head, bool tied) {
+inline decoder_plan skeleton(const std::string& model_type, const std::string& prefix, std::int64_t vocab,
+                             std::int64_t width, const std::string& embedding, const std::string& head, bool tied) {
   decoder_plan plan;
   plan.model_type = model_type;
   plan.prefix = prefix;

@@ -6,18 +6,31 @@
 namespace llmap {
 
 inline decoder_plan gemma3_text_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "gemma3_text", .vocab = 262208, .width = 2304, .inner = 9216, .layers = 26, .heads = 8, .kv_heads = 4,
-                                   .head_dim = 256, .positions = 131072, .norm_offset = 1, .tied = true, .rope = rope_plan{}});
+  llama_options o = read_llama(c, {.model_type = "gemma3_text",
+                                   .vocab = 262208,
+                                   .width = 2304,
+                                   .inner = 9216,
+                                   .layers = 26,
+                                   .heads = 8,
+                                   .kv_heads = 4,
+                                   .head_dim = 256,
+                                   .positions = 131072,
+                                   .norm_offset = 1,
+                                   .tied = true,
+                                   .rope = rope_plan{}});
   o.act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
   o.embedding_scale = std::sqrt(static_cast<double>(o.width));
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
-  if (c.boolean("use_bidirectional_attention", false)) fail(c.where(), ": use_bidirectional_attention: expected false, got true");
+  if (c.boolean("use_bidirectional_attention", false))
+    fail(c.where(), ": use_bidirectional_attention: expected false, got true");
   const std::int64_t window = fields::window_of(c, 4096), pattern = c.integer("sliding_window_pattern", 6, 1, 1 << 20);
   const double scale = 1 / std::sqrt(c.positive("query_pre_attn_scalar", 256));
   const double full_theta = c.positive("rope_theta", 1e6), local_theta = c.positive("rope_local_base_freq", 10000);
   const auto by_kind = c.object("rope_parameters"); // the newer spelling: one object a kind of layer
-  const rope_plan full = fields::scaled_rope(c, by_kind ? by_kind->object("full_attention") : c.object("rope_scaling"), o.head_dim, o.positions, full_theta);
-  const rope_plan local = fields::scaled_rope(c, by_kind ? by_kind->object("sliding_attention") : std::nullopt, o.head_dim, o.positions, local_theta);
+  const rope_plan full = fields::scaled_rope(c, by_kind ? by_kind->object("full_attention") : c.object("rope_scaling"),
+                                             o.head_dim, o.positions, full_theta);
+  const rope_plan local = fields::scaled_rope(c, by_kind ? by_kind->object("sliding_attention") : std::nullopt,
+                                              o.head_dim, o.positions, local_theta);
   decoder_plan plan = llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
     attention_plan& a = attention_of(layer);
     const bool sliding = fields::is_sliding(c, o.layers, i, [&](std::int64_t j) { return (j + 1) % pattern != 0; });

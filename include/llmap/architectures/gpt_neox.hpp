@@ -12,8 +12,9 @@ inline decoder_plan gpt_neox_plan(const config& c) {
   const double epsilon = c.positive("layer_norm_eps", 1e-5);
   const activation act = fields::activation_of(c, "hidden_act", "gelu");
   const bool bias = c.boolean("attention_bias", true), parallel = c.boolean("use_parallel_residual", true);
-  decoder_plan plan = fields::skeleton("gpt_neox", "gpt_neox.", c.integer("vocab_size", 50432), C, "gpt_neox.embed_in.weight", "embed_out.weight",
-                                       c.boolean("tie_word_embeddings", false));
+  decoder_plan plan =
+      fields::skeleton("gpt_neox", "gpt_neox.", c.integer("vocab_size", 50432), C, "gpt_neox.embed_in.weight",
+                       "embed_out.weight", c.boolean("tie_word_embeddings", false));
   plan.trained_tokens = c.integer("max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
   for (std::int64_t i = 0, n = fields::layers_of(c, "num_hidden_layers", 44); i < n; ++i) {
     const std::string name = "gpt_neox.layers." + std::to_string(i) + ".";
@@ -21,13 +22,15 @@ inline decoder_plan gpt_neox_plan(const config& c) {
     a.heads = a.kv_heads = heads;
     a.head_dim = fields::width_of_head(c, C, heads);
     a.scale = 1 / std::sqrt(static_cast<double>(a.head_dim));
-    a.rope = fields::rope_of(c, fields::rotated_dims(c, a.head_dim, 0.25, "rotary_pct|partial_rotary_factor"), plan.trained_tokens,
-                             "rotary_emb_base|rope_theta");
+    a.rope = fields::rope_of(c, fields::rotated_dims(c, a.head_dim, 0.25, "rotary_pct|partial_rotary_factor"),
+                             plan.trained_tokens, "rotary_emb_base|rope_theta");
     a.qkv = fields::qkv_by_head(name + "attention.query_key_value", a, C, bias);
     a.out = fields::linear(name + "attention.dense", C, C, bias);
-    const mlp_plan mlp{act, false, fields::linear(name + "mlp.dense_h_to_4h", inner, C, true), fields::linear(name + "mlp.dense_4h_to_h", C, inner, true)};
+    const mlp_plan mlp{act, false, fields::linear(name + "mlp.dense_h_to_4h", inner, C, true),
+                       fields::linear(name + "mlp.dense_4h_to_h", C, inner, true)};
     plan.layers.push_back(fields::pre_norm_layer(fields::layer_norm(name + "input_layernorm", C, epsilon), std::move(a),
-                                                 fields::layer_norm(name + "post_attention_layernorm", C, epsilon), mlp));
+                                                 fields::layer_norm(name + "post_attention_layernorm", C, epsilon),
+                                                 mlp));
     if (parallel) plan.layers.back().joined = join::side_by_side;
   }
   plan.head.norm = fields::layer_norm("gpt_neox.final_layer_norm", C, epsilon);

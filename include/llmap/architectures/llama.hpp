@@ -1,6 +1,6 @@
-// llama (Llama 1-3, Yi, Vicuna, TinyLlama, SmolLM, ...) and what its relatives share: pre-norm blocks, RMS norm, gated MLP,
-// rotary positions, grouped key/value heads. Source: transformers 4.57 modeling_llama.py.
-// An own loader fills llama_options without a config.
+// llama (Llama 1-3, Yi, Vicuna, TinyLlama, SmolLM, ...) and what its relatives share: pre-norm blocks, RMS norm, gated
+// MLP, rotary positions, grouped key/value heads. Source: transformers 4.57 modeling_llama.py. An own loader fills
+// llama_options without a config.
 #pragma once
 #include "llmap/architectures/fields.hpp"
 
@@ -13,13 +13,13 @@ struct llama_options {
   std::int64_t heads = 32, kv_heads = 0, head_dim = 0; // kv_heads 0: as many as heads; head_dim 0: width / heads
   std::int64_t positions = 2048;
   double epsilon = 1e-6;
-  double norm_offset = 0;                              // gemma: weights are 1 + w
+  double norm_offset = 0; // gemma: weights are 1 + w
   double embedding_scale = 1;
   activation act = activation::silu;
   bool qkv_bias = false, out_bias = false, mlp_bias = false;
-  bool fused = false;                                  // qkv_proj and gate_up_proj in one matrix each (phi3, glm)
+  bool fused = false; // qkv_proj and gate_up_proj in one matrix each (phi3, glm)
   bool tied = false;
-  std::optional<rope_plan> rope{};                     // absent: theta 10000 over the whole head
+  std::optional<rope_plan> rope{}; // absent: theta 10000 over the whole head
 
   std::int64_t key_heads() const { return kv_heads ? kv_heads : heads; }
   std::int64_t head_width() const { return head_dim ? head_dim : width / heads; }
@@ -35,7 +35,8 @@ inline llama_options read_llama(const config& c, llama_options o) {
   o.layers = fields::layers_of(c, "num_hidden_layers", o.layers);
   o.heads = c.integer("num_attention_heads", o.heads, 1, most);
   o.kv_heads = c.is_null("num_key_value_heads") ? o.heads : c.integer("num_key_value_heads", o.key_heads(), 1, most);
-  if (o.heads % o.kv_heads != 0) fail(c.where(), ": num_attention_heads ", o.heads, " is not a multiple of num_key_value_heads ", o.kv_heads);
+  if (o.heads % o.kv_heads != 0)
+    fail(c.where(), ": num_attention_heads ", o.heads, " is not a multiple of num_key_value_heads ", o.kv_heads);
   if (!c.absent("head_dim")) o.head_dim = c.integer("head_dim", 1, 1, most);
   else if (o.head_dim == 0 || c.has("head_dim")) o.head_dim = fields::width_of_head(c, o.width, o.heads);
   o.positions = c.integer("max_position_embeddings", o.positions, 1, std::int64_t{1} << 32);
@@ -58,21 +59,26 @@ inline attention_plan llama_attention(const llama_options& o, const std::string&
   return a;
 }
 inline mlp_plan llama_mlp(const llama_options& o, const std::string& name) {
-  if (!o.fused) return fields::gated_mlp(name + "gate_proj", name + "up_proj", name + "down_proj", o.act, o.inner, o.width, o.mlp_bias);
-  return {o.act, true, fields::linear(name + "gate_up_proj", 2 * o.inner, o.width, o.mlp_bias), fields::linear(name + "down_proj", o.width, o.inner, o.mlp_bias)};
+  if (!o.fused)
+    return fields::gated_mlp(name + "gate_proj", name + "up_proj", name + "down_proj", o.act, o.inner, o.width,
+                             o.mlp_bias);
+  return {o.act, true, fields::linear(name + "gate_up_proj", 2 * o.inner, o.width, o.mlp_bias),
+          fields::linear(name + "down_proj", o.width, o.inner, o.mlp_bias)};
 }
 
 /// The plan. `adjust(i, name, layer)` changes layer i, whose tensors begin with `name`.
 template <class Adjust> decoder_plan llama_plan(const llama_options& o, const Adjust& adjust) {
-  decoder_plan plan = fields::skeleton(o.model_type, "model.", o.vocab, o.width, "model.embed_tokens.weight", "lm_head.weight", o.tied);
+  decoder_plan plan =
+      fields::skeleton(o.model_type, "model.", o.vocab, o.width, "model.embed_tokens.weight", "lm_head.weight", o.tied);
   plan.trained_tokens = o.positions;
   plan.embedding.scale = o.embedding_scale;
   for (std::int64_t i = 0; i < o.layers; ++i) {
     const std::string name = "model.layers." + std::to_string(i) + ".";
-    plan.layers.push_back(fields::pre_norm_layer(fields::rms_norm(name + "input_layernorm", o.width, o.epsilon, o.norm_offset),
-                                                 llama_attention(o, name + "self_attn."),
-                                                 fields::rms_norm(name + "post_attention_layernorm", o.width, o.epsilon, o.norm_offset),
-                                                 llama_mlp(o, name + "mlp.")));
+    plan.layers.push_back(
+        fields::pre_norm_layer(fields::rms_norm(name + "input_layernorm", o.width, o.epsilon, o.norm_offset),
+                               llama_attention(o, name + "self_attn."),
+                               fields::rms_norm(name + "post_attention_layernorm", o.width, o.epsilon, o.norm_offset),
+                               llama_mlp(o, name + "mlp.")));
     adjust(i, name, plan.layers.back());
   }
   plan.head.norm = fields::rms_norm("model.norm", o.width, o.epsilon, o.norm_offset);
@@ -83,7 +89,9 @@ inline decoder_plan llama_plan(const llama_options& o) {
 }
 
 /// The attention of a layer whose first branch it is.
-inline attention_plan& attention_of(layer_plan& layer) { return std::get<attention_plan>(layer.branches.front().mixer); }
+inline attention_plan& attention_of(layer_plan& layer) {
+  return std::get<attention_plan>(layer.branches.front().mixer);
+}
 
 inline decoder_plan llama_plan(const config& c) {
   llama_options o = read_llama(c, {});

@@ -1,16 +1,18 @@
-// mamba: layers of one selective scan each, no attention, no positions. Source: transformers 4.57 modeling_mamba.py; Gu and Dao
-// 2023.
+// mamba: layers of one selective scan each, no attention, no positions. Source: transformers 4.57 modeling_mamba.py; Gu
+// and Dao 2023.
 #pragma once
 #include "llmap/architectures/fields.hpp"
 
 namespace llmap {
 
 /// What mamba and mamba2 share: embedding, one norm and one mixer a layer, final norm.
-template <class Mixer> decoder_plan mamba_like_plan(const config& c, const std::string& type, std::int64_t vocab, std::int64_t width, std::int64_t layers,
-                                                    bool tied, const Mixer& mixer) {
+template <class Mixer>
+decoder_plan mamba_like_plan(const config& c, const std::string& type, std::int64_t vocab, std::int64_t width,
+                             std::int64_t layers, bool tied, const Mixer& mixer) {
   const std::int64_t C = c.integer("hidden_size", width);
-  decoder_plan plan = fields::skeleton(type, "backbone.", c.integer("vocab_size", vocab), C, "backbone.embeddings.weight", "lm_head.weight",
-                                       c.boolean("tie_word_embeddings", tied));
+  decoder_plan plan =
+      fields::skeleton(type, "backbone.", c.integer("vocab_size", vocab), C, "backbone.embeddings.weight",
+                       "lm_head.weight", c.boolean("tie_word_embeddings", tied));
   const double epsilon = c.positive("layer_norm_epsilon", 1e-5);
   for (std::int64_t i = 0, n = fields::layers_of(c, "num_hidden_layers", layers); i < n; ++i) {
     const std::string name = "backbone.layers." + std::to_string(i) + ".";
@@ -22,7 +24,8 @@ template <class Mixer> decoder_plan mamba_like_plan(const config& c, const std::
   return plan;
 }
 
-inline convolution_plan convolution(const config& c, const std::string& name, std::int64_t channels, std::string_view taps_names, std::string_view bias_names) {
+inline convolution_plan convolution(const config& c, const std::string& name, std::int64_t channels,
+                                    std::string_view taps_names, std::string_view bias_names) {
   convolution_plan p;
   p.channels = channels;
   p.taps = c.integer(taps_names, 4, 1, 64);

@@ -12,8 +12,11 @@ inline decoder_plan opt_plan(const config& c) {
   const bool before = c.boolean("do_layer_norm_before", true), bias = c.boolean("enable_bias", true);
   const bool affine = c.boolean("layer_norm_elementwise_affine", true);
   const activation act = fields::activation_of(c, "activation_function", "relu");
-  const auto norm = [&](const std::string& name) { return affine ? fields::layer_norm(name, C, 1e-5) : norm_plan{norm_kind::layer, C, 1e-5, 0, {}, {}}; };
-  decoder_plan plan = fields::skeleton("opt", "model.", vocab, E, "model.decoder.embed_tokens.weight", "lm_head.weight", c.boolean("tie_word_embeddings", true));
+  const auto norm = [&](const std::string& name) {
+    return affine ? fields::layer_norm(name, C, 1e-5) : norm_plan{norm_kind::layer, C, 1e-5, 0, {}, {}};
+  };
+  decoder_plan plan = fields::skeleton("opt", "model.", vocab, E, "model.decoder.embed_tokens.weight", "lm_head.weight",
+                                       c.boolean("tie_word_embeddings", true));
   plan.width = C;
   plan.max_tokens = plan.trained_tokens = c.integer("max_position_embeddings", 2048);
   plan.embedding.positions = fields::vector("model.decoder.embed_positions.weight", {plan.max_tokens + 2, C});
@@ -27,8 +30,10 @@ inline decoder_plan opt_plan(const config& c) {
     a.scale = 1 / std::sqrt(static_cast<double>(a.head_dim));
     a.qkv = fields::qkv_apart(at + "q_proj", at + "k_proj", at + "v_proj", a, C, bias);
     a.out = fields::linear(at + "out_proj", C, C, bias);
-    const mlp_plan mlp{act, false, fields::linear(name + "fc1", inner, C, bias), fields::linear(name + "fc2", C, inner, bias)};
-    layer_plan layer = fields::pre_norm_layer(norm(name + "self_attn_layer_norm"), std::move(a), norm(name + "final_layer_norm"), mlp);
+    const mlp_plan mlp{act, false, fields::linear(name + "fc1", inner, C, bias),
+                       fields::linear(name + "fc2", C, inner, bias)};
+    layer_plan layer =
+        fields::pre_norm_layer(norm(name + "self_attn_layer_norm"), std::move(a), norm(name + "final_layer_norm"), mlp);
     if (!before) {
       layer.joined = join::norm_of_sum;
       for (branch_plan& b : layer.branches) std::swap(b.before, b.after);

@@ -8,7 +8,8 @@ namespace llmap {
 
 struct parameter_count {
   std::int64_t total = 0;
-  double active = 0; // of a token: of a mixture's experts only the chosen, without the rows of tables that are looked up
+  double active =
+      0; // of a token: of a mixture's experts only the chosen, without the rows of tables that are looked up
 };
 
 namespace detail {
@@ -62,10 +63,16 @@ struct sequence_counter {
     return static_cast<double>(p.heads * (p.nope_dim + p.rope.dims + p.value_dim)) * visible_pairs(tokens, 0);
   }
   double convolved(const convolution_plan& p) const { return static_cast<double>(p.channels * p.taps) * tokens; }
-  double operator()(const mamba_plan& p) const { return convolved(p.convolution) + 3 * static_cast<double>(p.inner * p.states) * tokens; }
-  double operator()(const mamba2_plan& p) const { return convolved(p.convolution) + 3 * static_cast<double>(p.heads * p.head_dim * p.states) * tokens; }
+  double operator()(const mamba_plan& p) const {
+    return convolved(p.convolution) + 3 * static_cast<double>(p.inner * p.states) * tokens;
+  }
+  double operator()(const mamba2_plan& p) const {
+    return convolved(p.convolution) + 3 * static_cast<double>(p.heads * p.head_dim * p.states) * tokens;
+  }
   double operator()(const rwkv_time_plan& p) const { return 4 * static_cast<double>(p.channels) * tokens; }
-  double operator()(const rg_lru_plan& p) const { return convolved(p.convolution) + static_cast<double>(p.channels) * tokens; }
+  double operator()(const rg_lru_plan& p) const {
+    return convolved(p.convolution) + static_cast<double>(p.channels) * tokens;
+  }
   template <class Plan> double operator()(const Plan&) const { return 0; }
 };
 

@@ -17,11 +17,13 @@ inline std::function<std::int64_t(std::int64_t)> qwen_windows(const config& c, s
 }
 
 inline decoder_plan qwen2_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "qwen2", .vocab = 151936, .inner = 22016, .kv_heads = 32, .positions = 32768});
+  llama_options o =
+      read_llama(c, {.model_type = "qwen2", .vocab = 151936, .inner = 22016, .kv_heads = 32, .positions = 32768});
   o.act = fields::activation_of(c, "hidden_act", "silu");
   o.qkv_bias = true;
   const auto window = qwen_windows(c, o.layers);
-  return llama_plan(o, [&](std::int64_t i, const std::string&, layer_plan& layer) { attention_of(layer).window = window(i); });
+  return llama_plan(
+      o, [&](std::int64_t i, const std::string&, layer_plan& layer) { attention_of(layer).window = window(i); });
 }
 
 } // namespace llmap

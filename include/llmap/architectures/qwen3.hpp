@@ -6,7 +6,8 @@
 namespace llmap {
 
 inline decoder_plan qwen3_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "qwen3", .vocab = 151936, .inner = 22016, .kv_heads = 32, .head_dim = 128, .positions = 32768});
+  llama_options o = read_llama(
+      c, {.model_type = "qwen3", .vocab = 151936, .inner = 22016, .kv_heads = 32, .head_dim = 128, .positions = 32768});
   o.act = fields::activation_of(c, "hidden_act", "silu");
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
   const auto window = qwen_windows(c, o.layers);

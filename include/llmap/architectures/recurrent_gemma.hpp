@@ -1,13 +1,15 @@
-// recurrent_gemma (RecurrentGemma, Griffin): recurrent blocks and local attention in turn, a gated MLP after each. The embedding
-// is multiplied by sqrt(C) rounded to bf16, whatever the precision. Texts beyond the attention window are refused: transformers
-// itself does not apply the window to them. Source: transformers 4.57 modeling_recurrent_gemma.py; De et al. 2024.
+// recurrent_gemma (RecurrentGemma, Griffin): recurrent blocks and local attention in turn, a gated MLP after each. The
+// embedding is multiplied by sqrt(C) rounded to bf16, whatever the precision. Texts beyond the attention window are
+// refused: transformers itself does not apply the window to them. Source: transformers 4.57
+// modeling_recurrent_gemma.py; De et al. 2024.
 #pragma once
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/mamba.hpp"
 
 namespace llmap {
 
-inline rg_lru_plan recurrent_block(const config& c, const std::string& name, std::int64_t C, std::int64_t heads, activation act) {
+inline rg_lru_plan recurrent_block(const config& c, const std::string& name, std::int64_t C, std::int64_t heads,
+                                   activation act) {
   rg_lru_plan r;
   const std::int64_t L = r.channels = c.absent("lru_width") ? C : c.integer("lru_width", C), block = L / heads;
   if (L % heads != 0) fail(c.where(), ": lru_width ", L, " is not a multiple of num_attention_heads ", heads);
@@ -20,7 +22,8 @@ inline rg_lru_plan recurrent_block(const config& c, const std::string& name, std
   r.convolution.bias = fields::vector(name + "conv_1d.bias", {L});
   const auto gates = [&](const std::string& which) { // stored [in, out], a slice a block
     std::vector<linear_plan> all;
-    for (std::int64_t b = 0; b < heads; ++b) all.push_back({block, {{which + "_weight", which + "_bias", block, block, 0, block, block, true, heads, b}}});
+    for (std::int64_t b = 0; b < heads; ++b)
+      all.push_back({block, {{which + "_weight", which + "_bias", block, block, 0, block, block, true, heads, b}}});
     return all;
   };
   r.input_gate = gates(name + "rg_lru.input_gate");
@@ -31,10 +34,18 @@ inline rg_lru_plan recurrent_block(const config& c, const std::string& name, std
 }
 
 inline decoder_plan recurrent_gemma_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "recurrent_gemma", .vocab = 256000, .width = 2560, .inner = 7680, .layers = 26, .heads = 10,
-                                   .norm_offset = 1, .tied = true, .rope = rope_plan{}});
+  llama_options o = read_llama(c, {.model_type = "recurrent_gemma",
+                                   .vocab = 256000,
+                                   .width = 2560,
+                                   .inner = 7680,
+                                   .layers = 26,
+                                   .heads = 10,
+                                   .norm_offset = 1,
+                                   .tied = true,
+                                   .rope = rope_plan{}});
   const activation act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
-  o.embedding_scale = static_cast<double>(static_cast<float>(bf16(static_cast<float>(std::sqrt(static_cast<double>(o.width))))));
+  o.embedding_scale =
+      static_cast<double>(static_cast<float>(bf16(static_cast<float>(std::sqrt(static_cast<double>(o.width))))));
   o.qkv_bias = c.boolean("attention_bias", false);
   o.out_bias = true;
   if (o.inner % 2 != 0) fail(c.where(), ": intermediate_size: expected an even number, got ", o.inner);
@@ -55,7 +66,8 @@ inline decoder_plan recurrent_gemma_plan(const config& c) {
       layer.branches[0].mixer = recurrent_block(c, name + "temporal_block.", o.width, o.heads, act);
     else layer.branches[0].mixer = llama_attention(o, name + "temporal_block.");
     const std::string mlp = name + "mlp_block.";
-    layer.branches[1].mixer = fields::gated_mlp(mlp + "gate_proj", mlp + "up_proj", mlp + "down_proj", act, o.inner / 2, o.width, true);
+    layer.branches[1].mixer =
+        fields::gated_mlp(mlp + "gate_proj", mlp + "up_proj", mlp + "down_proj", act, o.inner / 2, o.width, true);
   });
   plan.max_tokens = plan.trained_tokens = c.integer("attention_window_size", 2048);
   plan.head.norm = fields::rms_norm("model.final_norm", o.width, o.epsilon, 1);

@@ -1,6 +1,6 @@
-// rwkv (RWKV-4): time mixing and channel mixing instead of attention and MLP. rescale_every divides what later layers add, and
-// halves the hidden state with it, as transformers does at inference: neutral but for the epsilon of the norms.
-// Source: transformers 4.57 modeling_rwkv.py; Peng et al. 2023.
+// rwkv (RWKV-4): time mixing and channel mixing instead of attention and MLP. rescale_every divides what later layers
+// add, and halves the hidden state with it, as transformers does at inference: neutral but for the epsilon of the
+// norms. Source: transformers 4.57 modeling_rwkv.py; Peng et al. 2023.
 #pragma once
 #include "llmap/architectures/fields.hpp"
 
@@ -8,8 +8,8 @@ namespace llmap {
 
 inline decoder_plan rwkv_plan(const config& c) {
   const std::int64_t C = c.integer("hidden_size", 4096);
-  decoder_plan plan = fields::skeleton("rwkv", "rwkv.", c.integer("vocab_size", 50277), C, "rwkv.embeddings.weight", "head.weight",
-                                       c.boolean("tie_word_embeddings", false));
+  decoder_plan plan = fields::skeleton("rwkv", "rwkv.", c.integer("vocab_size", 50277), C, "rwkv.embeddings.weight",
+                                       "head.weight", c.boolean("tie_word_embeddings", false));
   plan.trained_tokens = c.integer("context_length|max_position_embeddings", 1024, 1, std::int64_t{1} << 32);
   const std::int64_t A = c.absent("attention_hidden_size") ? C : c.integer("attention_hidden_size", C);
   const std::int64_t I = c.absent("intermediate_size") ? 4 * C : c.integer("intermediate_size", 4 * C);
@@ -18,10 +18,12 @@ inline decoder_plan rwkv_plan(const config& c) {
   plan.embedding.norm = fields::layer_norm("rwkv.blocks.0.pre_ln", C, epsilon);
   const auto mix = [&](const std::string& name) { return fields::vector(name, {1, 1, C}); };
   for (std::int64_t i = 0, n = fields::layers_of(c, "num_hidden_layers", 32); i < n; ++i) {
-    const std::string name = "rwkv.blocks." + std::to_string(i) + ".", at = name + "attention.", ff = name + "feed_forward.";
+    const std::string name = "rwkv.blocks." + std::to_string(i) + ".", at = name + "attention.",
+                      ff = name + "feed_forward.";
     rwkv_time_plan time;
     time.channels = A;
-    time.mix_key = mix(at + "time_mix_key"), time.mix_value = mix(at + "time_mix_value"), time.mix_receptance = mix(at + "time_mix_receptance");
+    time.mix_key = mix(at + "time_mix_key"), time.mix_value = mix(at + "time_mix_value"),
+    time.mix_receptance = mix(at + "time_mix_receptance");
     time.decay = fields::vector(at + "time_decay", {A});
     time.first = fields::vector(at + "time_first", {A});
     time.key = fields::linear(at + "key", A, C, false);

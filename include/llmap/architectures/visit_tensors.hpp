@@ -1,10 +1,10 @@
 // The one enumeration of a plan's tensors. Whatever has to know them all is a visitor: the table of names and shapes,
 // loading, memory, operations, what `llmap info` prints.
 //
-// visit_tensors(plan, visit) calls visit(linear_plan), visit(norm_plan) and visit(vector_plan), each with a tensor_use, in
-// the order of use. visit_tensors(plan, visit, weights) walks through a structure with the same member names beside the
-// plan, and passes its member as third argument: loading fills it so. What the structure lacks of the plan is made on the
-// way. An absent tensor is not visited.
+// visit_tensors(plan, visit) calls visit(linear_plan), visit(norm_plan) and visit(vector_plan), each with a tensor_use,
+// in the order of use. visit_tensors(plan, visit, weights) walks through a structure with the same member names beside
+// the plan, and passes its member as third argument: loading fills it so. What the structure lacks of the plan is made
+// on the way. An absent tensor is not visited.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include <type_traits>
@@ -15,7 +15,7 @@ namespace llmap {
 
 /// What a visitor may want to know beside the plan of a tensor.
 struct tensor_use {
-  double share = 1;     // of the tokens that use it: chosen / experts for the matrices of an expert
+  double share = 1;       // of the tokens that use it: chosen / experts for the matrices of an expert
   bool looked_up = false; // one row a token, not a product
 };
 
@@ -28,8 +28,12 @@ template <class Visit> struct tensor_walk {
 
   template <class Plan, class... Beside> void leaf(const Plan& plan, Beside&... beside) { visit(plan, use, beside...); }
 
-  template <class... W> void operator()(const linear_plan& p, W&... w) { if (p.present()) leaf(p, w...); }
-  template <class... W> void operator()(const vector_plan& p, W&... w) { if (p.present()) leaf(p, w...); }
+  template <class... W> void operator()(const linear_plan& p, W&... w) {
+    if (p.present()) leaf(p, w...);
+  }
+  template <class... W> void operator()(const vector_plan& p, W&... w) {
+    if (p.present()) leaf(p, w...);
+  }
   template <class... W> void operator()(const norm_plan& p, W&... w) { leaf(p, w...); }
   template <class P, class... W> void operator()(const std::optional<P>& p, W&... w) {
     if (!p) return;
@@ -65,7 +69,8 @@ template <class Visit> struct tensor_walk {
   template <class... W> void operator()(const mixture_plan& p, W&... w) {
     (*this)(p.router.logits, w.logits...);
     (*this)(p.router.correction, w.correction...);
-    const double all = std::exchange(use.share, use.share * static_cast<double>(p.router.chosen) / static_cast<double>(p.experts.size()));
+    const double all = std::exchange(use.share, use.share * static_cast<double>(p.router.chosen) /
+                                                    static_cast<double>(p.experts.size()));
     (*this)(p.experts, w.experts...);
     use.share = all;
     (*this)(p.shared, w.shared...);
@@ -123,7 +128,8 @@ template <class Visit> struct tensor_walk {
 
   template <class... W> void operator()(const branch_plan& p, W&... w) {
     (*this)(p.before, w.before...);
-    std::visit([&](const auto& mixer) { (*this)(mixer, w.template mixer_of<std::decay_t<decltype(mixer)>>()...); }, p.mixer);
+    std::visit([&](const auto& mixer) { (*this)(mixer, w.template mixer_of<std::decay_t<decltype(mixer)>>()...); },
+               p.mixer);
     (*this)(p.after, w.after...);
   }
   template <class... W> void operator()(const layer_plan& p, W&... w) { (*this)(p.branches, w.branches...); }
@@ -131,7 +137,8 @@ template <class Visit> struct tensor_walk {
 
 } // namespace detail
 
-template <class Visit, class... Weights> void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights) {
+template <class Visit, class... Weights>
+void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights) {
   detail::tensor_walk<std::remove_reference_t<Visit>> walk{visit};
   const auto looked_up = [&](auto&& part, auto&... w) {
     walk.use.looked_up = true;

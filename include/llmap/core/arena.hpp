@@ -1,5 +1,5 @@
-// Memory for many buffers in one piece. Each of them alone is too small for large pages; together they lie on such: far fewer
-// page faults when they are written, fewer misses of address translation when they are read.
+// Memory for many buffers in one piece. Each of them alone is too small for large pages; together they lie on such: far
+// fewer page faults when they are written, fewer misses of address translation when they are read.
 #pragma once
 #include "llmap/core/view.hpp"
 #include <algorithm>
@@ -30,7 +30,8 @@ public:
 
   /// The next bytes, or where they do not fit, memory of their own.
   shared_bytes take(std::size_t bytes) {
-    if (!memory_ || bytes > memory_->size() - used_) return {std::make_shared<aligned_buffer<std::byte>>(bytes), 0, bytes};
+    if (!memory_ || bytes > memory_->size() - used_)
+      return {std::make_shared<aligned_buffer<std::byte>>(bytes), 0, bytes};
     const std::size_t first = used_;
     used_ = std::min(memory_->size(), used_ + (bytes + 63) / 64 * 64);
     return {memory_, first, bytes};

@@ -1,5 +1,5 @@
-// Runs ops on the threads of the CPU: the first argument of every op of the forward pass, the head and the map. It names the
-// storage of the forward pass (forward/executor.hpp) without including it.
+// Runs ops on the threads of the CPU: the first argument of every op of the forward pass, the head and the map. It
+// names the storage of the forward pass (forward/executor.hpp) without including it.
 #pragma once
 #include "llmap/core/arena.hpp"
 #include "llmap/core/parallel.hpp"
@@ -29,7 +29,8 @@ struct cpu_executor {
 };
 
 /// Calls body(first, count) for blocks of at most `block` of the n rows, in parallel.
-template <class Body> void for_row_blocks(const cpu_executor& exec, std::size_t n, std::size_t block, const Body& body) {
+template <class Body>
+void for_row_blocks(const cpu_executor& exec, std::size_t n, std::size_t block, const Body& body) {
   parallel_for(exec.threads, (n + block - 1) / block, [&](std::size_t b) {
     const std::size_t first = b * block;
     body(first, n - first < block ? n - first : block);

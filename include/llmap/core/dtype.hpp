@@ -47,7 +47,7 @@ struct f16 {
     }
   }
   operator float() const {
-    // The exponent bias differs by 112: a multiplication by 2^112 also normalises the subnormals.
+    // The exponent bias differs by 112: a multiplication by 2^112 also normalizes the subnormals.
     const std::uint32_t magnitude = (bits & 0x7fffu) << 13;
     auto wide = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
     if (magnitude >= 0x0f800000u) wide = magnitude | 0x7f800000u; // infinity and NaN
@@ -55,14 +55,35 @@ struct f16 {
   }
 };
 
-/// Two neighbouring factors of a dot product, as the bf16 instructions take them.
+/// Two neighboring factors of a dot product, as the bf16 instructions take them.
 struct bf16_pair {
   bf16 first, second;
 };
 
 /// Every element type that the safetensors format names.
 enum class dtype : std::uint8_t {
-  boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz, i16, u16, f16, bf16, i32, u32, f32, c64, f64, i64, u64
+  boolean,
+  f4,
+  f6_e2m3,
+  f6_e3m2,
+  u8,
+  i8,
+  f8_e5m2,
+  f8_e4m3,
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  i16,
+  u16,
+  f16,
+  bf16,
+  i32,
+  u32,
+  f32,
+  c64,
+  f64,
+  i64,
+  u64
 };
 
 struct dtype_info {
@@ -70,10 +91,11 @@ struct dtype_info {
   int bits;              ///< bits an element
 };
 
-inline constexpr std::array<dtype_info, 22> dtype_table{{
-    {"BOOL", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8}, {"I8", 8}, {"F8_E5M2", 8},
-    {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16}, {"I32", 32},
-    {"U32", 32}, {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64}, {"U64", 64}}};
+inline constexpr std::array<dtype_info, 22> dtype_table{
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+     {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+     {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}}};
 
 constexpr std::string_view name_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].name; }
 constexpr int bits_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].bits; }
@@ -101,11 +123,16 @@ constexpr bool is_weight_dtype(dtype type) {
 /// Stored in {double, float, bf16, f16}. Any other dtype is an llmap::error.
 template <class Body> decltype(auto) visit_weight_dtype(dtype type, Body&& body) {
   switch (type) {
-  case dtype::f64: return body.template operator()<double>();
-  case dtype::f32: return body.template operator()<float>();
-  case dtype::bf16: return body.template operator()<bf16>();
-  case dtype::f16: return body.template operator()<f16>();
-  default: fail("expected weights of dtype F64, F32, BF16 or F16, got ", name_of(type));
+  case dtype::f64:
+    return body.template operator()<double>();
+  case dtype::f32:
+    return body.template operator()<float>();
+  case dtype::bf16:
+    return body.template operator()<bf16>();
+  case dtype::f16:
+    return body.template operator()<f16>();
+  default:
+    fail("expected weights of dtype F64, F32, BF16 or F16, got ", name_of(type));
   }
 }
 

@@ -14,8 +14,7 @@ struct error : std::runtime_error {
 
 /// Joins the parts with operator<< and throws them as an llmap::error. Control characters in the parts
 /// (file names and JSON keys are foreign text) are written as '?', so that the message stays one line.
-template <class... Parts>
-[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
+template <class... Parts> [[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
   std::ostringstream out;
   out.precision(17);
   (out << ... << parts);
@@ -39,7 +38,7 @@ namespace detail {
 } // namespace llmap
 
 /// Checks a precondition; throws llmap::contract_error naming the condition and `what`.
-#define LLMAP_EXPECTS(condition, what)                                                                        \
-  do {                                                                                                        \
-    if (!(condition)) ::llmap::detail::contract_failed(#condition, what);                                     \
+#define LLMAP_EXPECTS(condition, what)                                                                                 \
+  do {                                                                                                                 \
+    if (!(condition)) ::llmap::detail::contract_failed(#condition, what);                                              \
   } while (false)

@@ -1,5 +1,5 @@
-// A JSON value, and the strict way to read one: RFC 8259 in UTF-8, nested at most so deep, no key twice in an object.
-// What a value is not, its accessors answer with nothing: nullptr or nullopt; they never throw.
+// A JSON value and a strict parser: RFC 8259 in UTF-8. Depth is limited, and an object has no key twice.
+// Accessors return nullptr or nullopt on a type mismatch; they never throw.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/json_writer.hpp"
@@ -33,8 +33,7 @@ public:
   json(); // null
   /// A truth value or a number; an integer that does not fit 64 bits becomes the nearest double.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  json(T v);
+  requires std::is_arithmetic_v<T> json(T v);
   json(std::string v);
   json(std::string_view v);
   json(const char* v);
@@ -79,8 +78,7 @@ struct json::member {
 
 inline json::json() = default;
 template <class T>
-  requires std::is_arithmetic_v<T>
-json::json(T v) {
+requires std::is_arithmetic_v<T> json::json(T v) {
   if constexpr (std::is_same_v<T, bool>) value_ = v;
   else if constexpr (std::is_floating_point_v<T>) value_ = static_cast<double>(v);
   else if (std::in_range<std::int64_t>(v)) value_ = static_cast<std::int64_t>(v);
@@ -139,7 +137,8 @@ inline void write_canonical(json_writer& out, const json& value) {
 class json_builder {
 public:
   /// `escapes`: the text has \u escapes, of which RapidJSON lets the second half of a surrogate pair stand alone.
-  json_builder(const std::string& where, std::size_t deepest, bool escapes) : where_(where), deepest_(deepest), escapes_(escapes) {}
+  json_builder(const std::string& where, std::size_t deepest, bool escapes)
+      : where_(where), deepest_(deepest), escapes_(escapes) {}
   json take() { return std::move(root_); }
 
   bool Null() { return add({}); }
@@ -147,10 +146,12 @@ public:
   /// Numbers come as text: RapidJSON's own conversion is not always to the nearest double.
   bool RawNumber(const char* s, rapidjson::SizeType n, bool) {
     std::int64_t whole = 0;
-    if (const auto [end, fault] = std::from_chars(s, s + n, whole); fault == std::errc() && end == s + n) return add(whole);
+    if (const auto [end, fault] = std::from_chars(s, s + n, whole); fault == std::errc() && end == s + n)
+      return add(whole);
     double real = 0;
     if (std::from_chars(s, s + n, real).ec != std::errc())
-      fail(where_, ": not valid JSON: expected numbers within a double's range, got ", std::string_view(s, std::min<std::size_t>(n, 80)));
+      fail(where_, ": not valid JSON: expected numbers within a double's range, got ",
+           std::string_view(s, std::min<std::size_t>(n, 80)));
     return add(real);
   }
   bool Int(int) { return false; } // this and the next four: not called, because numbers come as text
@@ -190,7 +191,8 @@ private:
     return &items.back();
   }
   std::string string(const char* s, std::size_t n) const {
-    if (escapes_ && invalid_utf8({s, n})) fail(where_, ": not valid JSON: a lone surrogate in \"", valid_utf8({s, std::min<std::size_t>(n, 80)}), '"');
+    if (escapes_ && invalid_utf8({s, n}))
+      fail(where_, ": not valid JSON: a lone surrogate in \"", valid_utf8({s, std::min<std::size_t>(n, 80)}), '"');
     return {s, n};
   }
   bool add(json value) {
@@ -228,7 +230,8 @@ inline json parse_json(std::string_view text, const std::string& where, const js
   detail::json_builder builder(where, rules.deepest, text.find("\\u") != std::string_view::npos);
   Reader reader;
   MemoryStream in(text.data(), text.size());
-  const ParseResult result = rules.not_finite ? reader.Parse<flags | kParseNanAndInfFlag>(in, builder) : reader.Parse<flags>(in, builder);
+  const ParseResult result =
+      rules.not_finite ? reader.Parse<flags | kParseNanAndInfFlag>(in, builder) : reader.Parse<flags>(in, builder);
   if (!result) fail(where, ": not valid JSON: ", GetParseError_En(result.Code()), " (byte ", result.Offset(), ")");
   if (in.Tell() != text.size()) fail(where, ": not valid JSON: a byte 0 after the value (byte ", in.Tell(), ")");
   return builder.take();

@@ -1,5 +1,5 @@
-// JSON text, written as it is produced: no document is built. Numbers read back to the same bits; one that is not finite is
-// null; a byte that does not belong to valid UTF-8 becomes U+FFFD.
+// JSON text, written as it is produced: no document is built. Numbers read back to the same bits; one that is not
+// finite is null; a byte that does not belong to valid UTF-8 becomes U+FFFD.
 #pragma once
 #include "llmap/core/utf8.hpp"
 #include <charconv>
@@ -65,7 +65,9 @@ public:
   const std::string& text() const { return text_; }
 
 private:
-  struct container { bool filled = false, broken = false; };
+  struct container {
+    bool filled = false, broken = false;
+  };
   std::string text_;
   std::vector<container> open_;
   bool indented_, named_ = false; // the next value follows its name
@@ -101,7 +103,8 @@ private:
     if constexpr (std::is_floating_point_v<T>)
       if (!std::isfinite(v)) return scalar("null");
     char digits[32];
-    const std::string_view written(digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, v).ptr - digits));
+    const std::string_view written(
+        digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, v).ptr - digits));
     scalar(written);
     // Readers keep whole numbers apart, and -0 is none of them.
     if (std::is_floating_point_v<T> && written.find_first_of(".e") == std::string_view::npos) text_ += ".0";

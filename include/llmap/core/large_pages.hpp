@@ -1,5 +1,5 @@
-// Memory that is written once costs as much in page faults as in arithmetic: large pages, where the system has them, make
-// these few.
+// Memory that is written once costs as much in page faults as in arithmetic: large pages, where the system has them,
+// make these few.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace llmap {
 
 inline constexpr std::size_t large_page = std::size_t{2} << 20;
 
-/// Asks for large pages under the whole ones of `bytes` bytes at p that have not been written yet, if these are at least two;
-/// what is left over stays in small pages, so that no memory is spent on it. A hint: it may do nothing.
+/// Advises large pages for the aligned part of [p, p + bytes) if it spans at least two of them. The memory must not
+/// have been written yet. The rest stays in small pages. A hint: it may do nothing.
 inline void advise_large_pages([[maybe_unused]] void* p, [[maybe_unused]] std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   const auto first = (reinterpret_cast<std::uintptr_t>(p) + large_page - 1) / large_page * large_page;

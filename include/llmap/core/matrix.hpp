@@ -1,5 +1,5 @@
-// A matrix that owns its numbers: row-major (rows, cols), copied and moved as a value. Functions of the map return matrices
-// and take views: `view()` for reading, `mutable_view()` for writing.
+// A matrix that owns its numbers: row-major (rows, cols), copied and moved as a value. Functions of the map return
+// matrices and take views: `view()` for reading, `mutable_view()` for writing.
 #pragma once
 #include "llmap/core/view.hpp"
 #include <algorithm>
@@ -18,7 +18,8 @@ public:
   matrix(std::size_t rows, std::size_t cols) { resize(rows, cols); }
   matrix(std::size_t rows, std::size_t cols, T value) : matrix(rows, cols) { std::fill_n(data(), size(), value); }
   /// Row by row, as written: {{1, 2}, {3, 4}}.
-  matrix(std::initializer_list<std::initializer_list<T>> rows) : matrix(rows.size(), rows.size() ? rows.begin()->size() : 0) {
+  matrix(std::initializer_list<std::initializer_list<T>> rows)
+      : matrix(rows.size(), rows.size() ? rows.begin()->size() : 0) {
     T* to = data();
     for (const auto& row : rows) {
       LLMAP_EXPECTS(row.size() == cols_, "matrix: rows of one length");
@@ -43,7 +44,8 @@ public:
   }
 
   void resize(std::size_t rows, std::size_t cols) {
-    if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols) fail("out of memory: ", rows, " x ", cols, " elements");
+    if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols)
+      fail("out of memory: ", rows, " x ", cols, " elements");
     data_.resize(rows * cols);
     rows_ = rows, cols_ = cols;
   }

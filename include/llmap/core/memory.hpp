@@ -13,7 +13,8 @@ namespace llmap {
 
 namespace detail {
 
-/// The number behind a key of a file of "key number" lines, or the first word where the key is empty. "max" is none.
+/// The number behind a key of a file of "key number" lines, or the first word where the key is empty. "max" means no
+/// limit.
 inline std::optional<std::uint64_t> number_in(const std::filesystem::path& file, const std::string& key) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -26,8 +27,9 @@ inline std::optional<std::uint64_t> number_in(const std::filesystem::path& file,
 }
 
 /// What the limit of a group leaves, and those of the groups that it is in up to `root`.
-inline std::uint64_t left_in_group(const std::filesystem::path& root, const std::filesystem::path& group, const std::string& limit_name,
-                                   const std::string& usage_name, const std::string& cached_prefix) {
+inline std::uint64_t left_in_group(const std::filesystem::path& root, const std::filesystem::path& group,
+                                   const std::string& limit_name, const std::string& usage_name,
+                                   const std::string& cached_prefix) {
   std::uint64_t left = std::numeric_limits<std::uint64_t>::max();
   for (std::filesystem::path at = group.relative_path();; at = at.parent_path()) {
     const auto folder = root / at;
@@ -44,9 +46,10 @@ inline std::uint64_t left_in_group(const std::filesystem::path& root, const std:
 
 } // namespace detail
 
-/// Bytes; the largest number where nothing is known (systems other than Linux). `proc` and `cgroups` are where the kernel
-/// shows its files.
-inline std::uint64_t available_memory(const std::filesystem::path& proc = "/proc", const std::filesystem::path& cgroups = "/sys/fs/cgroup") {
+/// Bytes; the largest number where nothing is known (systems other than Linux). `proc` and `cgroups` are where the
+/// kernel shows its files.
+inline std::uint64_t available_memory(const std::filesystem::path& proc = "/proc",
+                                      const std::filesystem::path& cgroups = "/sys/fs/cgroup") {
   std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
   if (const auto kib = detail::number_in(proc / "meminfo", "MemAvailable:")) available = *kib << 10;
   // "0::/group" for v2, "4:cpu,memory:/group" for v1
@@ -54,12 +57,14 @@ inline std::uint64_t available_memory(const std::filesystem::path& proc = "/proc
   for (std::string line; std::getline(groups, line);) {
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first, second + 1 - first), group = line.substr(second + 1); // with what stands around it
+    const std::string controllers = line.substr(first, second + 1 - first),
+                      group = line.substr(second + 1); // with what stands around it
     if (controllers == "::")
       available = std::min(available, detail::left_in_group(cgroups, group, "memory.max", "memory.current", ""));
     else if (controllers.find(":memory,") != std::string::npos || controllers.find(",memory,") != std::string::npos ||
              controllers.find(",memory:") != std::string::npos || controllers == ":memory:")
-      available = std::min(available, detail::left_in_group(cgroups / "memory", group, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"));
+      available = std::min(available, detail::left_in_group(cgroups / "memory", group, "memory.limit_in_bytes",
+                                                            "memory.usage_in_bytes", "total_"));
   }
   return available;
 }

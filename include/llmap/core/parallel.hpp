@@ -1,9 +1,9 @@
-// Parallel loops. In parallel_for each thread has a share of the items, the same part of the range in every loop, so that
-// what it has written in one loop is still in its caches in the next: between cores that share no cache a line travels as
-// slowly as from memory. A thread that is through with its share takes items from the ends of the others'. parallel_in_order hands
-// items out one after another, for what is read once from the first to the last.
-// An item computes the same bits whichever thread runs it, and results are combined by item number, never by arrival:
-// same bits for any thread count. The threads are those of core/thread_pool.hpp.
+// Parallel loops. In parallel_for each thread has a share of the items, the same part of the range in every loop, so
+// that what it has written in one loop is still in its caches in the next: between cores that share no cache a line
+// travels as slowly as from memory. A thread that is through with its share takes items from the ends of the others'.
+// parallel_in_order hands items out one after another, for what is read once from the first to the last. An item
+// computes the same bits whichever thread runs it, and results are combined by item number, never by arrival: same bits
+// for any thread count. The threads are those of core/thread_pool.hpp.
 #pragma once
 #include "llmap/core/thread_pool.hpp"
 #include <exception>
@@ -30,7 +30,9 @@ class alignas(64) loop_share {
   }
 
 public:
-  void set(std::size_t first, std::size_t end) { range_.store(first | std::uint64_t{end} << 32, std::memory_order_relaxed); }
+  void set(std::size_t first, std::size_t end) {
+    range_.store(first | std::uint64_t{end} << 32, std::memory_order_relaxed);
+  }
   bool take_first(std::size_t& item) { return take(true, item); }
   bool take_last(std::size_t& item) { return take(false, item); }
 };
@@ -77,13 +79,15 @@ template <class Body> void shared_loop(int threads, std::size_t n, std::size_t c
 } // namespace detail
 
 /// Calls body(i), or body(i, thread) with the number of its thread in [0, threads), for i in [0, n) on up to `threads`
-/// threads, each with a share of its own; n < 2^32. The first exception (lowest i among those caught) is thrown again on the
-/// calling thread after all items have been started; on one thread, at once.
+/// threads, each with a share of its own; n < 2^32. The first exception (lowest i among those caught) is thrown again
+/// on the calling thread after all items have been started; on one thread, at once.
 template <class Body> void parallel_for(int threads, std::size_t n, const Body& body) {
   detail::shared_loop(threads, n, static_cast<std::size_t>(std::max(threads, 1)), body);
 }
 
 /// The same, but an item begins only when those before it have begun.
-template <class Body> void parallel_in_order(int threads, std::size_t n, const Body& body) { detail::shared_loop(threads, n, 1, body); }
+template <class Body> void parallel_in_order(int threads, std::size_t n, const Body& body) {
+  detail::shared_loop(threads, n, 1, body);
+}
 
 } // namespace llmap

@@ -27,8 +27,7 @@ struct counter_random {
   /// Standard normal (Box-Muller).
   double normal(std::uint64_t stream, std::uint64_t counter) const {
     constexpr double two_pi = 6.283185307179586476925286766559;
-    return std::sqrt(-2 * std::log(uniform(stream, 2 * counter))) *
-           std::cos(two_pi * uniform(stream, 2 * counter + 1));
+    return std::sqrt(-2 * std::log(uniform(stream, 2 * counter))) * std::cos(two_pi * uniform(stream, 2 * counter + 1));
   }
 
 private:

@@ -19,8 +19,8 @@
 #include <type_traits>
 #include <utility>
 
-// Vectors are handed to inlined functions by reference and returned by value: how a compiler version would pass them does not
-// matter, and GCC says nothing of it.
+// Vectors are handed to inlined functions by reference and returned by value: how a compiler version would pass them
+// does not matter, and GCC says nothing of it.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
@@ -62,7 +62,8 @@ template <int... I, class V> LLMAP_INLINE V shuffle(const V& a, const V& b) {
   return __builtin_shufflevector(a, b, I...);
 #else
   constexpr auto lane = sizeof(V) / sizeof...(I);
-  using integer = std::conditional_t<lane == 2, std::int16_t, std::conditional_t<lane == 4, std::int32_t, std::int64_t>>;
+  using integer =
+      std::conditional_t<lane == 2, std::int16_t, std::conditional_t<lane == 4, std::int32_t, std::int64_t>>;
   return __builtin_shuffle(a, b, vec<integer, sizeof...(I)>{I...});
 #endif
 }
@@ -89,7 +90,9 @@ template <class T, int W> LLMAP_INLINE T sum(const vec<T, W>& v) {
   const auto join = [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; };
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
-template <class T, int W> LLMAP_INLINE vec<T, W> maximum(const vec<T, W>& a, const vec<T, W>& b) { return a > b ? a : b; }
+template <class T, int W> LLMAP_INLINE vec<T, W> maximum(const vec<T, W>& a, const vec<T, W>& b) {
+  return a > b ? a : b;
+}
 template <class T, int W> LLMAP_INLINE T maximum(const vec<T, W>& v) {
   const auto join = [](const auto& a, const auto& b) __attribute__((always_inline)) { return maximum<T, W>(a, b); };
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
@@ -100,8 +103,8 @@ template <class T, int W, class Stored> LLMAP_INLINE vec<T, W> widen(const Store
   if constexpr (std::is_same_v<Stored, T>) return load<T, W>(p);
   else return __builtin_convertvector((load<Stored, W>(p)), vec<T, W>);
 }
-/// The first (half 0) or second (half 1) elements of W pairs of bf16 or f16, as T. Exact. Halves of a word need a mask or a shift,
-/// where neighbours would have to change lanes.
+/// The first (half 0) or second (half 1) elements of W pairs of bf16 or f16, as T. Exact. Halves of a word need a mask
+/// or a shift, where neighbors would have to change lanes.
 template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_half(const Stored* pairs) {
   static_assert(sizeof(Stored) == 2);
   const auto word = load<std::uint32_t, W>(reinterpret_cast<const std::uint32_t*>(pairs));
@@ -120,8 +123,8 @@ template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_h
 }
 
 // An instruction set: bytes a vector, and the rows of the register tile of the matrix product, which with two vectors
-// a row fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, 4 x 2 of 16 where a product takes
-// a register of its own before it is added.
+// a row fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, 4 x 2 of 16 without FMA, where a
+// product needs a temporary register.
 struct baseline {
 #if defined(__aarch64__)
   static constexpr int bytes = 16, tile_rows = 12;
@@ -129,13 +132,17 @@ struct baseline {
   static constexpr int bytes = 16, tile_rows = 4;
 #endif
 };
-struct avx2 { static constexpr int bytes = 32, tile_rows = 6; };
-struct avx512 { static constexpr int bytes = 64, tile_rows = 12; };
+struct avx2 {
+  static constexpr int bytes = 32, tile_rows = 6;
+};
+struct avx512 {
+  static constexpr int bytes = 64, tile_rows = 12;
+};
 
 template <class Isa, class T> inline constexpr int width = Isa::bytes / static_cast<int>(sizeof(T));
 /// Vectors of a row of the register tile, and elements: the columns of a packed panel.
 inline constexpr int tile_vectors = 2;
-template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_vectors * width<Isa, T>;
+template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_vectors* width<Isa, T>;
 
 enum class isa { baseline, avx2, avx512 };
 constexpr std::string_view name_of(isa set) {
@@ -178,8 +185,7 @@ template <class Kernel>
 run_avx512(const Kernel& kernel) {
   kernel.template operator()<avx512>();
 }
-template <class Kernel>
-[[gnu::target("avx2,fma"), gnu::flatten, gnu::noinline]] void run_avx2(const Kernel& kernel) {
+template <class Kernel> [[gnu::target("avx2,fma"), gnu::flatten, gnu::noinline]] void run_avx2(const Kernel& kernel) {
   kernel.template operator()<avx2>();
 }
 #endif
@@ -192,9 +198,12 @@ template <class Kernel> [[gnu::flatten, gnu::noinline]] void run_baseline(const 
 template <class Kernel> void run(const Kernel& kernel) {
 #if defined(__x86_64__)
   switch (active_isa()) {
-  case isa::avx512: return detail::run_avx512(kernel);
-  case isa::avx2: return detail::run_avx2(kernel);
-  default: break;
+  case isa::avx512:
+    return detail::run_avx512(kernel);
+  case isa::avx2:
+    return detail::run_avx2(kernel);
+  default:
+    break;
   }
 #endif
   detail::run_baseline(kernel);
@@ -203,9 +212,12 @@ template <class Kernel> void run(const Kernel& kernel) {
 /// Calls body.template operator()<Isa>() with the instruction set of this machine, for what is not a kernel itself.
 template <class Body> decltype(auto) with_active_isa(Body&& body) {
   switch (active_isa()) {
-  case isa::avx512: return body.template operator()<avx512>();
-  case isa::avx2: return body.template operator()<avx2>();
-  default: return body.template operator()<baseline>();
+  case isa::avx512:
+    return body.template operator()<avx512>();
+  case isa::avx2:
+    return body.template operator()<avx2>();
+  default:
+    return body.template operator()<baseline>();
   }
 }
 

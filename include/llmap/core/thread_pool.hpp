@@ -1,9 +1,9 @@
-// The threads that parallel loops run on. They are started when first needed and kept. A thread without work spins for less
-// than a millisecond, which covers the gaps between the loops of a forward pass, and then sleeps: beside other busy
-// processes a waiting thread does not take the processor that a working one needs. See docs/design/008-waiting.md.
+// The threads that parallel loops run on. They are started when first needed and kept. A thread without work spins for
+// less than a millisecond, which covers the gaps between the loops of a forward pass, and then sleeps: beside other
+// busy processes a waiting thread does not take the processor that a working one needs. See docs/design/008-waiting.md.
 //
-// One loop runs at a time. A loop that is started inside another, or while another caller's is running, runs on its calling
-// thread alone. A loop ends when its work is done: threads that have not woken up by then are not waited for.
+// One loop runs at a time. A loop that is started inside another, or while another caller's is running, runs on its
+// calling thread alone. A loop ends when its work is done: threads that have not woken up by then are not waited for.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -114,14 +114,15 @@ public:
     for (std::thread& w : workers_) w.join();
   }
 
-  /// Calls body(thread) at most once on each of the threads 0 (the caller) to threads - 1, at the same time. The caller takes
-  /// part always, others as soon as they are awake: body must share its work out by itself, and must not throw.
+  /// Calls body(thread) at most once on each of the threads 0 (the caller) to threads - 1, at the same time. The caller
+  /// takes part always, others as soon as they are awake: body must share its work out by itself, and must not throw.
   /// Returns false without a call where the pool is in use.
   template <class Body> bool run(std::size_t threads, const Body& body) {
     if (inside()) return false;
     const std::unique_lock lock(busy_, std::try_to_lock);
     if (!lock) return false;
-    while (workers_.size() + 1 < threads) workers_.emplace_back([this, number = workers_.size() + 1] { worker(number); });
+    while (workers_.size() + 1 < threads)
+      workers_.emplace_back([this, number = workers_.size() + 1] { worker(number); });
     run_ = [](const void* context, std::size_t thread) { (*static_cast<const Body*>(context))(thread); };
     context_ = &body;
     threads_ = threads;

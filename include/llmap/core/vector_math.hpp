@@ -26,7 +26,8 @@ template <> struct exp_constants<float> {
   static constexpr float round_magic = 0x1.8p23f;
   static constexpr int fraction_bits = 23;
   // Least largest relative error on |r| <= ln 2 / 2 with the first two fixed: 3.1e-9.
-  static constexpr float coefficients[] = {1, 1, 0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e2p-7f, 0x1.6a2434p-10f};
+  static constexpr float coefficients[] = {
+      1, 1, 0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e2p-7f, 0x1.6a2434p-10f};
 };
 template <> struct exp_constants<double> {
   using integer = std::int64_t;
@@ -34,15 +35,14 @@ template <> struct exp_constants<double> {
   static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
   static constexpr double round_magic = 0x1.8p52;
   static constexpr int fraction_bits = 52;
-  static constexpr double coefficients[] = {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320,
-                                            1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
+  static constexpr double coefficients[] = {
+      1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
+      1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
 };
 
 namespace detail {
 /// exp(x) = mantissa * 2^n. The low bits of `shifted` are n.
-template <class T, int W> struct exp_parts {
-  vec<T, W> mantissa, shifted;
-};
+template <class T, int W> struct exp_parts { vec<T, W> mantissa, shifted; };
 template <class T, int W> LLMAP_INLINE exp_parts<T, W> split_exp(const vec<T, W>& x) {
   using constants = exp_constants<T>;
   constexpr T magic = constants::round_magic;
@@ -94,7 +94,8 @@ template <class T, int W> LLMAP_INLINE vec<T, W> log(const vec<T, W>& x) {
   using natural = std::make_unsigned_t<integer>;
   constexpr T magic = constants::round_magic;
   constexpr int bias = std::numeric_limits<T>::max_exponent - 1;
-  // The exponent of x / sqrt(1/2), made positive so that a logical shift will do, and as a T by way of the magic number.
+  // The exponent of x / sqrt(1/2), made positive so that a logical shift will do, and as a T by way of the magic
+  // number.
   constexpr natural root_half = std::bit_cast<natural>(static_cast<T>(0.70710678118654752440));
   constexpr natural offset = natural{bias + 1} << constants::fraction_bits;
   const auto bits = reinterpret_cast<vec<natural, W>>(x);

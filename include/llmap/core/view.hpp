@@ -1,4 +1,5 @@
-// Views: where numbers lie, without owning them. Row-major; a row is contiguous, rows may be `stride` apart.
+// Views of numbers that lie elsewhere, and the aligned buffers they lie in. Row-major; a row is contiguous, rows may be
+// `stride` apart.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/large_pages.hpp"
@@ -20,17 +21,15 @@ template <class T> struct matrix_view { // (rows, cols)
   matrix_view(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
       : data(data), rows(rows), cols(cols), stride(stride) {}
   template <class U>
-    requires std::is_same_v<const U, T>
-  matrix_view(const matrix_view<U>& other) : matrix_view(other.data, other.rows, other.cols, other.stride) {}
+  requires std::is_same_v<const U, T> matrix_view(const matrix_view<U>& other)
+      : matrix_view(other.data, other.rows, other.cols, other.stride) {}
 
   T* row(std::size_t r) const { return data + r * stride; }
   T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
   matrix_view row_range(std::size_t first, std::size_t count) const {
     return {data + first * stride, count, cols, stride};
   }
-  matrix_view column_range(std::size_t first, std::size_t count) const {
-    return {data + first, rows, count, stride};
-  }
+  matrix_view column_range(std::size_t first, std::size_t count) const { return {data + first, rows, count, stride}; }
 };
 
 /// Owning array of trivially copyable elements, aligned to 64 bytes; grows, never shrinks. Contents after
@@ -38,7 +37,9 @@ template <class T> struct matrix_view { // (rows, cols)
 /// pages, which take fewer page faults when they are first written.
 template <class T> class aligned_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
-  struct release { void operator()(T* p) const { std::free(p); } };
+  struct release {
+    void operator()(T* p) const { std::free(p); }
+  };
   std::unique_ptr<T[], release> data_;
   std::size_t size_ = 0, capacity_ = 0;
 
@@ -67,15 +68,16 @@ public:
   std::span<T> span() const { return {data_.get(), size_}; }
 };
 
-/// A buffer that is read as a matrix of the shape asked for last. (rows, cols). Asked for the same shape again, it keeps
-/// its numbers.
+/// A buffer that is read as a matrix of the shape asked for last. (rows, cols). Asked for the same shape again, it
+/// keeps its numbers.
 template <class T> class matrix_buffer {
   aligned_buffer<T> storage_;
   std::size_t rows_ = 0, cols_ = 0;
 
 public:
   matrix_view<T> reshape(std::size_t rows, std::size_t cols) {
-    if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols) fail("out of memory: ", rows, " x ", cols, " elements");
+    if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols)
+      fail("out of memory: ", rows, " x ", cols, " elements");
     storage_.resize(rows * cols);
     rows_ = rows, cols_ = cols;
     return view();

@@ -18,8 +18,10 @@ namespace llmap {
 template <class Write> void write_file_with(const std::filesystem::path& path, const Write& write) {
   std::error_code ignored;
   const std::optional<int> open = named_descriptor(path);
-  const bool direct = open || (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored));
-  const std::string whole = direct ? path.string() : followed(path).string(), part = direct ? whole : whole + ".part" + std::to_string(::getpid());
+  const bool direct =
+      open || (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored));
+  const std::string whole = direct ? path.string() : followed(path).string(),
+                    part = direct ? whole : whole + ".part" + std::to_string(::getpid());
   if (open) std::fflush(nullptr); // what was written before comes before
   std::FILE* file = open ? ::fdopen(::dup(*open), "wb") : std::fopen(part.c_str(), "wb");
   if (!file) fail(path.string(), ": cannot be opened for writing: ", std::strerror(errno));

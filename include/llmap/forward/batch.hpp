@@ -1,6 +1,6 @@
 // A ragged batch: the ids of several texts one after another, no padding. Text t has the rows
-// [offsets[t], offsets[t + 1]); positions count from the start of each text. A layer works through the rows of a batch in
-// slabs, in order: what it keeps of each row between slabs are its keys and values.
+// [offsets[t], offsets[t + 1]); positions count from the start of each text. A layer works through the rows of a batch
+// in slabs, in order: what it keeps of each row between slabs are its keys and values.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace llmap {
 
 struct ragged_batch {
-  std::vector<std::int32_t> ids;         // (T)
+  std::vector<std::int32_t> ids;          // (T)
   std::vector<std::size_t> offsets = {0}; // (texts + 1)
 
   void add(std::span<const std::int32_t> text) {

@@ -29,9 +29,7 @@ template <class Exec, class T> struct mixer_weights<Exec, T, latent_attention_pl
   norm_weights<Exec, T> kv_norm;
   std::optional<std::size_t> rope;
 };
-template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> {
-  typename Exec::template matrix<T> in, out;
-};
+template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> { typename Exec::template matrix<T> in, out; };
 template <class Exec, class T> struct mixer_weights<Exec, T, mixture_plan> {
   typename Exec::template matrix<T> logits, shared_gate;
   typename Exec::template vector<T> correction;
@@ -85,24 +83,22 @@ template <class Exec, class T> struct branch_weights {
     return std::holds_alternative<weights>(mixer) ? std::get<weights>(mixer) : mixer.template emplace<weights>();
   }
 };
-template <class Exec, class T> struct layer_weights {
-  std::vector<branch_weights<Exec, T>> branches;
-};
+template <class Exec, class T> struct layer_weights { std::vector<branch_weights<Exec, T>> branches; };
 
 template <class Exec, class T> struct decoder {
   using matrix = typename Exec::template matrix<T>;
 
   decoder_plan plan;
-  arithmetic math = arithmetic::working; // of all linears and the head
-  matrix embedding;                      // (V, E); absent where the head is tied to it
+  arithmetic math = arithmetic::working;       // of all linears and the head
+  matrix embedding;                            // (V, E); absent where the head is tied to it
   typename Exec::template vector<T> positions; // (P, C)
   matrix embedding_projection;
   std::optional<norm_weights<Exec, T>> embedding_norm;
   std::vector<layer_weights<Exec, T>> layers;
   std::optional<norm_weights<Exec, T>> head_norm;
   matrix head_projection;
-  matrix head;                           // (V, E)
-  std::vector<rope_plan> ropes;          // the distinct ones: each gets one table of angles a batch
+  matrix head;                  // (V, E)
+  std::vector<rope_plan> ropes; // the distinct ones: each gets one table of angles a batch
 
   const matrix& embedding_table() const { return plan.tied() ? head : embedding; }
 };

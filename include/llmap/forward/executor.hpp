@@ -1,6 +1,6 @@
-// An executor is a place to compute: the CPU's threads, a GPU's stream, a counter of operations. It names its storage; the
-// ops of forward/ops.hpp are free functions whose first argument is the executor, found by argument-dependent lookup.
-// The forward pass knows nothing else of it.
+// An executor is a place to compute: the CPU's threads, a GPU's stream, a counter of operations. It names its storage;
+// the ops of forward/ops.hpp are free functions whose first argument is the executor, found by argument-dependent
+// lookup. The forward pass knows nothing else of it.
 #pragma once
 #include "llmap/core/view.hpp"
 #include <concepts>
@@ -8,7 +8,8 @@
 
 namespace llmap {
 
-/// How products are computed: with factors of the working type, or with factors rounded to bf16 and sums of the working type.
+/// How products are computed: with factors of the working type, or with factors rounded to bf16 and sums of the working
+/// type.
 enum class arithmetic { working, bf16 };
 
 /// Whether linear replaces y or adds to it.
@@ -26,7 +27,8 @@ enum class store_mode { overwrite, add };
 ///   weights_room    memory that the weights of one model are packed into
 template <class E>
 concept executor = requires(typename E::template buffer<float> buffer, typename E::template rows<float> rows,
-                            typename E::template matrix<float> matrix, typename E::template vector<float> vector, std::size_t n) {
+                            typename E::template matrix<float> matrix, typename E::template vector<float> vector,
+                            std::size_t n) {
   { buffer.reshape(n, n) } -> std::same_as<matrix_view<float>>;
   { rows.rows } -> std::convertible_to<std::size_t>;
   { rows.cols } -> std::convertible_to<std::size_t>;

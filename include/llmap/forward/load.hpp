@@ -12,9 +12,11 @@
 namespace llmap {
 
 struct load_options {
-  /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error where the executor has no such products.
+  /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error where the executor has no such
+  /// products.
   arithmetic math = arithmetic::working;
-  /// A model that needs more bytes than these, with the activations of a small batch, is refused before anything is allocated.
+  /// A model that needs more bytes than these, with the activations of a small batch, is refused before anything is
+  /// allocated.
   std::uint64_t available = available_memory();
 };
 
@@ -31,7 +33,9 @@ template <class Exec, class T, class Source> struct weight_loader {
   void operator()(const linear_plan& plan, tensor_use, typename Exec::template matrix<T>& to) const {
     to = pack<T>(exec, source, plan, names, math, room);
   }
-  void operator()(const vector_plan& plan, tensor_use, typename Exec::template vector<T>& to) const { to = upload(exec, read<T>(plan)); }
+  void operator()(const vector_plan& plan, tensor_use, typename Exec::template vector<T>& to) const {
+    to = upload(exec, read<T>(plan));
+  }
   void operator()(const norm_plan& plan, tensor_use, norm_weights<Exec, T>& to) const {
     to.kind = plan.kind;
     to.epsilon = plan.epsilon;
@@ -91,7 +95,8 @@ decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source&
         if (a->rope) w.rope = detail::index_of(model.ropes, *a->rope);
         w.alibi = upload(exec, std::vector<T>(a->alibi.begin(), a->alibi.end()));
       } else if (const auto* latent = std::get_if<latent_attention_plan>(&mixer)) {
-        std::get<mixer_weights<Exec, T, latent_attention_plan>>(weights).rope = detail::index_of(model.ropes, latent->rope);
+        std::get<mixer_weights<Exec, T, latent_attention_plan>>(weights).rope =
+            detail::index_of(model.ropes, latent->rope);
       }
     }
   model.plan = std::move(plan);

@@ -17,7 +17,8 @@ struct row_limits {
 };
 
 /// Bytes of the weights as load_decoder holds them. Every tensor of the plan must be in the source.
-template <class T, class Exec, tensor_source Source> std::uint64_t weight_bytes(const Exec& exec, const decoder_plan& plan, const Source& source) {
+template <class T, class Exec, tensor_source Source>
+std::uint64_t weight_bytes(const Exec& exec, const decoder_plan& plan, const Source& source) {
   const tensor_naming names(source, plan.prefix);
   std::uint64_t bytes = 0;
   struct adder {
@@ -26,7 +27,9 @@ template <class T, class Exec, tensor_source Source> std::uint64_t weight_bytes(
     const tensor_naming& names;
     std::uint64_t& bytes;
     void operator()(const linear_plan& p, tensor_use) const { bytes += packed_bytes<T>(exec, source, p, names); }
-    void operator()(const vector_plan& p, tensor_use) const { bytes += static_cast<std::uint64_t>(p.size()) * sizeof(T); }
+    void operator()(const vector_plan& p, tensor_use) const {
+      bytes += static_cast<std::uint64_t>(p.size()) * sizeof(T);
+    }
     void operator()(const norm_plan& p, tensor_use use) const { (*this)(p.weight, use), (*this)(p.bias, use); }
   };
   visit_tensors(plan, adder{exec, source, names, bytes});
@@ -52,7 +55,8 @@ struct kept_heads {
 };
 inline kept_heads kept_heads_of(const mixer_plan& mixer) {
   if (const auto* a = std::get_if<attention_plan>(&mixer)) return {a->kv_heads, a->head_dim, a->head_dim};
-  if (const auto* l = std::get_if<latent_attention_plan>(&mixer)) return {l->heads, l->nope_dim + l->rope.dims, l->value_dim};
+  if (const auto* l = std::get_if<latent_attention_plan>(&mixer))
+    return {l->heads, l->nope_dim + l->rope.dims, l->value_dim};
   return {};
 }
 
@@ -66,19 +70,21 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
   slab_room room;
   for (const layer_plan& layer : plan.layers)
     for (const branch_plan& b : layer.branches) {
-      std::visit([&]<class Plan>(const Plan& mixer) {
-        const mixer_room own = room_of(mixer);
-        room.most.wide = std::max(room.most.wide, own.wide);
-        room.most.mixed = std::max(room.most.mixed, own.mixed);
-        room.most.low = std::max(room.most.low, own.low);
-        room.most.gates = std::max(room.most.gates, own.gates);
-        room.most.activated = std::max(room.most.activated, own.activated);
-        room.most.gathered = std::max(room.most.gathered, own.gathered);
-        room.plain |= reads_plain_rows<Plan>;
-        const bool on_residual = layer.joined == join::norm_of_sum || layer.joined == join::norm_is_residual;
-        room.branch |= !on_residual && (reads_plain_rows<Plan> || b.after || b.scale != 1);
-        room.state = std::max(room.state, state_size{}(mixer));
-      }, b.mixer);
+      std::visit(
+          [&]<class Plan>(const Plan& mixer) {
+            const mixer_room own = room_of(mixer);
+            room.most.wide = std::max(room.most.wide, own.wide);
+            room.most.mixed = std::max(room.most.mixed, own.mixed);
+            room.most.low = std::max(room.most.low, own.low);
+            room.most.gates = std::max(room.most.gates, own.gates);
+            room.most.activated = std::max(room.most.activated, own.activated);
+            room.most.gathered = std::max(room.most.gathered, own.gathered);
+            room.plain |= reads_plain_rows<Plan>;
+            const bool on_residual = layer.joined == join::norm_of_sum || layer.joined == join::norm_is_residual;
+            room.branch |= !on_residual && (reads_plain_rows<Plan> || b.after || b.scale != 1);
+            room.state = std::max(room.state, state_size{}(mixer));
+          },
+          b.mixer);
       room.sum |= layer.joined == join::side_by_side;
     }
   return room;
@@ -118,7 +124,8 @@ template <class T, class Exec> std::size_t batch_bytes(const Exec& exec, const d
 template <class T, class Exec> std::size_t slab_bytes(const Exec& exec, const decoder_plan& plan) {
   const detail::slab_room room = detail::slab_room_of(plan);
   const mixer_room& m = room.most;
-  const std::int64_t repacked = std::max({m.mixed, m.low, m.gates, room.plain ? plan.width : 0}); // views that linear packs
+  const std::int64_t repacked =
+      std::max({m.mixed, m.low, m.gates, room.plain ? plan.width : 0}); // views that linear packs
   const std::int64_t columns = m.wide + m.mixed + m.low + m.gates + m.activated + m.gathered + repacked +
                                (1 + room.plain + room.branch + room.sum) * plan.width + plan.output_table().cols;
   return static_cast<std::size_t>(columns) * sizeof(T) + head_bytes<T>(exec, plan.vocab);
@@ -127,26 +134,31 @@ template <class T, class Exec> std::size_t slab_bytes(const Exec& exec, const de
 /// Rows that a layer works on at a time.
 template <class T, class Exec> std::size_t rows_of_slab(const Exec& exec, const decoder_plan& plan) {
   const row_limits limits = row_limits_of(exec);
-  return std::clamp(limits.activation_bytes / slab_bytes<T>(exec, plan), limits.least, limits.most) / slab_unit * slab_unit;
+  return std::clamp(limits.activation_bytes / slab_bytes<T>(exec, plan), limits.least, limits.most) / slab_unit *
+         slab_unit;
 }
 /// Tokens that a batch of texts is filled up to: as many as keep what stays of them within the budget, at least a slab.
 template <class T, class Exec> std::size_t batch_rows(const Exec& exec, const decoder_plan& plan) {
   const row_limits limits = row_limits_of(exec);
-  return std::clamp(limits.activation_bytes / batch_bytes<T>(exec, plan), rows_of_slab<T>(exec, plan), limits.most_batch);
+  return std::clamp(limits.activation_bytes / batch_bytes<T>(exec, plan), rows_of_slab<T>(exec, plan),
+                    limits.most_batch);
 }
 
 /// Bytes that loading a plan and computing a small batch takes.
 template <class T, class Exec, tensor_source Source>
-std::uint64_t memory_needed(const Exec& exec, const decoder_plan& plan, const Source& source, arithmetic math = arithmetic::working) {
+std::uint64_t memory_needed(const Exec& exec, const decoder_plan& plan, const Source& source,
+                            arithmetic math = arithmetic::working) {
   return weight_bytes<T>(exec, plan, source) + loading_bytes<T>(exec, plan, source, math) +
-         static_cast<std::uint64_t>(detail::slab_room_of(plan).state) * sizeof(T) + 512 * (batch_bytes<T>(exec, plan) + slab_bytes<T>(exec, plan));
+         static_cast<std::uint64_t>(detail::slab_room_of(plan).state) * sizeof(T) +
+         512 * (batch_bytes<T>(exec, plan) + slab_bytes<T>(exec, plan));
 }
 
 /// Fails where a model needs more memory than there is. `where` (a file or folder) starts the message.
 inline void check_memory(std::uint64_t needed, std::uint64_t available, const std::string& where) {
   constexpr std::uint64_t mib = 1 << 20;
   if (needed > available)
-    fail(where, ": the model does not fit into memory: ", (needed + mib - 1) / mib, " MiB needed, ", available / mib, " MiB available");
+    fail(where, ": the model does not fit into memory: ", (needed + mib - 1) / mib, " MiB needed, ", available / mib,
+         " MiB available");
 }
 
 } // namespace llmap

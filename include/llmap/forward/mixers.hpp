@@ -22,8 +22,9 @@ template <class Exec, class T> struct slab_pass {
     return matrix_view<const T>(table.view()).row_range(rows.first, rows.count);
   }
   /// y = or += x W^T + b
-  template <class X> void product(const X& x, const typename Exec::template matrix<T>& w, matrix_view<T> y,
-                                  store_mode mode = store_mode::overwrite) const {
+  template <class X>
+  void product(const X& x, const typename Exec::template matrix<T>& w, matrix_view<T> y,
+               store_mode mode = store_mode::overwrite) const {
     linear(exec, x, w, y, mode, work.scratch);
   }
 };
@@ -44,15 +45,18 @@ template <> inline constexpr bool reads_plain_rows<rwkv_channel_plan> = true;
 inline mixer_room room_of(const attention_plan& p) { return {.wide = p.qkv.rows(), .mixed = p.out.cols}; }
 
 template <class Exec, class T, class X>
-void mix(const slab_pass<Exec, T>& at, const attention_plan& p, const mixer_weights<Exec, T, attention_plan>& w, const X& x,
-         matrix_view<T> y, store_mode mode) {
-  const auto H = static_cast<std::size_t>(p.heads), G = static_cast<std::size_t>(p.kv_heads), D = static_cast<std::size_t>(p.head_dim);
+void mix(const slab_pass<Exec, T>& at, const attention_plan& p, const mixer_weights<Exec, T, attention_plan>& w,
+         const X& x, matrix_view<T> y, store_mode mode) {
+  const auto H = static_cast<std::size_t>(p.heads), G = static_cast<std::size_t>(p.kv_heads),
+             D = static_cast<std::size_t>(p.head_dim);
   matrix_view<T> qkv = at.work.wide.reshape(x.rows, w.qkv.rows), mixed = at.work.mixed.reshape(x.rows, H * D);
   at.product(x, w.qkv, qkv);
   if (p.clip != 0) clamp(at.exec, static_cast<T>(p.clip), qkv);
   if (w.q_norm) norm(at.exec, qkv.column_range(0, H * D), *w.q_norm, qkv.column_range(0, H * D));
   if (w.k_norm) norm(at.exec, qkv.column_range(H * D, G * D), *w.k_norm, qkv.column_range(H * D, G * D));
-  if (w.rope) rope(at.exec, qkv.column_range(0, (H + G) * D), rotated_heads{H + G, D, 0, p.rope->interleaved}, at.angles(*w.rope));
+  if (w.rope)
+    rope(at.exec, qkv.column_range(0, (H + G) * D), rotated_heads{H + G, D, 0, p.rope->interleaved},
+         at.angles(*w.rope));
   const attention_shape shape{H, G, D, D, p.scale, p.softcap, static_cast<std::size_t>(p.window)};
   attention(at.exec, shape, w.alibi, w.sinks, at.batch, at.rows, qkv, mixed, at.memory.keys_values, at.work.scratch);
   at.product(mixed, w.out, y, mode);
@@ -62,16 +66,21 @@ void mix(const slab_pass<Exec, T>& at, const attention_plan& p, const mixer_weig
 
 inline mixer_room room_of(const latent_attention_plan& p) {
   const std::int64_t H = p.heads, D = p.nope_dim + p.rope.dims;
-  return {.wide = 2 * H * D + H * p.value_dim, .mixed = H * p.value_dim, .low = std::max(p.q_down.rows(), H * p.nope_dim), .gates = p.kv_down.rows()};
+  return {.wide = 2 * H * D + H * p.value_dim,
+          .mixed = H * p.value_dim,
+          .low = std::max(p.q_down.rows(), H * p.nope_dim),
+          .gates = p.kv_down.rows()};
 }
 
 template <class Exec, class T, class X>
-void mix(const slab_pass<Exec, T>& at, const latent_attention_plan& p, const mixer_weights<Exec, T, latent_attention_plan>& w, const X& x,
-         matrix_view<T> y, store_mode mode) {
-  const auto H = static_cast<std::size_t>(p.heads), N = static_cast<std::size_t>(p.nope_dim), R = static_cast<std::size_t>(p.rope.dims);
+void mix(const slab_pass<Exec, T>& at, const latent_attention_plan& p,
+         const mixer_weights<Exec, T, latent_attention_plan>& w, const X& x, matrix_view<T> y, store_mode mode) {
+  const auto H = static_cast<std::size_t>(p.heads), N = static_cast<std::size_t>(p.nope_dim),
+             R = static_cast<std::size_t>(p.rope.dims);
   const std::size_t D = N + R, V = static_cast<std::size_t>(p.value_dim), S = x.rows, latent = w.kv_down.rows - R;
   matrix_view<T> qkv = at.work.wide.reshape(S, H * (2 * D + V)), mixed = at.work.mixed.reshape(S, H * V);
-  matrix_view<T> q = qkv.column_range(0, H * D), k = qkv.column_range(H * D, H * D), v = qkv.column_range(2 * H * D, H * V);
+  matrix_view<T> q = qkv.column_range(0, H * D), k = qkv.column_range(H * D, H * D),
+                 v = qkv.column_range(2 * H * D, H * V);
   // 1. Queries, per head [nope | rope]
   if (p.q_down.present()) {
     matrix_view<T> low = at.work.low.reshape(S, w.q_down.rows);
@@ -102,8 +111,8 @@ void mix(const slab_pass<Exec, T>& at, const latent_attention_plan& p, const mix
 inline mixer_room room_of(const mlp_plan& p) { return {.wide = p.in.rows(), .activated = p.out.cols}; }
 
 template <class Exec, class T, class X>
-void mix(const slab_pass<Exec, T>& at, const mlp_plan& p, const mixer_weights<Exec, T, mlp_plan>& w, const X& x, matrix_view<T> y,
-         store_mode mode) {
+void mix(const slab_pass<Exec, T>& at, const mlp_plan& p, const mixer_weights<Exec, T, mlp_plan>& w, const X& x,
+         matrix_view<T> y, store_mode mode) {
   matrix_view<T> inner = at.work.wide.reshape(x.rows, w.in.rows);
   at.product(x, w.in, inner);
   activate(at.exec, p.act, p.gated, inner, at.work.activated, at.work.scratch);
@@ -124,10 +133,11 @@ inline mixer_room room_of(const mixture_plan& p) {
 }
 
 template <class Exec, class T>
-void mix(const slab_pass<Exec, T>& at, const mixture_plan& p, const mixer_weights<Exec, T, mixture_plan>& w, matrix_view<const T> x,
-         matrix_view<T> y, store_mode) {
+void mix(const slab_pass<Exec, T>& at, const mixture_plan& p, const mixer_weights<Exec, T, mixture_plan>& w,
+         matrix_view<const T> x, matrix_view<T> y, store_mode) {
   const std::size_t E = p.experts.size();
-  matrix_view<T> gates = at.work.gates.reshape(x.rows, E + 1), logits = gates.column_range(0, E), gate = gates.column_range(E, 1);
+  matrix_view<T> gates = at.work.gates.reshape(x.rows, E + 1), logits = gates.column_range(0, E),
+                 gate = gates.column_range(E, 1);
   at.product(x, w.logits, logits);
   route(at.exec, p.router, logits, w.correction, at.work.routing);
   if (w.shared) mix(at, *p.shared, *w.shared, x, y, store_mode::overwrite);
@@ -148,10 +158,11 @@ void mix(const slab_pass<Exec, T>& at, const mixture_plan& p, const mixer_weight
 
 /// y (S, channels) = the causal convolution of x, with the last rows of the slab before.
 template <class Exec, class T>
-void convolve(const slab_pass<Exec, T>& at, const convolution_plan& p, const convolution_weights<Exec, T>& w, std::type_identity_t<matrix_view<const T>> x,
-              matrix_view<T> y) {
-  causal_convolution(at.exec, at.batch, at.rows, x, w.weight, w.bias, y,
-                     at.memory.carry.reshape(static_cast<std::size_t>(p.taps - 1), static_cast<std::size_t>(p.channels)));
+void convolve(const slab_pass<Exec, T>& at, const convolution_plan& p, const convolution_weights<Exec, T>& w,
+              std::type_identity_t<matrix_view<const T>> x, matrix_view<T> y) {
+  causal_convolution(
+      at.exec, at.batch, at.rows, x, w.weight, w.bias, y,
+      at.memory.carry.reshape(static_cast<std::size_t>(p.taps - 1), static_cast<std::size_t>(p.channels)));
 }
 
 // --- Mamba ----------------------------------------------------------------------------------------------------------
@@ -161,19 +172,21 @@ inline mixer_room room_of(const mamba_plan& p) {
 }
 
 template <class Exec, class T, class X>
-void mix(const slab_pass<Exec, T>& at, const mamba_plan& p, const mixer_weights<Exec, T, mamba_plan>& w, const X& x, matrix_view<T> y,
-         store_mode mode) {
-  const auto M = static_cast<std::size_t>(p.inner), N = static_cast<std::size_t>(p.states), R = static_cast<std::size_t>(p.rank);
+void mix(const slab_pass<Exec, T>& at, const mamba_plan& p, const mixer_weights<Exec, T, mamba_plan>& w, const X& x,
+         matrix_view<T> y, store_mode mode) {
+  const auto M = static_cast<std::size_t>(p.inner), N = static_cast<std::size_t>(p.states),
+             R = static_cast<std::size_t>(p.rank);
   const std::size_t S = x.rows;
   matrix_view<T> wide = at.work.wide.reshape(S, 3 * M); // [x | z | scan]
-  matrix_view<T> u = at.work.mixed.reshape(S, M), selected = at.work.low.reshape(S, R + 2 * N), step = at.work.gates.reshape(S, M);
+  matrix_view<T> u = at.work.mixed.reshape(S, M), selected = at.work.low.reshape(S, R + 2 * N),
+                 step = at.work.gates.reshape(S, M);
   at.product(x, w.in, wide.column_range(0, 2 * M));
   convolve(at, p.convolution, w.convolution, wide.column_range(0, M), u);
   activate(at.exec, p.act, false, u, u);
   at.product(u, w.select, selected);
   at.product(selected.column_range(0, R), w.step, step);
-  selective_scan(at.exec, at.batch, at.rows, u, step, selected.column_range(R, N), selected.column_range(R + N, N), w.a_log, w.d,
-                 wide.column_range(2 * M, M), at.memory.state.reshape(M, N));
+  selective_scan(at.exec, at.batch, at.rows, u, step, selected.column_range(R, N), selected.column_range(R + N, N),
+                 w.a_log, w.d, wide.column_range(2 * M, M), at.memory.state.reshape(M, N));
   activate(at.exec, p.act, true, wide.column_range(M, 2 * M), at.work.activated, at.work.scratch);
   at.product(at.work.activated, w.out, y, mode);
 }
@@ -186,18 +199,25 @@ inline mixer_room room_of(const mamba2_plan& p) {
 }
 
 template <class Exec, class T, class X>
-void mix(const slab_pass<Exec, T>& at, const mamba2_plan& p, const mixer_weights<Exec, T, mamba2_plan>& w, const X& x, matrix_view<T> y,
-         store_mode mode) {
-  const auto H = static_cast<std::size_t>(p.heads), M = H * static_cast<std::size_t>(p.head_dim), conv = static_cast<std::size_t>(p.convolution.channels);
+void mix(const slab_pass<Exec, T>& at, const mamba2_plan& p, const mixer_weights<Exec, T, mamba2_plan>& w, const X& x,
+         matrix_view<T> y, store_mode mode) {
+  const auto H = static_cast<std::size_t>(p.heads), M = H * static_cast<std::size_t>(p.head_dim),
+             conv = static_cast<std::size_t>(p.convolution.channels);
   const std::size_t states = static_cast<std::size_t>(p.groups * p.states), S = x.rows;
   matrix_view<T> wide = at.work.wide.reshape(S, conv + H + 2 * M); // [x B C | dt | z | scan]
   matrix_view<T> u = at.work.mixed.reshape(S, conv), zy = wide.column_range(conv + H, 2 * M);
   at.product(x, w.in, wide.column_range(0, conv + H + M));
   convolve(at, p.convolution, w.convolution, wide.column_range(0, conv), u);
   activate(at.exec, p.act, false, u, u);
-  const head_scan_shape shape{H, static_cast<std::size_t>(p.head_dim), static_cast<std::size_t>(p.groups), static_cast<std::size_t>(p.states), p.least_step, p.most_step};
-  head_scan(at.exec, shape, at.batch, at.rows, u.column_range(0, M), u.column_range(M, states), u.column_range(M + states, states),
-            wide.column_range(conv, H), w.dt_bias, w.a_log, w.d, zy.column_range(M, M), at.memory.state.reshape(M, static_cast<std::size_t>(p.states)));
+  const head_scan_shape shape{H,
+                              static_cast<std::size_t>(p.head_dim),
+                              static_cast<std::size_t>(p.groups),
+                              static_cast<std::size_t>(p.states),
+                              p.least_step,
+                              p.most_step};
+  head_scan(at.exec, shape, at.batch, at.rows, u.column_range(0, M), u.column_range(M, states),
+            u.column_range(M + states, states), wide.column_range(conv, H), w.dt_bias, w.a_log, w.d,
+            zy.column_range(M, M), at.memory.state.reshape(M, static_cast<std::size_t>(p.states)));
   if (w.norm) {
     matrix_view<T> gated = at.work.low.reshape(S, M);
     activate(at.exec, p.act, true, zy, gated);
@@ -215,10 +235,11 @@ inline mixer_room room_of(const rwkv_time_plan& p) {
 }
 
 template <class Exec, class T>
-void mix(const slab_pass<Exec, T>& at, const rwkv_time_plan& p, const mixer_weights<Exec, T, rwkv_time_plan>& w, matrix_view<const T> x,
-         matrix_view<T> y, store_mode) {
+void mix(const slab_pass<Exec, T>& at, const rwkv_time_plan& p, const mixer_weights<Exec, T, rwkv_time_plan>& w,
+         matrix_view<const T> x, matrix_view<T> y, store_mode) {
   const auto A = static_cast<std::size_t>(p.channels);
-  matrix_view<T> wide = at.work.wide.reshape(x.rows, 4 * A), last = at.memory.carry.reshape(1, x.cols); // [k | v | r | mixed]
+  matrix_view<T> wide = at.work.wide.reshape(x.rows, 4 * A),
+                 last = at.memory.carry.reshape(1, x.cols); // [k | v | r | mixed]
   const auto shifted = [&](const auto& mix_weight, const auto& matrix, matrix_view<T> to) {
     token_shift(at.exec, at.batch, at.rows, x, last, mix_weight, at.work.gathered, at.work.scratch);
     at.product(at.work.gathered, matrix, to);
@@ -227,8 +248,8 @@ void mix(const slab_pass<Exec, T>& at, const rwkv_time_plan& p, const mixer_weig
   shifted(w.mix_value, w.value, wide.column_range(A, A));
   shifted(w.mix_receptance, w.receptance, wide.column_range(2 * A, A));
   keep_last_row(at.exec, x, last);
-  wkv_scan(at.exec, at.batch, at.rows, wide.column_range(0, A), wide.column_range(A, A), w.decay, w.first, wide.column_range(3 * A, A),
-           at.memory.state.reshape(3, A));
+  wkv_scan(at.exec, at.batch, at.rows, wide.column_range(0, A), wide.column_range(A, A), w.decay, w.first,
+           wide.column_range(3 * A, A), at.memory.state.reshape(3, A));
   activate(at.exec, activation::sigmoid, true, wide.column_range(2 * A, 2 * A), at.work.activated, at.work.scratch);
   at.product(at.work.activated, w.out, y);
 }
@@ -238,10 +259,11 @@ inline mixer_room room_of(const rwkv_channel_plan& p) {
 }
 
 template <class Exec, class T>
-void mix(const slab_pass<Exec, T>& at, const rwkv_channel_plan&, const mixer_weights<Exec, T, rwkv_channel_plan>& w, matrix_view<const T> x,
-         matrix_view<T> y, store_mode) {
+void mix(const slab_pass<Exec, T>& at, const rwkv_channel_plan&, const mixer_weights<Exec, T, rwkv_channel_plan>& w,
+         matrix_view<const T> x, matrix_view<T> y, store_mode) {
   const std::size_t C = y.cols;
-  matrix_view<T> wide = at.work.wide.reshape(x.rows, 2 * C), keys = at.work.low.reshape(x.rows, w.key.rows); // [r | value]
+  matrix_view<T> wide = at.work.wide.reshape(x.rows, 2 * C),
+                 keys = at.work.low.reshape(x.rows, w.key.rows); // [r | value]
   matrix_view<T> last = at.memory.carry.reshape(1, x.cols);
   token_shift(at.exec, at.batch, at.rows, x, last, w.mix_key, at.work.gathered, at.work.scratch);
   at.product(at.work.gathered, w.key, keys);
@@ -253,15 +275,17 @@ void mix(const slab_pass<Exec, T>& at, const rwkv_channel_plan&, const mixer_wei
   activate(at.exec, activation::sigmoid, true, wide, y);
 }
 
-// --- Griffin's recurrent block ----------------------------------------------------------------------------------------
+// --- Griffin's recurrent block
+// ----------------------------------------------------------------------------------------
 
 inline mixer_room room_of(const rg_lru_plan& p) {
-  return {.wide = 2 * p.channels, .mixed = p.channels, .low = p.channels, .gates = 2 * p.channels, .activated = p.channels};
+  return {
+      .wide = 2 * p.channels, .mixed = p.channels, .low = p.channels, .gates = 2 * p.channels, .activated = p.channels};
 }
 
 template <class Exec, class T, class X>
-void mix(const slab_pass<Exec, T>& at, const rg_lru_plan& p, const mixer_weights<Exec, T, rg_lru_plan>& w, const X& x, matrix_view<T> y,
-         store_mode mode) {
+void mix(const slab_pass<Exec, T>& at, const rg_lru_plan& p, const mixer_weights<Exec, T, rg_lru_plan>& w, const X& x,
+         matrix_view<T> y, store_mode mode) {
   const auto L = static_cast<std::size_t>(p.channels);
   const std::size_t S = x.rows, blocks = w.input_gate.size(), block = L / blocks;
   matrix_view<T> wide = at.work.wide.reshape(S, 2 * L), low = at.work.low.reshape(S, L); // [gate | recurrence]
@@ -273,8 +297,8 @@ void mix(const slab_pass<Exec, T>& at, const rg_lru_plan& p, const mixer_weights
     at.product(u.column_range(b * block, block), w.input_gate[b], gates.column_range(b * block, block));
     at.product(u.column_range(b * block, block), w.recurrent_gate[b], gates.column_range(L + b * block, block));
   }
-  gated_scan(at.exec, at.batch, at.rows, u, gates.column_range(0, L), gates.column_range(L, L), w.decay, wide.column_range(L, L),
-             at.memory.state.reshape(1, L));
+  gated_scan(at.exec, at.batch, at.rows, u, gates.column_range(0, L), gates.column_range(L, L), w.decay,
+             wide.column_range(L, L), at.memory.state.reshape(1, L));
   activate(at.exec, p.act, true, wide, at.work.activated, at.work.scratch);
   at.product(at.work.activated, w.out, y, mode);
 }

@@ -1,9 +1,9 @@
-// The ops of a forward pass: what each computes, once, for every executor. They are free functions whose first argument is
-// the executor, found by argument-dependent lookup; forward/cpu/ has them for threads and SIMD. The concept forward_ops at
-// the end lists their signatures and is checked for every executor.
+// The ops of a forward pass: what each computes, once, for every executor. They are free functions whose first argument
+// is the executor, found by argument-dependent lookup; forward/cpu/ has them for threads and SIMD. The concept
+// forward_ops at the end lists their signatures and is checked for every executor.
 //
-// Shapes are (rows, columns). Views may have any row stride. Where an op may work in place, it says so. Every op gives a
-// row the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
+// Shapes are (rows, columns). Views may have any row stride. Where an op may work in place, it says so. Every op gives
+// a row the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
 #pragma once
 #include "llmap/forward/decoder.hpp"
 #include "llmap/forward/workspace.hpp"
@@ -53,11 +53,12 @@ struct head_options {
 ///   scale(exec, s, y)                              y *= s
 ///   clamp(exec, limit, y)                          y into [-limit, limit]
 ///   clear(exec, y)                                 y = 0
-///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)), or act(x[:, :I]) * x[:, I:] of x (S, 2 I); y may be x, or
+///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)), or act(x[:, :I]) * x[:, I:] of x (S, 2
+///   I); y may be x, or
 ///                                                  its first half
 ///   activate(exec, act, gated, x, packed, scratch)
-///   place_heads(exec, x, x_heads, y, heads, first)   head h of y gets head h of x, or the one head of x, from its column `first` on
-///   gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
+///   place_heads(exec, x, x_heads, y, heads, first)   head h of y gets head h of x, or the one head of x, from its
+///   column `first` on gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
 ///   scale_rows_by_sigmoid(exec, gate, y)           row r of y times sigmoid(gate(r, 0))
 ///
 /// Products
@@ -76,20 +77,22 @@ struct head_options {
 ///   add_weighted_rows(exec, x, rows, weights, y)   y[rows[i]] += weights[i] * x[i]
 ///
 /// Recurrences, with what a text leaves at the end of a slab; slabs in order, texts start from zero
-///   causal_convolution(exec, batch, slab, x, weight, bias, y, carry)   weight (channels, taps), carry (taps - 1, channels)
-///   token_shift(exec, batch, slab, x, last, mix, packed, scratch)      x_t * mix + x_{t-1} * (1 - mix)
+///   causal_convolution(exec, batch, slab, x, weight, bias, y, carry)   weight (channels, taps), carry (taps - 1,
+///   channels) token_shift(exec, batch, slab, x, last, mix, packed, scratch)      x_t * mix + x_{t-1} * (1 - mix)
 ///   keep_last_row(exec, x, last)                   last (1, C) = the last row of x
-///   selective_scan(exec, batch, slab, x, step, B, C, a_log, d, y, state)            mamba_plan; state (M, N); step is overwritten
-///   head_scan(exec, shape, batch, slab, x, B, C, dt, dt_bias, a_log, d, y, state)   mamba2_plan; state (M, N)
-///   wkv_scan(exec, batch, slab, k, v, decay, first, y, state)                       rwkv_time_plan; state (3, A)
+///   selective_scan(exec, batch, slab, x, step, B, C, a_log, d, y, state)            mamba_plan; state (M, N); step is
+///   overwritten head_scan(exec, shape, batch, slab, x, B, C, dt, dt_bias, a_log, d, y, state)   mamba2_plan; state (M,
+///   N) wkv_scan(exec, batch, slab, k, v, decay, first, y, state)                       rwkv_time_plan; state (3, A)
 ///   gated_scan(exec, batch, slab, x, input_gate, recurrent_gate, decay, y, state)   rg_lru_plan; state (1, L)
 template <class Exec, class T>
-concept forward_ops = executor<Exec> && requires(
-    const Exec& exec, const typename Exec::template matrix<T>& w, const typename Exec::template vector<T>& v, const norm_weights<Exec, T>& n,
-    typename Exec::template rows<T>& packed, typename Exec::template keys_values<T>& keys_values, typename Exec::template routing<T>& routing,
-    typename Exec::template head_room<T>& head, typename Exec::template scratch<T>& scratch, const ragged_batch& batch, slab rows,
-    matrix_view<T> y, matrix_view<const T> x, T number, std::size_t i, store_mode mode, activation act, std::span<const std::int32_t> targets,
-    std::span<double> nats, const std::vector<T>& numbers, const rope_plan& rope_options, const router_plan& router) {
+concept forward_ops = executor<Exec> &&
+    requires(const Exec& exec, const typename Exec::template matrix<T>& w, const typename Exec::template vector<T>& v,
+             const norm_weights<Exec, T>& n, typename Exec::template rows<T>& packed,
+             typename Exec::template keys_values<T>& keys_values, typename Exec::template routing<T>& routing,
+             typename Exec::template head_room<T>& head, typename Exec::template scratch<T>& scratch,
+             const ragged_batch& batch, slab rows, matrix_view<T> y, matrix_view<const T> x, T number, std::size_t i,
+             store_mode mode, activation act, std::span<const std::int32_t> targets, std::span<double> nats,
+             const std::vector<T>& numbers, const rope_plan& rope_options, const router_plan& router) {
   { upload(exec, numbers) } -> std::same_as<typename Exec::template vector<T>>;
   embedding_rows(exec, w, batch, number, y);
   add_positions(exec, v, i, batch, y);

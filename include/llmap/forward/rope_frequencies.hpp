@@ -1,5 +1,5 @@
-// The frequencies of a rotary position embedding, radians a position. Sources: transformers modeling_rope_utils.py; Peng et
-// al., "YaRN" (2023). Computed in double.
+// The frequencies of a rotary position embedding, radians a position. Sources: transformers modeling_rope_utils.py;
+// Peng et al., "YaRN" (2023). Computed in double.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include <algorithm>
@@ -18,7 +18,9 @@ inline std::vector<double> rope_frequencies(const rope_plan& plan, std::size_t t
     const double n = std::max(static_cast<double>(tokens), n0);
     theta *= std::pow(s * n / n0 - (s - 1), r / (r - 2));
   }
-  const auto correction = [&](double beta) { return r * std::log(n0 / (2 * std::numbers::pi * beta)) / (2 * std::log(theta)); };
+  const auto correction = [&](double beta) {
+    return r * std::log(n0 / (2 * std::numbers::pi * beta)) / (2 * std::log(theta));
+  };
   double low = 0, high = 0;
   if (plan.kind == kind::yarn) {
     low = correction(plan.beta_fast), high = correction(plan.beta_slow);
@@ -30,10 +32,16 @@ inline std::vector<double> rope_frequencies(const rope_plan& plan, std::size_t t
   for (std::size_t i = 0; i < frequency.size(); ++i) {
     const double f = std::pow(theta, -2 * static_cast<double>(i) / r);
     switch (plan.kind) {
-    case kind::none: case kind::dynamic: frequency[i] = f; break;
-    case kind::linear: frequency[i] = f / s; break;
+    case kind::none:
+    case kind::dynamic:
+      frequency[i] = f;
+      break;
+    case kind::linear:
+      frequency[i] = f / s;
+      break;
     case kind::llama3: {
-      const double wavelength = 2 * std::numbers::pi / f, lo = plan.low_frequency_factor, hi = plan.high_frequency_factor;
+      const double wavelength = 2 * std::numbers::pi / f, lo = plan.low_frequency_factor,
+                   hi = plan.high_frequency_factor;
       const double t = std::clamp((n0 / wavelength - lo) / (hi - lo), 0.0, 1.0); // 0: stretched, 1: as trained
       frequency[i] = (1 - t) * f / s + t * f;
       break;

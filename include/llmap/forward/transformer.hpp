@@ -11,21 +11,25 @@ namespace llmap {
 
 /// h (T, C) = scale * E[ids] (projected) + P[position], normed where the plan says so.
 template <class Exec, class T>
-matrix_view<T> embed(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch, forward_workspace<Exec, T>& work) {
+matrix_view<T> embed(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
+                     forward_workspace<Exec, T>& work) {
   const embedding_plan& plan = model.plan.embedding;
   const auto& table = model.embedding_table();
   matrix_view<T> h = work.hidden.reshape(batch.rows(), static_cast<std::size_t>(model.plan.width));
   const matrix_view<T> embedded = plan.projection.present() ? work.embedded.reshape(batch.rows(), table.cols) : h;
   embedding_rows(exec, table, batch, static_cast<T>(plan.scale), embedded);
-  if (plan.projection.present()) linear(exec, embedded, model.embedding_projection, h, store_mode::overwrite, work.scratch);
-  if (plan.positions.present()) add_positions(exec, model.positions, static_cast<std::size_t>(plan.position_offset), batch, h);
+  if (plan.projection.present())
+    linear(exec, embedded, model.embedding_projection, h, store_mode::overwrite, work.scratch);
+  if (plan.positions.present())
+    add_positions(exec, model.positions, static_cast<std::size_t>(plan.position_offset), batch, h);
   if (model.embedding_norm) norm(exec, h, *model.embedding_norm, h);
   return h;
 }
 
 /// The input of a branch, in the form that its mixer reads: h normed, or h itself. Calls use(x).
 template <class Plan, class Exec, class T, class Use>
-void with_input(const slab_pass<Exec, T>& at, const std::optional<norm_weights<Exec, T>>& before, matrix_view<T> h, const Use& use) {
+void with_input(const slab_pass<Exec, T>& at, const std::optional<norm_weights<Exec, T>>& before, matrix_view<T> h,
+                const Use& use) {
   if (!before) return use(matrix_view<const T>(h));
   if constexpr (reads_plain_rows<Plan>) {
     matrix_view<T> x = at.work.plain.reshape(h.rows, h.cols);
@@ -39,24 +43,26 @@ void with_input(const slab_pass<Exec, T>& at, const std::optional<norm_weights<E
 
 /// y (S, C) = or += scale * after(mixer(before(h))). y may be h itself.
 template <class Exec, class T>
-void add_branch(const slab_pass<Exec, T>& at, const branch_plan& plan, const branch_weights<Exec, T>& weights, matrix_view<T> h,
-                matrix_view<T> y, store_mode mode) {
-  std::visit([&]<class Plan>(const Plan& mixer) {
-    const auto& w = std::get<mixer_weights<Exec, T, Plan>>(weights.mixer);
-    with_input<Plan>(at, weights.before, h, [&](const auto& x) {
-      if (!reads_plain_rows<Plan> && !weights.after && plan.scale == 1) return mix(at, mixer, w, x, y, mode);
-      matrix_view<T> own = at.work.branch.reshape(h.rows, h.cols);
-      mix(at, mixer, w, x, own, store_mode::overwrite);
-      if (weights.after) norm(at.exec, own, *weights.after, own);
-      add_scaled(at.exec, own, static_cast<T>(plan.scale), y, mode);
-    });
-  }, plan.mixer);
+void add_branch(const slab_pass<Exec, T>& at, const branch_plan& plan, const branch_weights<Exec, T>& weights,
+                matrix_view<T> h, matrix_view<T> y, store_mode mode) {
+  std::visit(
+      [&]<class Plan>(const Plan& mixer) {
+        const auto& w = std::get<mixer_weights<Exec, T, Plan>>(weights.mixer);
+        with_input<Plan>(at, weights.before, h, [&](const auto& x) {
+          if (!reads_plain_rows<Plan> && !weights.after && plan.scale == 1) return mix(at, mixer, w, x, y, mode);
+          matrix_view<T> own = at.work.branch.reshape(h.rows, h.cols);
+          mix(at, mixer, w, x, own, store_mode::overwrite);
+          if (weights.after) norm(at.exec, own, *weights.after, own);
+          add_scaled(at.exec, own, static_cast<T>(plan.scale), y, mode);
+        });
+      },
+      plan.mixer);
 }
 
 /// One layer on the rows of a slab: h (S, C) in place. Slabs in order.
 template <class Exec, class T>
-void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T>& weights, const ragged_batch& batch, slab rows,
-           matrix_view<T> h, forward_workspace<Exec, T>& work) {
+void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T>& weights, const ragged_batch& batch,
+           slab rows, matrix_view<T> h, forward_workspace<Exec, T>& work) {
   // Side by side, the branches are summed apart from the h that they all read.
   matrix_view<T> sum = plan.joined == join::side_by_side ? work.sum.reshape(h.rows, h.cols) : h;
   for (std::size_t b = 0; b < plan.branches.size(); ++b) {
@@ -65,14 +71,21 @@ void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T
     const bool input_ready = plan.joined == join::side_by_side && b > 0 && branch.before == plan.branches[b - 1].before;
     const slab_pass<Exec, T> at{exec, batch, rows, work, work.memory[b], input_ready};
     switch (plan.joined) {
-    case join::in_turn: add_branch(at, branch, w, h, h, store_mode::add); break;
-    case join::side_by_side: add_branch(at, branch, w, h, sum, b == 0 ? store_mode::overwrite : store_mode::add); break;
+    case join::in_turn:
+      add_branch(at, branch, w, h, h, store_mode::add);
+      break;
+    case join::side_by_side:
+      add_branch(at, branch, w, h, sum, b == 0 ? store_mode::overwrite : store_mode::add);
+      break;
     case join::norm_of_sum:
     case join::norm_is_residual:
       if (w.before) norm(exec, h, *w.before, h);
-      std::visit([&]<class Plan>(const Plan& mixer) {
-        mix(at, mixer, std::get<mixer_weights<Exec, T, Plan>>(w.mixer), matrix_view<const T>(h), h, store_mode::add);
-      }, branch.mixer);
+      std::visit(
+          [&]<class Plan>(const Plan& mixer) {
+            mix(at, mixer, std::get<mixer_weights<Exec, T, Plan>>(w.mixer), matrix_view<const T>(h), h,
+                store_mode::add);
+          },
+          branch.mixer);
       if (w.after) norm(exec, h, *w.after, h);
       break;
     }
@@ -84,13 +97,14 @@ void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T
 /// Hidden states (T, E) that enter the head. `observe(name, rows)` is called with "input", after each layer and with
 /// "head_input"; the view it gets is valid during the call, the result until the next forward with this workspace.
 template <class Exec, class T, class Observe>
-matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch, forward_workspace<Exec, T>& work,
-                             const Observe& observe) {
+matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
+                             forward_workspace<Exec, T>& work, const Observe& observe) {
   work.prepare(model);
   // 1. Embedding (T, C), and the angles of every rotation
   matrix_view<T> h = embed(exec, model, batch, work);
   for (std::size_t i = 0; i < model.ropes.size(); ++i)
-    fill_angles(exec, model.ropes[i], batch, work.angles[i].reshape(batch.rows(), static_cast<std::size_t>(model.ropes[i].dims)));
+    fill_angles(exec, model.ropes[i], batch,
+                work.angles[i].reshape(batch.rows(), static_cast<std::size_t>(model.ropes[i].dims)));
   observe("input", matrix_view<const T>(h));
   // 2. Layers (T, C), a slab (S, C) at a time
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
@@ -110,7 +124,8 @@ matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, co
   return y;
 }
 template <class Exec, class T>
-matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch, forward_workspace<Exec, T>& work) {
+matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
+                             forward_workspace<Exec, T>& work) {
   return forward(exec, model, batch, work, [](const char*, matrix_view<const T>) {});
 }
 

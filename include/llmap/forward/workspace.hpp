@@ -22,9 +22,9 @@ template <class Exec, class T> struct forward_workspace {
   std::vector<buffer> angles;         // (T, r) for each of decoder::ropes: cosines, then sines
   std::vector<branch_memory> memory;  // for each branch of a layer
 
-  buffer sum, branch, plain;          // (S, C): of branches side by side; of one; its input where rows are read as they are
-  rows input, activated, gathered;    // packed for linear
-  buffer wide, mixed, low, gates;     // of a mixer, see mixers.hpp
+  buffer sum, branch, plain; // (S, C): of branches side by side; of one; its input where rows are read as they are
+  rows input, activated, gathered; // packed for linear
+  buffer wide, mixed, low, gates;  // of a mixer, see mixers.hpp
   typename Exec::template routing<T> routing;
   typename Exec::template scratch<T> scratch;
 
@@ -37,7 +37,8 @@ template <class Exec, class T> struct forward_workspace {
     input.math = activated.math = gathered.math = model.math;
   }
   /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.
-  template <class Body> void for_slabs(const Exec& exec, const decoder_plan& plan, std::size_t rows, const Body& body) const {
+  template <class Body>
+  void for_slabs(const Exec& exec, const decoder_plan& plan, std::size_t rows, const Body& body) const {
     llmap::for_slabs(rows, slab_rows ? slab_rows : rows_of_slab<T>(exec, plan), slab_unit, body);
   }
 };

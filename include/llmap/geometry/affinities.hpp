@@ -79,8 +79,7 @@ inline double solve_row(std::span<double> x, double perplexity, double* p) {
     (excess > 0 ? low : high) = at;
     const double slope = beta * beta * (sums[2] / sums[0] - mean * mean); // minus that of the entropy
     before = step, step = excess / slope;
-    if (!(at + step > low && at + step < high) || std::abs(step) > std::abs(before) / 2)
-      step = (low + high) / 2 - at;
+    if (!(at + step > low && at + step < high) || std::abs(step) > std::abs(before) / 2) step = (low + high) / 2 - at;
     at += step;
   }
   const double beta = scale > 0 ? std::exp(at) : 1; // any, where all distances are alike
@@ -115,8 +114,7 @@ affinities_result affinities(const cpu_executor& exec, matrix_view<const T> squa
     std::copy_n(p.data(), K, out.conditional.row(i).data());
   });
   detail::for_pairs(exec, K, [&](std::size_t i, std::size_t j) {
-    out.joint(i, j) = out.joint(j, i) =
-        (out.conditional(i, j) + out.conditional(j, i)) / (2 * static_cast<double>(K));
+    out.joint(i, j) = out.joint(j, i) = (out.conditional(i, j) + out.conditional(j, i)) / (2 * static_cast<double>(K));
   });
   return out;
 }

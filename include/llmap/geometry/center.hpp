@@ -23,7 +23,8 @@ template <class T> struct centered_matrix {
 template <class T> double row_mean(matrix_view<const T> l, std::size_t i) {
   const T* row = l.row(i);
   const double first = row[0];
-  return first + detail::ordered_sum(l.cols, [&](std::size_t s) { return row[s] - first; }) / static_cast<double>(l.cols);
+  return first +
+         detail::ordered_sum(l.cols, [&](std::size_t s) { return row[s] - first; }) / static_cast<double>(l.cols);
 }
 
 template <class T> centered_matrix<T> center(const cpu_executor& exec, matrix_view<const T> l) {

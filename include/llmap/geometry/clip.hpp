@@ -61,9 +61,7 @@ inline double linear_quantile(std::vector<double>& values, double q) {
 template <class T> double clip_threshold(const cpu_executor& exec, matrix_view<const T> l, double q = 0.02) {
   constexpr int kept_bits = 17;
   constexpr std::size_t bins = std::size_t{1} << kept_bits;
-  const auto bin_of = [](double v) {
-    return static_cast<std::size_t>(detail::ordered_bits(v) >> (64 - kept_bits));
-  };
+  const auto bin_of = [](double v) { return static_cast<std::size_t>(detail::ordered_bits(v) >> (64 - kept_bits)); };
   // One run of rows and one table a thread; counts do not depend on how many there are.
   const auto runs = static_cast<std::size_t>(std::max(exec.threads, 1));
   const auto each_run = [&](const auto& body) {
@@ -141,7 +139,8 @@ template <class T> struct clip_row {
   }
 };
 
-template <class T> std::size_t clip_rows(const cpu_executor& exec, matrix_view<const T> from, matrix_view<T> to, double threshold) {
+template <class T>
+std::size_t clip_rows(const cpu_executor& exec, matrix_view<const T> from, matrix_view<T> to, double threshold) {
   std::vector<std::size_t> below(from.rows);
   parallel_for(exec.threads, below.size(), [&](std::size_t i) {
     simd::run(clip_row<T>{from.row(i), to.row(i), from.cols, static_cast<T>(threshold), &below[i]});

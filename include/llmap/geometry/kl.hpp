@@ -6,10 +6,10 @@
 // Jeffreys divergence. It does not see a constant shift between two models: `mean_difference` stands beside
 // its errors.
 //
-// kl() is squared_distances() of rows less their means. Relative error of an entry <= squared_distance_error, also for twins
-// 1e-11 bits/byte apart (l near 1e3); equal rows give exactly 0. kl_errors() costs about twice as much: sums of d^4 over all pairs.
-// The matrix is float or double; differences, sums and tables are double, so a float matrix has the exact KL of its rounded
-// entries. Same bits for any thread count; permuting models permutes the tables.
+// kl() is squared_distances() of rows less their means. Relative error of an entry <= squared_distance_error, also for
+// twins 1e-11 bits/byte apart (l near 1e3); equal rows give exactly 0. kl_errors() costs about twice as much: sums of
+// d^4 over all pairs. The matrix is float or double; differences, sums and tables are double, so a float matrix has the
+// exact KL of its rounded entries. Same bits for any thread count; permuting models permutes the tables.
 #pragma once
 #include "llmap/geometry/select_texts.hpp"
 #include "llmap/geometry/squared_distances.hpp"
@@ -42,9 +42,7 @@ template <class F> matrix<double> mapped(const matrix<double>& x, const F& f) {
 } // namespace detail
 
 /// Nats a text -> bits per byte, for a KL or its error.
-inline double nats_to_bits_per_byte(double nats, double mean_bytes) {
-  return nats / (mean_bytes * std::numbers::ln2);
-}
+inline double nats_to_bits_per_byte(double nats, double mean_bytes) { return nats / (mean_bytes * std::numbers::ln2); }
 inline matrix<double> nats_to_bits_per_byte(const matrix<double>& nats, double mean_bytes) {
   return detail::mapped(nats, [=](double v) { return nats_to_bits_per_byte(v, mean_bytes); });
 }
@@ -79,13 +77,15 @@ template <class T> difference_moments moments_of_difference(const T* a, const T*
 }
 
 /// KL of every pair of rows of the clipped matrix (K, N); `bytes` (N).
-template <class T> kl_table kl(const cpu_executor& exec, matrix_view<const T> clipped, const std::vector<std::int64_t>& bytes) {
+template <class T>
+kl_table kl(const cpu_executor& exec, matrix_view<const T> clipped, const std::vector<std::int64_t>& bytes) {
   LLMAP_EXPECTS(clipped.rows > 0 && clipped.cols > 0, "kl: empty matrix");
   LLMAP_EXPECTS(bytes.size() == clipped.cols, "kl: bytes must have N entries");
   expect_texts("kl", clipped.cols);
   const auto shifts = detail::shifts_for_distances(exec, clipped, detail::row_means::removed, "kl");
   const double divisor = 2 * static_cast<double>(clipped.cols);
-  return {clipped.cols, mean_bytes(bytes), detail::pair_distances(exec, clipped, shifts, detail::row_means::removed, divisor)};
+  return {clipped.cols, mean_bytes(bytes),
+          detail::pair_distances(exec, clipped, shifts, detail::row_means::removed, divisor)};
 }
 
 /// Standard errors of KL, and what they are made of; `t` is kl() of the same matrix. Where mean d^4 - V^2

@@ -2,8 +2,8 @@
 // linkage. The height of a merge is the linkage distance in the unit of the input. Average of KL (bits/byte)
 // reads as "mean KL between the two groups"; Ward wants Euclidean distances, |q_i - q_j| or sqrt(KL). Merges
 // are those of scipy's linkage(): ids 0..K-1 are models, K+m is the m-th merge, heights ascend; which of two
-// equal distances is merged first is not promised. Nearest-neighbor chains (Murtagh 1983), O(K^2), on the calling thread.
-// Distances are float or double; heights are double. K = 1 has no merges.
+// equal distances is merged first is not promised. Nearest-neighbor chains (Murtagh 1983), O(K^2), on the calling
+// thread. Distances are float or double; heights are double. K = 1 has no merges.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/matrix.hpp"
@@ -40,18 +40,23 @@ template <class T> void expect_distances(matrix_view<const T> distance) {
   for (std::size_t i0 = 0; i0 < distance.rows; i0 += tile)
     for (std::size_t j0 = 0; j0 <= i0; j0 += tile)
       for (std::size_t i = i0; i < std::min(i0 + tile, distance.rows); ++i)
-        for (std::size_t j = j0; j < std::min(j0 + tile, i); ++j) symmetric = symmetric && distance(i, j) == distance(j, i);
+        for (std::size_t j = j0; j < std::min(j0 + tile, i); ++j)
+          symmetric = symmetric && distance(i, j) == distance(j, i);
   LLMAP_EXPECTS(symmetric, "tree: a symmetric matrix of distances");
 }
 
-/// Lance and Williams 1967: the distance of cluster c from the union of a and b (`na`, `nb`, `nc` models). Ward's distances
-/// are squared.
+/// Lance and Williams 1967: the distance of cluster c from the union of a and b (`na`, `nb`, `nc` models). Ward's
+/// distances are squared.
 inline double joined_distance(linkage_kind kind, double ac, double bc, double ab, double na, double nb, double nc) {
   switch (kind) {
-  case linkage_kind::single: return std::min(ac, bc);
-  case linkage_kind::complete: return std::max(ac, bc);
-  case linkage_kind::average: return (na * ac + nb * bc) / (na + nb);
-  case linkage_kind::ward: break;
+  case linkage_kind::single:
+    return std::min(ac, bc);
+  case linkage_kind::complete:
+    return std::max(ac, bc);
+  case linkage_kind::average:
+    return (na * ac + nb * bc) / (na + nb);
+  case linkage_kind::ward:
+    break;
   }
   return std::max(0.0, ((na + nc) * ac + (nb + nc) * bc - nc * ab) / (na + nb + nc));
 }
@@ -64,7 +69,8 @@ struct found_merge {
 
 /// Merges come out of order: they are sorted by height, then each cluster is named by the merge that made it.
 inline model_tree ordered_tree(std::size_t models, std::vector<found_merge> found) {
-  std::stable_sort(found.begin(), found.end(), [](const found_merge& p, const found_merge& q) { return p.height < q.height; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const found_merge& p, const found_merge& q) { return p.height < q.height; });
   std::vector<std::size_t> parent(2 * models);
   std::iota(parent.begin(), parent.end(), std::size_t{0});
   const auto root = [&](std::size_t i) {

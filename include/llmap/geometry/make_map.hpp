@@ -2,9 +2,9 @@
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
+#include "llmap/geometry/map_data.hpp"
 #include "llmap/geometry/pca.hpp"
 #include "llmap/geometry/tsne.hpp"
-#include "llmap/geometry/map_data.hpp"
 
 namespace llmap {
 
@@ -19,8 +19,7 @@ struct map_options {
 /// What a name begins with: the part after the last '/', up to the first '-' or '_'.
 inline std::string name_prefix(const std::string& name) {
   const std::size_t slash = name.find_last_of('/');
-  const std::string last =
-      slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
+  const std::string last = slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
   const std::size_t cut = last.find_first_of("-_", 1);
   return last.substr(0, cut);
 }
@@ -49,16 +48,18 @@ template <class T> matrix<T> take_as(matrix<double>&& l) {
 
 } // namespace detail
 
-/// |sqrt(KL of make_map<float>) - sqrt(KL)| <= float_map_error max |l|, KL in nats a text, l clipped: an entry is off by 2^-24 |l| at
-/// most, a difference by twice that, and so its standard deviation, sqrt(2 KL).
+/// |sqrt(KL of make_map<float>) - sqrt(KL)| <= float_map_error max |l|, KL in nats a text, l clipped: an entry is off
+/// by 2^-24 |l| at most, a difference by twice that, and so its standard deviation, sqrt(2 KL).
 inline constexpr double float_map_error = std::numbers::sqrt2 * 0x1p-24;
 
-/// The map of the models of a matrix, which is clipped in place. With T = float the clipped and the centered matrix take half
-/// the memory; what is computed from them is double all the same. Same bits for any thread count.
-template <class T = double> map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& options = {}) {
+/// The map of the models of a matrix, which is clipped in place. With T = float the clipped and the centered matrix
+/// take half the memory; what is computed from them is double all the same. Same bits for any thread count.
+template <class T = double>
+map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
-  const double threshold =
-      options.clip_threshold ? *options.clip_threshold : clip_threshold(exec, m.log_likelihood.view(), options.clip_quantile);
+  const double threshold = options.clip_threshold
+                               ? *options.clip_threshold
+                               : clip_threshold(exec, m.log_likelihood.view(), options.clip_quantile);
   if (!selection.excluded.empty()) m = take_texts(m, selection.kept);
   const clipped_matrix<T> x = clip(exec, detail::take_as<T>(std::move(m.log_likelihood)), threshold);
   centered_matrix<T> q = center(exec, x.values.view());
@@ -77,8 +78,7 @@ template <class T = double> map_data make_map(const cpu_executor& exec, score_ma
   out.clipped_entries = x.raised;
   for (const double v : q.row_mean) out.bits_per_byte.push_back(nats_to_bits_per_byte(-v, t.mean_bytes));
   out.kl_bits_per_byte = kl_bits_per_byte(t);
-  out.kl_standard_error =
-      nats_to_bits_per_byte(kl_errors(exec, x.values.view(), t).standard_error, t.mean_bytes);
+  out.kl_standard_error = nats_to_bits_per_byte(kl_errors(exec, x.values.view(), t).standard_error, t.mean_bytes);
   out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
   out.affinity = options.affinity;
   const affinities_result a = affinities(exec, squared_distances(t).view(), out.perplexity, options.affinity);

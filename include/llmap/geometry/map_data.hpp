@@ -1,5 +1,5 @@
-// Everything a picture of the map needs; made by make_map (geometry/make_map.hpp). KL and its error are in bits per byte;
-// log-likelihoods as bits per byte too.
+// Everything a picture of the map needs; made by make_map (geometry/make_map.hpp). KL and its error are in bits per
+// byte; log-likelihoods as bits per byte too.
 #pragma once
 #include "llmap/geometry/affinities.hpp"
 #include "llmap/geometry/newick.hpp"

@@ -17,12 +17,14 @@ struct mds_result {
 
 /// At most `components` coordinates.
 template <class T>
-mds_result classical_mds(const cpu_executor& exec, matrix_view<const T> squared, std::size_t components = all_components) {
+mds_result classical_mds(const cpu_executor& exec, matrix_view<const T> squared,
+                         std::size_t components = all_components) {
   LLMAP_EXPECTS(squared.rows == squared.cols && squared.rows > 0, "classical_mds: a square matrix");
   const std::size_t K = squared.rows;
   std::vector<double> mean(K);
   for (std::size_t i = 0; i < K; ++i)
-    mean[i] = detail::ordered_sum(K, [row = squared.row(i)](std::size_t j) { return static_cast<double>(row[j]); }) / static_cast<double>(K);
+    mean[i] = detail::ordered_sum(K, [row = squared.row(i)](std::size_t j) { return static_cast<double>(row[j]); }) /
+              static_cast<double>(K);
   if (!detail::all_finite(mean)) fail("mds: the distances are not all finite");
   const double grand = detail::ordered_sum(K, [&](std::size_t i) { return mean[i]; }) / static_cast<double>(K);
   matrix<double> b(K, K);

@@ -4,8 +4,8 @@
 //   / 2
 // until two nodes are left, whose branch is halved. Distances that are path lengths of a tree give that tree
 // back; others can give branches below 0, which are kept. O(K^3) with a vectorized search of K^3 / 6 pairs.
-// On ties the first pair in the order of the table. K = 1 has no joins. D is float or double; sums and branches are double.
-// On the calling thread.
+// On ties the first pair in the order of the table. K = 1 has no joins. D is float or double; sums and branches are
+// double. On the calling thread.
 #pragma once
 #include "llmap/core/simd.hpp"
 #include "llmap/geometry/newick.hpp"
@@ -40,8 +40,7 @@ struct least_pair {
       simd::vec<double, W> least = simd::broadcast<double, W>(std::numeric_limits<double>::infinity());
       std::size_t j = 0;
       for (; j + W <= i; j += W) {
-        const simd::vec<double, W> v =
-            scale * simd::load<double, W>(row + j) - simd::load<double, W>(sum + j);
+        const simd::vec<double, W> v = scale * simd::load<double, W>(row + j) - simd::load<double, W>(sum + j);
         least = v < least ? v : least;
       }
       double row_least = -simd::maximum<double, W>(-least);

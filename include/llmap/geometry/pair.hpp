@@ -1,11 +1,13 @@
 // One pair of models in detail. All functions take d (N): the centered difference of two rows of the clipped
-// matrix (float or double), d_s = (l_i - l_j)_s - mean, nats, in double, from centered_difference(). V = mean d^2 = 2 KL.
+// matrix (float or double), d_s = (l_i - l_j)_s - mean, nats, in double, from centered_difference(). V = mean d^2 = 2
+// KL.
 //   influence                d_s^2 / sum d^2: share of text s in the distance
 //   domain_split             V = within + between: sum_g (n_g/N) Var_g + sum_g (n_g/N) mean_g^2
 //   jackknife                delete one text or document: sqrt((G-1)/G sum_g (KL_(g) - mean)^2)
 //   cluster_standard_error   sqrt(sum_g (sum_{s in g} (d_s^2 - V))^2) / (2N); SE(KL) when each text is alone
 //   bootstrap                KL on drawn texts (their mean removed again, the clip kept)
-// Errors and KL values are in nats a text; use nats_to_bits_per_byte. An error that cannot be estimated is NaN, never 0.
+// Errors and KL values are in nats a text; use nats_to_bits_per_byte. An error that cannot be estimated is NaN, never
+// 0.
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
@@ -16,7 +18,8 @@ namespace llmap {
 
 using difference = std::vector<double>; // (N) nats, mean 0
 
-template <class T> difference centered_difference(const cpu_executor&, matrix_view<const T> clipped, std::size_t i, std::size_t j) {
+template <class T>
+difference centered_difference(const cpu_executor&, matrix_view<const T> clipped, std::size_t i, std::size_t j) {
   LLMAP_EXPECTS(i < clipped.rows && j < clipped.rows, "centered_difference: no such model");
   expect_texts("centered_difference", clipped.cols);
   const std::size_t n = clipped.cols;
@@ -47,9 +50,8 @@ inline std::vector<std::size_t> most_influential(const std::vector<double>& shar
   std::vector<std::size_t> order(share.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   count = std::min(count, order.size());
-  std::partial_sort(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-      [&](std::size_t x, std::size_t y) { return share[x] != share[y] ? share[x] > share[y] : x < y; });
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    [&](std::size_t x, std::size_t y) { return share[x] != share[y] ? share[x] > share[y] : x < y; });
   order.resize(count);
   return order;
 }
@@ -108,9 +110,9 @@ inline double jackknife_standard_error(std::span<const double> d, std::span<cons
   std::erase_if(parts, [](const part& p) { return p.n == 0; });
   if (parts.size() < 2) fail("jackknife: needs at least 2 clusters of texts, got ", parts.size());
   for (const part& p : parts)
-    if (static_cast<double>(d.size()) - p.n < static_cast<double>(least_texts)) return std::numeric_limits<double>::quiet_NaN();
-  const double n = static_cast<double>(d.size()), squares = sum_of_squares(d),
-               G = static_cast<double>(parts.size());
+    if (static_cast<double>(d.size()) - p.n < static_cast<double>(least_texts))
+      return std::numeric_limits<double>::quiet_NaN();
+  const double n = static_cast<double>(d.size()), squares = sum_of_squares(d), G = static_cast<double>(parts.size());
   std::vector<double> without;
   for (const part& p : parts) {
     const double rest = n - p.n, mean = -p.sum / rest; // d sums to 0, so what is left sums to -p.sum

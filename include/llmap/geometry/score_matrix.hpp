@@ -11,12 +11,12 @@
 namespace llmap {
 
 struct score_matrix {
-  std::vector<std::string> models;  // (K)
-  std::vector<std::string> texts;   // (N)
-  std::vector<std::string> domains; // (N), or empty
-  std::vector<std::int64_t> bytes;  // (N) UTF-8 bytes of each text
-  matrix<double> log_likelihood;    // (K, N) nats
-  matrix<std::uint8_t> flags;       // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
+  std::vector<std::string> models;    // (K)
+  std::vector<std::string> texts;     // (N)
+  std::vector<std::string> domains;   // (N), or empty
+  std::vector<std::int64_t> bytes;    // (N) UTF-8 bytes of each text
+  matrix<double> log_likelihood;      // (K, N) nats
+  matrix<std::uint8_t> flags;         // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
   std::vector<std::string> documents; // (N), or empty: texts of one document are a cluster
   std::map<std::string, std::vector<std::string>> groups; // e.g. "family" -> label of each model (K)
 };

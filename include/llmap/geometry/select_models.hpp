@@ -8,7 +8,7 @@
 namespace llmap {
 
 struct model_selection {
-  std::vector<std::string> only;    // empty: all
+  std::vector<std::string> only; // empty: all
   std::vector<std::string> exclude;
 };
 
@@ -17,9 +17,10 @@ struct selected_models {
   std::vector<std::string> without_scores; // left out because no text has a usable score
 };
 
-/// A name that the matrix lacks is an error that lists what is there; `where` starts it. A model that is named by `only` is
-/// kept even without scores.
-inline selected_models select_models(const score_matrix& m, const model_selection& selection, const std::string& where) {
+/// A name that the matrix lacks is an error that lists what is there; `where` starts it. A model that is named by
+/// `only` is kept even without scores.
+inline selected_models select_models(const score_matrix& m, const model_selection& selection,
+                                     const std::string& where) {
   const auto named = [&](const std::vector<std::string>& names, const std::string& model) {
     return std::find(names.begin(), names.end(), model) != names.end();
   };
@@ -33,13 +34,16 @@ inline selected_models select_models(const score_matrix& m, const model_selectio
       }
   selected_models selected;
   for (std::size_t i = 0; i < m.models.size(); ++i) {
-    if (named(selection.exclude, m.models[i]) || (!selection.only.empty() && !named(selection.only, m.models[i]))) continue;
+    if (named(selection.exclude, m.models[i]) || (!selection.only.empty() && !named(selection.only, m.models[i])))
+      continue;
     bool scored = named(selection.only, m.models[i]);
     for (std::size_t s = 0; s < m.texts.size() && !scored; ++s) scored = usable(m, i, s);
     if (scored) selected.rows.push_back(i);
     else selected.without_scores.push_back(m.models[i]);
   }
-  if (selected.rows.empty()) fail(where, ": no model is left: ", m.models.size(), " there, ", selected.without_scores.size(), " of them without scores");
+  if (selected.rows.empty())
+    fail(where, ": no model is left: ", m.models.size(), " there, ", selected.without_scores.size(),
+         " of them without scores");
   return selected;
 }
 

@@ -21,7 +21,9 @@ struct text_selection {
 inline text_selection complete_texts(const score_matrix& m) {
   check(m);
   const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
-  struct lack { std::size_t models = 0, first = 0; };
+  struct lack {
+    std::size_t models = 0, first = 0;
+  };
   std::vector<lack> of_text(N);
   std::vector<std::size_t> lacking(K, 0);
   for (std::size_t i = 0; i < K; ++i)
@@ -40,8 +42,8 @@ inline text_selection complete_texts(const score_matrix& m) {
     std::size_t worst = 0;
     for (std::size_t i = 1; i < lacking.size(); ++i)
       if (lacking[i] > lacking[worst]) worst = i;
-    fail("map: expected at least ", least_texts, " texts that are usable for every model, got ", out.kept.size(), "; ", m.models[worst], " lacks ", lacking[worst], " of ", N,
-         "; perhaps leave it out or score it again");
+    fail("map: expected at least ", least_texts, " texts that are usable for every model, got ", out.kept.size(), "; ",
+         m.models[worst], " lacks ", lacking[worst], " of ", N, "; perhaps leave it out or score it again");
   }
   return out;
 }

@@ -1,8 +1,8 @@
 // Squared Euclidean distances of all pairs of rows of a matrix x (K, N): out(i, j) = sum_s (x_is - x_js)^2.
 // x is float or double; differences, products and sums are double.
 //
-// One symmetric product of shifted rows gives |a|^2 + |b|^2 - 2 ab at the speed of a matrix product. Pairs that lie near
-// each other beside their norms, where that would lose digits, are taken again from the differences of the rows
+// One symmetric product of shifted rows gives |a|^2 + |b|^2 - 2 ab at the speed of a matrix product. Pairs that lie
+// near each other beside their norms, where that would lose digits, are taken again from the differences of the rows
 // themselves. Relative error of an entry <= squared_distance_error; equal rows give exactly 0.
 // Same bits for any thread count; permuting rows permutes the table.
 #pragma once
@@ -29,7 +29,8 @@ template <class T> struct row_difference {
   double rest = 0;
 
   row_difference(const T* a, const T* b, std::size_t n, double shift) : a(a), b(b), n(n), shift(shift) {
-    rest = ordered_sum(n, [=](std::size_t s) { return (static_cast<double>(a[s]) - b[s]) - shift; }) / static_cast<double>(n);
+    rest = ordered_sum(n, [=](std::size_t s) { return (static_cast<double>(a[s]) - b[s]) - shift; }) /
+           static_cast<double>(n);
   }
   double square(std::size_t s) const {
     const double d = ((static_cast<double>(a[s]) - b[s]) - shift) - rest;
@@ -56,13 +57,16 @@ struct distance_shifts {
   std::vector<double> column_shift; // (N) about the column means of what is left
   std::vector<double> squares;      // (K) sum over columns of (x - row_shift)^2
 
-  template <class T> shifted_rows<T> rows(matrix_view<const T> x) const { return {x, row_shift.data(), column_shift.data()}; }
+  template <class T> shifted_rows<T> rows(matrix_view<const T> x) const {
+    return {x, row_shift.data(), column_shift.data()};
+  }
 };
 
 /// A shift of a column cancels in every distance, so the column means need not be exact, but they must not
 /// depend on the order of the rows: they are taken of values rounded to a grid on which sums are exact.
 template <class T>
-distance_shifts shifts_for_distances(const cpu_executor& exec, matrix_view<const T> x, row_means means, const char* step) {
+distance_shifts shifts_for_distances(const cpu_executor& exec, matrix_view<const T> x, row_means means,
+                                     const char* step) {
   const std::size_t K = x.rows, N = x.cols;
   distance_shifts out{std::vector<double>(K), std::vector<double>(N), std::vector<double>(K)};
   std::vector<double> largest(K), mean(K);
@@ -101,8 +105,8 @@ inline constexpr double least_share_of_norms = 1.0 / 128, least_share_of_squares
 
 /// Squared distances over `divisor`; `shifts` are those of x.
 template <class T>
-matrix<double> pair_distances(const cpu_executor& exec, matrix_view<const T> x, const distance_shifts& shifts, row_means means,
-                              double divisor) {
+matrix<double> pair_distances(const cpu_executor& exec, matrix_view<const T> x, const distance_shifts& shifts,
+                              row_means means, double divisor) {
   const std::size_t K = x.rows, N = x.cols;
   const pair_table product = pair_sums<product_term>(exec, shifts.rows(x));
   std::vector<double> least(K);
@@ -110,7 +114,8 @@ matrix<double> pair_distances(const cpu_executor& exec, matrix_view<const T> x, 
     least[i] = std::max(least_share_of_norms * product(i, i), least_share_of_squares * shifts.squares[i]);
   const auto from_rows = [&](std::size_t i, std::size_t j) {
     if (means == row_means::kept) return sum_of_squared_differences(x.row(i), x.row(j), N);
-    return row_difference<T>(x.row(i), x.row(j), N, shifts.row_shift[i] - shifts.row_shift[j]).variance() * static_cast<double>(N);
+    return row_difference<T>(x.row(i), x.row(j), N, shifts.row_shift[i] - shifts.row_shift[j]).variance() *
+           static_cast<double>(N);
   };
   matrix<double> out(K, K);
   for (std::size_t i = 0; i < K; ++i) out(i, i) = 0;

@@ -1,4 +1,5 @@
-// Exact t-SNE in the plane (van der Maaten & Hinton 2008), all pairs. P is float or double, all else is double. With joint affinities P (K, K):
+// Exact t-SNE in the plane (van der Maaten & Hinton 2008), all pairs. P is float or double, all else is double. With
+// joint affinities P (K, K):
 //   w_ij = 1 / (1 + |y_i - y_j|^2), Q = w / sum w
 //   objective = sum P ln(P / Q), natural log, terms with P = 0 dropped
 //   gradient_i = 4 sum_j (P_ij - Q_ij) w_ij (y_i - y_j)
@@ -25,7 +26,7 @@ struct tsne_options {
 };
 
 struct tsne_result {
-  matrix<double> y; // (K, 2)
+  matrix<double> y;     // (K, 2)
   double objective = 0; // sum P ln(P / Q)
 };
 
@@ -90,8 +91,8 @@ class tsne_forces {
 public:
   template <class T>
   tsne_forces(const cpu_executor& exec, matrix_view<const T> joint)
-      : K_(joint.rows), stride_((K_ + 7) / 8 * 8), joint_(K_ * stride_),
-        x_(stride_), y_(stride_), rows_(K_), exec_{K_ < 64 ? 1 : exec.threads} {
+      : K_(joint.rows), stride_((K_ + 7) / 8 * 8), joint_(K_ * stride_), x_(stride_), y_(stride_),
+        rows_(K_), exec_{K_ < 64 ? 1 : exec.threads} {
     std::vector<double> mass(K_), entropy(K_);
     parallel_for(exec_.threads, K_, [&](std::size_t i) {
       double* p = joint_.data() + i * stride_;
@@ -111,16 +112,15 @@ public:
     for (std::size_t i = 0; i < K_; ++i) x_[i] = y.data()[2 * i], y_[i] = y.data()[2 * i + 1];
     constexpr std::size_t group = 16; // rows, so that the cost of handing out work stays small beside them
     parallel_for(exec_.threads, (K_ + group - 1) / group, [&](std::size_t g) {
-      simd::run(tsne_rows{x_.data(), y_.data(), joint_.data(), stride_, g * group,
-                          std::min(K_, (g + 1) * group), with_objective, rows_.data()});
+      simd::run(tsne_rows{x_.data(), y_.data(), joint_.data(), stride_, g * group, std::min(K_, (g + 1) * group),
+                          with_objective, rows_.data()});
     });
     const double total = ordered_sum(K_, [&](std::size_t i) { return rows_[i].weight - 1; });
     const double push = K_ > 1 ? 1 / total : 0;
     tsne_step out{std::numeric_limits<double>::infinity(), matrix<double>(K_, 2)};
     for (std::size_t i = 0; i < K_; ++i)
       for (std::size_t c = 0; c < 2; ++c)
-        out.gradient.data()[2 * i + c] =
-            4 * (exaggeration * rows_[i].attraction[c] - push * rows_[i].repulsion[c]);
+        out.gradient.data()[2 * i + c] = 4 * (exaggeration * rows_[i].attraction[c] - push * rows_[i].repulsion[c]);
     if (with_objective && mass_ > 0)
       out.objective =
           entropy_ + mass_ * std::log(total) + ordered_sum(K_, [&](std::size_t i) { return rows_[i].cost; });
@@ -134,9 +134,10 @@ public:
 /// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective
 /// costs a logarithm a pair: without it, it is returned as infinity.
 template <class T>
-tsne_step tsne_gradient(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& y, double exaggeration = 1,
-                        bool with_objective = true) {
-  LLMAP_EXPECTS(joint.rows == y.rows() && joint.cols == y.rows() && y.cols() == 2, "tsne_gradient: P is (K, K), y is (K, 2)");
+tsne_step tsne_gradient(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& y,
+                        double exaggeration = 1, bool with_objective = true) {
+  LLMAP_EXPECTS(joint.rows == y.rows() && joint.cols == y.rows() && y.cols() == 2,
+                "tsne_gradient: P is (K, K), y is (K, 2)");
   return detail::tsne_forces(exec, joint).at(y, exaggeration, with_objective);
 }
 
@@ -190,14 +191,13 @@ inline tsne_result descend(tsne_forces& forces, matrix<double> y, double rate, c
 /// from the same start, with exaggeration and a third of it, and ever smaller steps; the best is polished
 /// with small steps.
 template <class T>
-tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start, const tsne_options& options = {}) {
+tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start,
+                 const tsne_options& options = {}) {
   const std::size_t K = start.rows();
   LLMAP_EXPECTS(joint.rows == K && joint.cols == K && K > 0 && start.cols() == 2, "tsne: P is (K, K), start is (K, 2)");
-  LLMAP_EXPECTS(options.iterations >= 0 && options.exaggeration >= 1,
-                "tsne: iterations >= 0, exaggeration >= 1");
-  const double rate = options.learning_rate > 0
-                          ? options.learning_rate
-                          : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
+  LLMAP_EXPECTS(options.iterations >= 0 && options.exaggeration >= 1, "tsne: iterations >= 0, exaggeration >= 1");
+  const double rate = options.learning_rate > 0 ? options.learning_rate
+                                                : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
   constexpr double step[] = {1, 0.2, 0.1, 0.04};
   const int descents = options.descents > 0 ? options.descents : K <= 200 ? 8 : 2;
   detail::tsne_forces forces(exec, joint);

@@ -17,7 +17,8 @@ namespace llmap {
 inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, const std::string& where) {
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || ids[i] >= vocab)
-      fail(where, ": token id at position ", i, ": expected 0 to ", vocab - 1, " (the model's vocabulary), got ", ids[i]);
+      fail(where, ": token id at position ", i, ": expected 0 to ", vocab - 1, " (the model's vocabulary), got ",
+           ids[i]);
 }
 
 /// Buffers that scoring keeps from batch to batch.
@@ -35,7 +36,8 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
   for (std::size_t t = 0; t < batch.texts(); ++t) {
     const std::string where = "sequence " + std::to_string(t);
     if (model.plan.max_tokens && batch.length(t) > static_cast<std::size_t>(model.plan.max_tokens))
-      fail(where, ": expected at most ", model.plan.max_tokens, " tokens (the model's positions), got ", batch.length(t));
+      fail(where, ": expected at most ", model.plan.max_tokens, " tokens (the model's positions), got ",
+           batch.length(t));
     const auto ids = std::span(batch.ids).subspan(batch.offsets[t], batch.length(t));
     check_ids(ids, model.plan.vocab, where);
     if (!ids.empty()) targets.insert(targets.end(), ids.begin() + 1, ids.end());
@@ -49,10 +51,12 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
   work.head.rows.math = model.head.math;
   work.forward.for_slabs(exec, model.plan, targets.size(), [&](slab rows) {
-    gather_rows(exec, hidden, std::span<const std::size_t>(row_of).subspan(rows.first, rows.count), work.head.rows, work.forward.scratch);
-    linear_cross_entropy(exec, work.head.rows, model.head, std::span<const std::int32_t>(targets).subspan(rows.first, rows.count),
-                         head_options{model.plan.head.scale, model.plan.head.softcap}, std::span(result).subspan(rows.first, rows.count), work.head,
-                         work.forward.scratch);
+    gather_rows(exec, hidden, std::span<const std::size_t>(row_of).subspan(rows.first, rows.count), work.head.rows,
+                work.forward.scratch);
+    linear_cross_entropy(exec, work.head.rows, model.head,
+                         std::span<const std::int32_t>(targets).subspan(rows.first, rows.count),
+                         head_options{model.plan.head.scale, model.plan.head.softcap},
+                         std::span(result).subspan(rows.first, rows.count), work.head, work.forward.scratch);
   });
   return result;
 }
@@ -60,18 +64,20 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
 /// Batches change speed, memory and when results come, never a bit of a result.
 struct score_options {
   std::size_t batch_rows = 0; // tokens a batch is filled up to; 0: llmap::batch_rows
-  /// Seconds a batch is to take, by the speed of the one before, so that results come at this pace; a text is never cut.
+  /// Seconds a batch is to take, by the speed of the one before, so that results come at this pace; a text is never
+  /// cut.
   double batch_seconds = std::numeric_limits<double>::infinity();
 };
 
-/// How many rows the next batch may have: at most `most`, and where the time is bounded as many as fit it at the speed of the last
-/// batch. The first, whose speed nobody knows, is then a single text.
+/// How many rows the next batch may have: at most `most`, and where the time is bounded as many as fit it at the speed
+/// of the last batch. The first, whose speed nobody knows, is then a single text.
 class batch_pace {
   std::size_t most_, rows_;
   double seconds_;
 
 public:
-  batch_pace(std::size_t most, double seconds) : most_(most), rows_(std::isinf(seconds) ? most : 1), seconds_(seconds) {}
+  batch_pace(std::size_t most, double seconds)
+      : most_(most), rows_(std::isinf(seconds) ? most : 1), seconds_(seconds) {}
   std::size_t rows() const { return rows_; }
   void took(std::size_t rows, double seconds) {
     const double fit = static_cast<double>(rows) * seconds_ / std::max(seconds, 1e-9);
@@ -79,9 +85,9 @@ public:
   }
 };
 
-/// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first, batch, nats)`
-/// gets those of texts first, first + 1, ... as token_log_probabilities gives them. It returns nothing, or false to stop. Texts
-/// must fit the model's positions.
+/// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first,
+/// batch, nats)` gets those of texts first, first + 1, ... as token_log_probabilities gives them. It returns nothing,
+/// or false to stop. Texts must fit the model's positions.
 template <class Exec, class T, class Done>
 void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
@@ -90,11 +96,13 @@ void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<cons
   for (std::size_t first = 0; first < texts.size();) {
     ragged_batch batch;
     std::size_t last = first;
-    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= pace.rows())) batch.add(texts[last++]);
+    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= pace.rows()))
+      batch.add(texts[last++]);
     const auto start = std::chrono::steady_clock::now();
     const std::vector<double> nats = token_log_probabilities(exec, model, batch, work);
     pace.took(batch.rows(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    if constexpr (std::is_void_v<decltype(done(first, batch, std::span<const double>(nats)))>) done(first, batch, std::span<const double>(nats));
+    if constexpr (std::is_void_v<decltype(done(first, batch, std::span<const double>(nats)))>)
+      done(first, batch, std::span<const double>(nats));
     else if (!done(first, batch, std::span<const double>(nats))) return;
     first = last;
   }
@@ -107,21 +115,22 @@ inline std::size_t tokens_scored(std::size_t length) { return length > 0 ? lengt
 template <class Exec, class T, class Done>
 void score_texts(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {
-  for_batches(exec, model, texts, options, [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
-    std::vector<text_score> scores;
-    for (std::size_t t = 0; t < batch.texts(); ++t) {
-      const std::size_t count = tokens_scored(batch.length(t));
-      text_score score;
-      for (const double token : nats.first(count)) score.log_likelihood += token;
-      nats = nats.subspan(count);
-      score.tokens_scored = static_cast<std::int32_t>(count);
-      if (score.tokens_scored == 0) score.flags |= flag_nothing;
-      if (std::isnan(score.log_likelihood)) score.flags |= flag_nan;
-      if (std::isinf(score.log_likelihood)) score.flags |= flag_infinite;
-      scores.push_back(score);
-    }
-    return done(first, std::span<const text_score>(scores));
-  });
+  for_batches(exec, model, texts, options,
+              [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
+                std::vector<text_score> scores;
+                for (std::size_t t = 0; t < batch.texts(); ++t) {
+                  const std::size_t count = tokens_scored(batch.length(t));
+                  text_score score;
+                  for (const double token : nats.first(count)) score.log_likelihood += token;
+                  nats = nats.subspan(count);
+                  score.tokens_scored = static_cast<std::int32_t>(count);
+                  if (score.tokens_scored == 0) score.flags |= flag_nothing;
+                  if (std::isnan(score.log_likelihood)) score.flags |= flag_nan;
+                  if (std::isinf(score.log_likelihood)) score.flags |= flag_infinite;
+                  scores.push_back(score);
+                }
+                return done(first, std::span<const text_score>(scores));
+              });
 }
 
 } // namespace llmap

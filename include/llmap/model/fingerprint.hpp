@@ -8,7 +8,8 @@
 namespace llmap {
 
 /// `policy`: one line that says precision and text policy.
-inline std::string fingerprint_of(const std::filesystem::path& folder, const checkpoint& weights, const std::string& tokenizer, const std::string& policy) {
+inline std::string fingerprint_of(const std::filesystem::path& folder, const checkpoint& weights,
+                                  const std::string& tokenizer, const std::string& policy) {
   fingerprint print;
   print.add(read_file(folder / "config.json")).add(tokenizer).add(policy);
   constexpr std::size_t piece = 64 << 20, part = 256 << 10; // a part stays in the second-level cache

@@ -3,7 +3,6 @@
 #include "llmap/forward/load.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include "llmap/model/model_folder.hpp"
-#include "llmap/model/score_into_store.hpp"
 #include "llmap/model/text_policy.hpp"
 #include <numeric>
 
@@ -15,20 +14,23 @@ template <class Exec, class T> struct language_model {
   tokenizer words;
 };
 
-/// Loads a model folder whose config gives `plan`; see plan_of for all families, llama_plan(config) and its like for one.
+/// Loads a model folder whose config gives `plan`; see plan_of for all families, llama_plan(config) and its like for
+/// one.
 template <class T, executor Exec>
-language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder, decoder_plan plan, const load_options& options = {}) {
+language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder, decoder_plan plan,
+                                   const load_options& options = {}) {
   opened_model opened(folder, std::move(plan));
   auto network = load_decoder<T>(exec, opened.plan, opened.tensors(), folder.string(), options);
   opened.weights.check_unchanged();
   return {opened.name, folder.string(), std::move(network), std::move(opened.words)};
 }
 
-/// The score of every text (N), in order. `options` change speed and memory, never a bit; texts are tokenized on `threads`
-/// threads.
+/// The score of every text (N), in order. `options` change speed and memory, never a bit; texts are tokenized on
+/// `threads` threads.
 template <class Exec, class T>
-std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& model, const text_set& texts, const text_policy& policy = {},
-                              const score_options& options = {}, int threads = default_threads()) {
+std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& model, const text_set& texts,
+                              const text_policy& policy = {}, const score_options& options = {},
+                              int threads = default_threads()) {
   std::vector<std::size_t> all(texts.items.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::vector<std::vector<std::int32_t>> ids;
@@ -47,18 +49,6 @@ std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& m
   return scores;
 }
 
-/// Scores the texts that the store lacks under the model, see score_into_store.hpp. `store` was opened with `texts`.
-template <class T, executor Exec>
-scoring_report score_into(score_store& store, const Exec& exec, const opened_model& model, const text_set& texts,
-                          const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
-  const std::string policy = policy_line<T>(options.load.math, options.policy);
-  return score_into<T>(store, exec,
-                       model_to_score<tokenizer>{model.folder, model.plan, model.weights, model.words,
-                                                 {model.name, fingerprint_of(model.folder, model.weights, model.words.canonical(), policy),
-                                                  model.plan.model_type, policy}},
-                       texts, options, watch);
-}
-
 /// A matrix for the scores of these texts, without models yet.
 inline score_matrix matrix_of(const text_set& texts) {
   score_matrix m;
@@ -74,7 +64,8 @@ inline score_matrix matrix_of(const text_set& texts) {
 }
 
 /// Adds a model as the last row.
-inline void add_model(score_matrix& m, const std::string& name, const std::string& family, std::span<const text_score> scores) {
+inline void add_model(score_matrix& m, const std::string& name, const std::string& family,
+                      std::span<const text_score> scores) {
   const std::size_t K = m.models.size(), N = m.texts.size();
   LLMAP_EXPECTS(scores.size() == N, "add_model: a score for every text");
   matrix<double> nats(K + 1, N);

@@ -19,7 +19,8 @@ struct opened_model {
   tokenizer words;
 
   opened_model(std::filesystem::path path, decoder_plan of_config)
-      : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder), words(tokenizer::load(folder)) {}
+      : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder),
+        words(tokenizer::load(folder)) {}
 
   /// The weights as load_decoder reads them: packed forms as plain matrices.
   mxfp4_tensors<checkpoint> tensors() const { return mxfp4_tensors<checkpoint>(weights); }

@@ -1,5 +1,5 @@
-// What scoring does with a text before the model sees it: whether BOS stands in front, and what happens to a text that is
-// longer than the model's positions. The policy is part of a score: scores of different policies are never mixed.
+// What scoring does with a text before the model sees it: whether BOS stands in front, and what happens to a text that
+// is longer than the model's positions. The policy is part of a score: scores of different policies are never mixed.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/parallel.hpp"
@@ -36,10 +36,11 @@ struct encoded_text {
   bool truncated = false;
 };
 
-/// The ids of a text as the policy wants them, all in the model's vocabulary. `words` is a tokenizer: it has encode(text,
-/// add_special) and bos_id(). `where` (the model's folder) starts every message.
-template <class Tokenizer> encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const text_item& text, const text_policy& policy,
-                                const std::string& where) {
+/// The ids of a text as the policy wants them, all in the model's vocabulary. `words` is a tokenizer: it has
+/// encode(text, add_special) and bos_id(). `where` (the model's folder) starts every message.
+template <class Tokenizer>
+encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const text_item& text,
+                         const text_policy& policy, const std::string& where) {
   encoded_text out;
   out.ids = words.encode(text.text, policy.bos == bos_policy::as_tokenizer);
   if (policy.bos == bos_policy::always) {
@@ -50,8 +51,8 @@ template <class Tokenizer> encoded_text encode_text(const Tokenizer& words, cons
   const auto most = static_cast<std::size_t>(plan.trained_tokens);
   if (most && out.ids.size() > most) {
     if (policy.overlong == overlong_policy::refuse)
-      fail(where, ": text ", text.id, ": expected at most ", most, " tokens (the model's positions), got ", out.ids.size(),
-           "; --on-overlong truncate scores the first ", most);
+      fail(where, ": text ", text.id, ": expected at most ", most, " tokens (the model's positions), got ",
+           out.ids.size(), "; --on-overlong truncate scores the first ", most);
     out.ids.resize(most);
     out.truncated = true;
   }
@@ -60,8 +61,9 @@ template <class Tokenizer> encoded_text encode_text(const Tokenizer& words, cons
 
 /// The ids of the texts with these positions in the set, on up to `threads` threads.
 template <class Tokenizer>
-std::vector<encoded_text> encode_texts(const Tokenizer& words, const decoder_plan& plan, const text_set& texts, std::span<const std::size_t> positions,
-                                       const text_policy& policy, const std::string& where, int threads) {
+std::vector<encoded_text> encode_texts(const Tokenizer& words, const decoder_plan& plan, const text_set& texts,
+                                       std::span<const std::size_t> positions, const text_policy& policy,
+                                       const std::string& where, int threads) {
   std::vector<encoded_text> encoded(positions.size());
   parallel_for(threads, positions.size(),
                [&](std::size_t i) { encoded[i] = encode_text(words, plan, texts.items[positions[i]], policy, where); });

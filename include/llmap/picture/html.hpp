@@ -53,7 +53,7 @@ inline void write_packed_triangle(json_writer& json, const matrix<double>& m) {
       const double v = m(i, j);
       const unsigned code = !std::isfinite(v) ? 65535u
                             : !(v > 0)        ? 0u
-                                       : 1u + static_cast<unsigned>(std::lround((std::log(v) - low) / unit));
+                                              : 1u + static_cast<unsigned>(std::lround((std::log(v) - low) / unit));
       bytes.push_back(static_cast<std::uint8_t>(code & 255));
       bytes.push_back(static_cast<std::uint8_t>(code >> 8));
     }

@@ -9,7 +9,7 @@
 namespace llmap {
 
 struct label_point {
-  double x, y, width; // centre of the point, width of its text (same unit)
+  double x, y, width; // center of the point, width of its text (same unit)
 };
 
 struct label_spot {
@@ -28,9 +28,8 @@ struct label_box {
 };
 } // namespace detail
 
-inline std::vector<std::optional<label_spot>> place_labels(const std::vector<label_point>& points,
-                                                           const std::vector<std::size_t>& order,
-                                                           const label_area& area) {
+inline std::vector<std::optional<label_spot>>
+place_labels(const std::vector<label_point>& points, const std::vector<std::size_t>& order, const label_area& area) {
   std::vector<detail::label_box> used;
   for (const label_point& p : points)
     used.push_back({p.x - area.radius, p.y - area.radius, p.x + area.radius, p.y + area.radius});

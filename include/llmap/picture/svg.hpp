@@ -1,8 +1,8 @@
 // The map as a plain SVG figure for print: white ground, one point a model colored by group, training runs
 // as lines, labels that do not cover each other, a legend. One unit is one CSS pixel; text stays text.
 #pragma once
-#include "llmap/picture/labels.hpp"
 #include "llmap/geometry/map_data.hpp"
+#include "llmap/picture/labels.hpp"
 #include "llmap/picture/text.hpp"
 #include <charconv>
 #include <numeric>
@@ -81,17 +81,15 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   }
   std::vector<std::size_t> order(K);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return alone[a] > alone[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return alone[a] > alone[b]; });
   const auto spots = place_labels(points, order, {plot, height, radius, font * 1.15});
 
   const auto num = detail::svg_number;
   std::string out;
   const auto add = [&](const auto&... parts) { (out.append(parts), ...); };
-  add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", num(options.width), " ", num(height),
-      "\" width=\"", num(options.width), "\" height=\"", num(height),
-      "\" font-family=\"Helvetica, Arial, sans-serif\"", " font-size=\"", num(font),
-      "\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+  add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", num(options.width), " ", num(height), "\" width=\"",
+      num(options.width), "\" height=\"", num(height), "\" font-family=\"Helvetica, Arial, sans-serif\"",
+      " font-size=\"", num(font), "\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
   for (const training_run& c : map.training_runs) {
     add("<polyline fill=\"none\" stroke-width=\"1.4\" stroke-opacity=\"0.6\" stroke-linejoin=\"round\" "
         "stroke=\"",
@@ -107,14 +105,13 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
     if (spots[i])
       add("<text x=\"", num(spots[i]->x), "\" y=\"", num(spots[i]->y + font * 0.35), "\" fill=\"#222222\">",
           escape_markup(map.models[i]), "</text>\n");
-  add("<text x=\"", num(plot + 8), "\" y=\"28\" font-weight=\"bold\">",
-      escape_markup(map.groups[options.group].name), "</text>\n");
+  add("<text x=\"", num(plot + 8), "\" y=\"28\" font-weight=\"bold\">", escape_markup(map.groups[options.group].name),
+      "</text>\n");
   const auto rows = static_cast<std::size_t>(std::max(0.0, (height - 60) / 17));
   for (std::size_t k = 0; k < std::min(rows, labels.names.size()); ++k) {
     const double at = 46 + 17 * static_cast<double>(k);
-    add("<circle cx=\"", num(plot + 13), "\" cy=\"", num(at - 4), "\" r=\"4\" fill=\"",
-        detail::figure_color(k), "\"/><text x=\"", num(plot + 24), "\" y=\"", num(at), "\">",
-        escape_markup(labels.names[k]), "</text>\n");
+    add("<circle cx=\"", num(plot + 13), "\" cy=\"", num(at - 4), "\" r=\"4\" fill=\"", detail::figure_color(k),
+        "\"/><text x=\"", num(plot + 24), "\" y=\"", num(at), "\">", escape_markup(labels.names[k]), "</text>\n");
   }
   add("</svg>\n");
   return out;

@@ -37,9 +37,8 @@ inline std::string coordinates_tsv(const map_data& map) {
       out += "\t\t\t\n";
       continue;
     }
-    out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' +
-           detail::tsv_number(map.kl_bits_per_byte(i, near[0])) + '\t' +
-           detail::tsv_number(map.kl_standard_error(i, near[0])) + '\n';
+    out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' + detail::tsv_number(map.kl_bits_per_byte(i, near[0])) +
+           '\t' + detail::tsv_number(map.kl_standard_error(i, near[0])) + '\n';
   }
   return out;
 }

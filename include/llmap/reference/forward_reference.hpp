@@ -35,13 +35,16 @@ inline vector rms_norm(const vector& x, const vector& w, double epsilon, std::si
 }
 
 /// (x - mean) / sqrt(var + eps) * w + b, biased variance, by rows (M, C).
-inline vector layer_norm(const vector& x, const vector& w, const vector& b, double epsilon, std::size_t M, std::size_t C) {
+inline vector layer_norm(const vector& x, const vector& w, const vector& b, double epsilon, std::size_t M,
+                         std::size_t C) {
   vector y(M * C);
   for (std::size_t i = 0; i < M; ++i) {
     double mean = 0, variance = 0;
     for (std::size_t k = 0; k < C; ++k) mean += x[i * C + k] / static_cast<double>(C);
-    for (std::size_t k = 0; k < C; ++k) variance += (x[i * C + k] - mean) * (x[i * C + k] - mean) / static_cast<double>(C);
-    for (std::size_t k = 0; k < C; ++k) y[i * C + k] = (x[i * C + k] - mean) / std::sqrt(variance + epsilon) * w[k] + b[k];
+    for (std::size_t k = 0; k < C; ++k)
+      variance += (x[i * C + k] - mean) * (x[i * C + k] - mean) / static_cast<double>(C);
+    for (std::size_t k = 0; k < C; ++k)
+      y[i * C + k] = (x[i * C + k] - mean) / std::sqrt(variance + epsilon) * w[k] + b[k];
   }
   return y;
 }
@@ -87,7 +90,8 @@ inline vector attention(const vector& qkv, const attention_options& o, std::size
       for (double& s : score) sum += s = std::exp(s - most);
       for (std::size_t j = first; j <= i; ++j)
         for (std::size_t d = 0; d < V; ++d)
-          out[(i * o.heads + h) * V + d] += score[j - first] / sum * qkv[j * stride + (o.heads + o.kv_heads) * D + g * V + d];
+          out[(i * o.heads + h) * V + d] +=
+              score[j - first] / sum * qkv[j * stride + (o.heads + o.kv_heads) * D + g * V + d];
     }
   }
   return out;
@@ -102,7 +106,9 @@ inline double cross_entropy(const vector& logits, std::size_t target) {
 }
 
 inline double gelu(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
-inline double gelu_tanh(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x))); }
+inline double gelu_tanh(double x) {
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+}
 inline double silu(double x) { return x / (1 + std::exp(-x)); }
 
 } // namespace llmap::reference

@@ -36,7 +36,8 @@ inline rows squared_distances(const rows& x) {
 inline rows gram(const rows& x) {
   rows out(x.size(), std::vector<double>(x.size()));
   for (std::size_t i = 0; i < x.size(); ++i)
-    for (std::size_t j = 0; j < x.size(); ++j) out[i][j] = std::inner_product(x[i].begin(), x[i].end(), x[j].begin(), 0.0);
+    for (std::size_t j = 0; j < x.size(); ++j)
+      out[i][j] = std::inner_product(x[i].begin(), x[i].end(), x[j].begin(), 0.0);
   return out;
 }
 
@@ -73,7 +74,8 @@ inline eigen symmetric_eigen(rows a) {
   return out;
 }
 
-/// Scores (K, components) of x (K, N): its rows along the eigenvectors of x^T x, of which the entry of largest magnitude is positive.
+/// Scores (K, components) of x (K, N): its rows along the eigenvectors of x^T x, of which the entry of largest
+/// magnitude is positive.
 inline rows pca_scores(const rows& x, std::size_t components) {
   const std::size_t N = x[0].size();
   rows turned(N);
@@ -83,7 +85,8 @@ inline rows pca_scores(const rows& x, std::size_t components) {
   rows out(x.size());
   for (std::size_t p = 0; p < components; ++p) {
     std::vector<double> v = of_columns.vectors[p];
-    const double largest = *std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
+    const double largest =
+        *std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
     for (std::size_t i = 0; i < x.size(); ++i)
       out[i].push_back(std::inner_product(x[i].begin(), x[i].end(), v.begin(), 0.0) * (largest < 0 ? -1 : 1));
   }
@@ -112,7 +115,9 @@ inline rows conditional_affinities(const rows& d, double perplexity) {
   return out;
 }
 
-inline double tsne_weight(const rows& y, std::size_t i, std::size_t j) { return 1 / (1 + squared_distance(y[i], y[j])); }
+inline double tsne_weight(const rows& y, std::size_t i, std::size_t j) {
+  return 1 / (1 + squared_distance(y[i], y[j]));
+}
 inline double tsne_total(const rows& y) {
   double total = 0;
   for (std::size_t i = 0; i < y.size(); ++i)
@@ -168,7 +173,8 @@ inline double average_distance(const rows& distance, const group& a, const group
 inline double ward_distance(const rows& distance, const group& a, const group& b) {
   const auto square = [](double d) { return d * d; };
   const double na = static_cast<double>(a.size()), nb = static_cast<double>(b.size());
-  const double apart = sum_between(distance, a, b, square) / (na * nb) - sum_between(distance, a, a, square) / (2 * na * na) -
+  const double apart = sum_between(distance, a, b, square) / (na * nb) -
+                       sum_between(distance, a, a, square) / (2 * na * na) -
                        sum_between(distance, b, b, square) / (2 * nb * nb);
   return std::sqrt(2 * na * nb / (na + nb) * apart);
 }

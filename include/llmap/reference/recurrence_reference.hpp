@@ -15,7 +15,8 @@ inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 inline double softplus(double x) { return std::log(1 + std::exp(x)); }
 
 /// y (T, C): y_t = bias + sum_j weight[c, j] x_{t - (taps - 1) + j}
-inline vector causal_convolution(const vector& x, const vector& weight, const vector& bias, std::size_t T, std::size_t C, std::size_t taps) {
+inline vector causal_convolution(const vector& x, const vector& weight, const vector& bias, std::size_t T,
+                                 std::size_t C, std::size_t taps) {
   vector y(T * C);
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t c = 0; c < C; ++c) {
@@ -30,13 +31,14 @@ inline vector causal_convolution(const vector& x, const vector& weight, const ve
 inline vector token_shift(const vector& x, const vector& mix, std::size_t T, std::size_t C) {
   vector y(T * C);
   for (std::size_t t = 0; t < T; ++t)
-    for (std::size_t c = 0; c < C; ++c) y[t * C + c] = x[t * C + c] * mix[c] + (t ? x[(t - 1) * C + c] : 0) * (1 - mix[c]);
+    for (std::size_t c = 0; c < C; ++c)
+      y[t * C + c] = x[t * C + c] * mix[c] + (t ? x[(t - 1) * C + c] : 0) * (1 - mix[c]);
   return y;
 }
 
 /// Mamba: x, step (T, M), B, C (T, N), a_log (M, N), d (M) -> y (T, M)
-inline vector selective_scan(const vector& x, const vector& step, const vector& B, const vector& C, const vector& a_log, const vector& d,
-                             std::size_t T, std::size_t M, std::size_t N) {
+inline vector selective_scan(const vector& x, const vector& step, const vector& B, const vector& C, const vector& a_log,
+                             const vector& d, std::size_t T, std::size_t M, std::size_t N) {
   vector y(T * M), s(M * N, 0);
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t m = 0; m < M; ++m) {
@@ -52,12 +54,14 @@ inline vector selective_scan(const vector& x, const vector& step, const vector& 
 }
 
 /// Mamba-2: x (T, H P), B, C (T, G N), dt (T, H) -> y (T, H P)
-inline vector head_scan(const vector& x, const vector& B, const vector& C, const vector& dt, const vector& dt_bias, const vector& a_log, const vector& d,
-                        double least, double most, std::size_t T, std::size_t H, std::size_t P, std::size_t G, std::size_t N) {
+inline vector head_scan(const vector& x, const vector& B, const vector& C, const vector& dt, const vector& dt_bias,
+                        const vector& a_log, const vector& d, double least, double most, std::size_t T, std::size_t H,
+                        std::size_t P, std::size_t G, std::size_t N) {
   vector y(T * H * P), s(H * P * N, 0);
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t h = 0; h < H; ++h) {
-      const double step = std::min(std::max(softplus(dt[t * H + h] + dt_bias[h]), least), most), keep = std::exp(-step * std::exp(a_log[h]));
+      const double step = std::min(std::max(softplus(dt[t * H + h] + dt_bias[h]), least), most),
+                   keep = std::exp(-step * std::exp(a_log[h]));
       for (std::size_t p = 0; p < P; ++p) {
         const double value = x[(t * H + h) * P + p];
         double& out = y[(t * H + h) * P + p];
@@ -73,23 +77,30 @@ inline vector head_scan(const vector& x, const vector& B, const vector& C, const
   return y;
 }
 
-/// RWKV-4, as a weighted mean over all tokens before: weights exp(k_j - (t - 1 - j) exp(decay)), and exp(first + k_t) of the token itself.
-inline vector wkv(const vector& k, const vector& v, const vector& decay, const vector& first, std::size_t T, std::size_t A) {
+/// RWKV-4, as a weighted mean over all tokens before: weights exp(k_j - (t - 1 - j) exp(decay)), and exp(first + k_t)
+/// of the token itself.
+inline vector wkv(const vector& k, const vector& v, const vector& decay, const vector& first, std::size_t T,
+                  std::size_t A) {
   vector y(T * A);
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t a = 0; a < A; ++a) {
       double most = first[a] + k[t * A + a];
-      const auto exponent = [&](std::size_t j) { return k[j * A + a] - static_cast<double>(t - 1 - j) * std::exp(decay[a]); };
+      const auto exponent = [&](std::size_t j) {
+        return k[j * A + a] - static_cast<double>(t - 1 - j) * std::exp(decay[a]);
+      };
       for (std::size_t j = 0; j < t; ++j) most = std::max(most, exponent(j));
-      double num = std::exp(first[a] + k[t * A + a] - most) * v[t * A + a], den = std::exp(first[a] + k[t * A + a] - most);
-      for (std::size_t j = 0; j < t; ++j) num += std::exp(exponent(j) - most) * v[j * A + a], den += std::exp(exponent(j) - most);
+      double num = std::exp(first[a] + k[t * A + a] - most) * v[t * A + a],
+             den = std::exp(first[a] + k[t * A + a] - most);
+      for (std::size_t j = 0; j < t; ++j)
+        num += std::exp(exponent(j) - most) * v[j * A + a], den += std::exp(exponent(j) - most);
       y[t * A + a] = num / den;
     }
   return y;
 }
 
 /// Griffin's gated recurrence: s_t = a s_{t-1} + sqrt(1 - a^2) sigmoid(input gate) x; the first token enters unscaled.
-inline vector gated_scan(const vector& x, const vector& input_gate, const vector& recurrent_gate, const vector& decay, std::size_t T, std::size_t L) {
+inline vector gated_scan(const vector& x, const vector& input_gate, const vector& recurrent_gate, const vector& decay,
+                         std::size_t T, std::size_t L) {
   vector y(T * L);
   for (std::size_t c = 0; c < L; ++c) {
     double s = 0;
@@ -104,8 +115,9 @@ inline vector gated_scan(const vector& x, const vector& input_gate, const vector
 }
 
 /// The weights (E) of one token's experts, 0 for those not chosen. Groups are ranked by the sum of their `ranked` best.
-inline vector route(const vector& logits, const vector& correction, bool softmax, std::size_t chosen, std::size_t groups, std::size_t chosen_groups,
-                    std::size_t ranked, bool normalized, double epsilon, double scale) {
+inline vector route(const vector& logits, const vector& correction, bool softmax, std::size_t chosen,
+                    std::size_t groups, std::size_t chosen_groups, std::size_t ranked, bool normalized, double epsilon,
+                    double scale) {
   const std::size_t E = logits.size(), size = E / groups;
   vector score(E), weight(E, 0);
   double sum = 0;
@@ -115,7 +127,8 @@ inline vector route(const vector& logits, const vector& correction, bool softmax
   vector rank = score, group(groups, 0);
   for (std::size_t e = 0; e < correction.size(); ++e) rank[e] += correction[e];
   for (std::size_t g = 0; g < groups; ++g) {
-    vector in(rank.begin() + static_cast<std::ptrdiff_t>(g * size), rank.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
+    vector in(rank.begin() + static_cast<std::ptrdiff_t>(g * size),
+              rank.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
     std::sort(in.rbegin(), in.rend());
     for (std::size_t i = 0; i < ranked && groups > 1; ++i) group[g] += in[i];
   }

@@ -6,8 +6,8 @@
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
-#include "llmap/store/sqlite.hpp"
 #include "llmap/likelihood/text_score.hpp"
+#include "llmap/store/sqlite.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
 #include <algorithm>
@@ -21,12 +21,13 @@ struct scored_matrix {
   std::vector<std::int32_t> tokens_scored; // (K N), row-major
 };
 
-/// Models in the order of their names, texts in the order of the text set. A model without scores, of which older versions
-/// kept a record, is a row without values: see select_models.
+/// Models in the order of their names, texts in the order of the text set. A model without scores, of which older
+/// versions kept a record, is a row without values: see select_models.
 inline scored_matrix read_store(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
   sqlite_database db(path, sqlite_database::access::read);
-  auto tables = db.prepare("SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
+  auto tables = db.prepare(
+      "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
   tables.step();
   if (tables.integer(0) != 4) fail(path.string(), ": expected a store of llmap");
   scored_matrix result;
@@ -69,7 +70,8 @@ inline std::filesystem::path names_path(std::filesystem::path matrix) { return m
 
 inline void write_matrix(const std::filesystem::path& path, const scored_matrix& scored) {
   const score_matrix& m = scored.matrix;
-  const auto K = static_cast<std::int64_t>(m.log_likelihood.rows()), N = static_cast<std::int64_t>(m.log_likelihood.cols());
+  const auto K = static_cast<std::int64_t>(m.log_likelihood.rows()),
+             N = static_cast<std::int64_t>(m.log_likelihood.cols());
   memory_tensors tensors;
   tensors.add<double>("log_likelihood", {K, N}, m.log_likelihood.span());
   tensors.add<std::int32_t>("tokens_scored", {K, N}, scored.tokens_scored);
@@ -97,14 +99,17 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   const auto shape_of = [&](const std::string& name, dtype type) {
     const auto info = file.find(name);
     if (!info) fail(path.string(), ": tensor ", name, ": missing");
-    if (info->type != type) fail(path.string(), ": tensor ", name, ": expected ", name_of(type), ", got ", name_of(info->type));
+    if (info->type != type)
+      fail(path.string(), ": tensor ", name, ": expected ", name_of(type), ", got ", name_of(info->type));
     return info->shape;
   };
   const auto shape = shape_of("log_likelihood", dtype::f64);
   if (shape.size() != 2) fail(path.string(), ": tensor log_likelihood: expected shape [K, N], got ", shape_text(shape));
   const std::int64_t K = shape[0], N = shape[1];
-  const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& got, const std::vector<std::int64_t>& wanted) {
-    if (got != wanted) fail(path.string(), ": tensor ", name, ": expected shape ", shape_text(wanted), ", got ", shape_text(got));
+  const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& got,
+                          const std::vector<std::int64_t>& wanted) {
+    if (got != wanted)
+      fail(path.string(), ": tensor ", name, ": expected shape ", shape_text(wanted), ", got ", shape_text(got));
   };
   m.log_likelihood.resize(static_cast<std::size_t>(K), static_cast<std::size_t>(N));
   const auto copy = [&](const std::string& name, void* to) {

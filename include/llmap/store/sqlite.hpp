@@ -33,7 +33,8 @@ public:
     return false;
   }
   void run() {
-    while (step()) {}
+    while (step()) {
+    }
     sqlite3_reset(statement_.get());
   }
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
@@ -43,11 +44,14 @@ public:
   }
   std::string text(int column) const {
     const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-    return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))) : std::string();
+    return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)))
+                : std::string();
   }
 
 private:
-  struct finalize { void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); } };
+  struct finalize {
+    void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
+  };
   sqlite3* db_;
   std::string where_;
   std::unique_ptr<sqlite3_stmt, finalize> statement_;
@@ -86,7 +90,9 @@ public:
   const std::string& where() const { return where_; }
 
 private:
-  struct close { void operator()(sqlite3* db) const { sqlite3_close_v2(db); } };
+  struct close {
+    void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+  };
   std::string where_;
   std::unique_ptr<sqlite3, close> db_;
 

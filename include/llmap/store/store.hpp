@@ -3,8 +3,8 @@
 // mixed; what `save` has returned from survives a kill at any moment.
 // A store belongs to one text set: scoring another one into it is refused, in whatever order the texts come.
 #pragma once
-#include "llmap/store/sqlite.hpp"
 #include "llmap/likelihood/text_score.hpp"
+#include "llmap/store/sqlite.hpp"
 #include "llmap/text/text_set.hpp"
 #include <map>
 #include <memory>
@@ -35,14 +35,16 @@ public:
   }
 
 private:
-  struct release { void operator()(XXH3_state_t* s) const { XXH3_freeState(s); } };
+  struct release {
+    void operator()(XXH3_state_t* s) const { XXH3_freeState(s); }
+  };
   std::unique_ptr<XXH3_state_t, release> state_;
 };
 
 struct model_record {
   std::string name, fingerprint;
-  std::string family;    // model_type
-  std::string policy;    // precision, BOS and length policy, as one line
+  std::string family; // model_type
+  std::string policy; // precision, BOS and length policy, as one line
 };
 
 class score_store {
@@ -58,7 +60,8 @@ public:
     transaction.commit();
   }
 
-  /// A model of this store: it is recorded together with its first scores, so that one which fails leaves nothing behind.
+  /// A model of this store: it is recorded together with its first scores, so that one which fails leaves nothing
+  /// behind.
   struct stored_model {
     model_record record;
     std::optional<std::int64_t> id; // none: not recorded yet
@@ -76,7 +79,8 @@ public:
     auto rows = db_.prepare("SELECT text, nats, tokens, flags FROM scores WHERE model = ?");
     rows.bind(1, *model.id);
     while (rows.step())
-      all[position.at(rows.integer(0))] = text_score{rows.real(1), static_cast<std::int32_t>(rows.integer(2)), static_cast<std::uint8_t>(rows.integer(3))};
+      all[position.at(rows.integer(0))] = text_score{rows.real(1), static_cast<std::int32_t>(rows.integer(2)),
+                                                     static_cast<std::uint8_t>(rows.integer(3))};
     return all;
   }
 
@@ -88,8 +92,12 @@ public:
     // A text scored by another process in the meantime has the same score: the bits depend on model and text only.
     auto insert = db_.prepare("INSERT OR IGNORE INTO scores (model, text, nats, tokens, flags) VALUES (?, ?, ?, ?, ?)");
     for (std::size_t i = 0; i < texts.size(); ++i)
-      insert.bind(1, id).bind(2, row_of_[texts[i]]).bind(3, scores[i].log_likelihood)
-          .bind(4, std::int64_t{scores[i].tokens_scored}).bind(5, std::int64_t{scores[i].flags}).run();
+      insert.bind(1, id)
+          .bind(2, row_of_[texts[i]])
+          .bind(3, scores[i].log_likelihood)
+          .bind(4, std::int64_t{scores[i].tokens_scored})
+          .bind(5, std::int64_t{scores[i].flags})
+          .run();
     transaction.commit();
     model.id = id;
   }
@@ -99,12 +107,14 @@ private:
   std::vector<std::int64_t> row_of_; // row of each text of the set
 
   std::optional<std::int64_t> find_model(const model_record& model) const {
-    auto find = db_.prepare("SELECT id, fingerprint, policy FROM models WHERE name = ? AND id IN (SELECT model FROM scores)");
+    auto find =
+        db_.prepare("SELECT id, fingerprint, policy FROM models WHERE name = ? AND id IN (SELECT model FROM scores)");
     find.bind(1, model.name);
     if (!find.step()) return std::nullopt;
     if (find.text(1) != model.fingerprint)
-      fail(db_.where(), ": model ", model.name, " is already there with other weights, tokenizer, policy or precision (", find.text(2),
-           "; now ", model.policy, "): give it another name or use another store");
+      fail(db_.where(), ": model ", model.name,
+           " is already there with other weights, tokenizer, policy or precision (", find.text(2), "; now ",
+           model.policy, "): give it another name or use another store");
     return find.integer(0);
   }
   /// Adds the model, where another process has not done so meanwhile. One that has no scores gives way.
@@ -112,7 +122,11 @@ private:
     if (const auto id = find_model(model)) return *id;
     db_.prepare("DELETE FROM models WHERE name = ?").bind(1, model.name).run();
     db_.prepare("INSERT INTO models (name, fingerprint, family, policy) VALUES (?, ?, ?, ?)")
-        .bind(1, model.name).bind(2, model.fingerprint).bind(3, model.family).bind(4, model.policy).run();
+        .bind(1, model.name)
+        .bind(2, model.fingerprint)
+        .bind(3, model.family)
+        .bind(4, model.policy)
+        .run();
     return db_.last_id();
   }
 
@@ -123,19 +137,28 @@ private:
   }
   void create(const text_set& texts) {
     db_.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
-    db_.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, bytes INTEGER NOT NULL, "
+    db_.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, bytes "
+                "INTEGER NOT NULL, "
                 "domain TEXT NOT NULL, document TEXT NOT NULL)");
-    db_.execute("CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL, family TEXT NOT NULL, "
+    db_.execute("CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL, "
+                "family TEXT NOT NULL, "
                 "policy TEXT NOT NULL)");
-    db_.execute("CREATE TABLE scores (model INTEGER NOT NULL REFERENCES models, text INTEGER NOT NULL REFERENCES texts, nats REAL, "
+    db_.execute("CREATE TABLE scores (model INTEGER NOT NULL REFERENCES models, text INTEGER NOT NULL REFERENCES "
+                "texts, nats REAL, "
                 "tokens INTEGER NOT NULL, flags INTEGER NOT NULL, PRIMARY KEY (model, text)) WITHOUT ROWID");
     db_.prepare("INSERT INTO meta VALUES ('llmap store', ?)").bind(1, std::int64_t{format_version}).run();
     auto insert = db_.prepare("INSERT INTO texts (name, hash, bytes, domain, document) VALUES (?, ?, ?, ?, ?)");
     for (const text_item& t : texts.items)
-      insert.bind(1, t.id).bind(2, hash_of(t)).bind(3, static_cast<std::int64_t>(t.text.size())).bind(4, t.domain).bind(5, t.document).run();
+      insert.bind(1, t.id)
+          .bind(2, hash_of(t))
+          .bind(3, static_cast<std::int64_t>(t.text.size()))
+          .bind(4, t.domain)
+          .bind(5, t.document)
+          .run();
   }
   void check_format() {
-    auto tables = db_.prepare("SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
+    auto tables = db_.prepare(
+        "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
     tables.step();
     if (tables.integer(0) != 4) fail(db_.where(), ": expected a store of llmap, got another SQLite database");
     auto version = db_.prepare("SELECT value FROM meta WHERE key = 'llmap store'");
@@ -143,7 +166,10 @@ private:
       fail(db_.where(), ": expected a store of format ", format_version, ", got ", version.text(0));
   }
   void match_texts(const text_set& texts) {
-    struct stored { std::int64_t row; std::string hash; };
+    struct stored {
+      std::int64_t row;
+      std::string hash;
+    };
     std::map<std::string, stored> present;
     auto rows = db_.prepare("SELECT id, name, hash FROM texts");
     while (rows.step()) present[rows.text(1)] = {rows.integer(0), rows.text(2)};
@@ -152,11 +178,14 @@ private:
     for (const text_item& t : texts.items) {
       const auto it = present.find(t.id);
       if (it == present.end()) fail(db_.where(), ": the store holds another text set: text ", t.id, " is not in it");
-      if (it->second.hash != hash_of(t)) fail(db_.where(), ": the store holds another text set: text ", t.id, " has other content");
+      if (it->second.hash != hash_of(t))
+        fail(db_.where(), ": the store holds another text set: text ", t.id, " has other content");
       row_of_.push_back(it->second.row);
     }
   }
-  static std::string hash_of(const text_item& t) { return fingerprint().add(t.text).add(t.domain).add(t.document).hex(); }
+  static std::string hash_of(const text_item& t) {
+    return fingerprint().add(t.text).add(t.domain).add(t.document).hex();
+  }
 };
 
 } // namespace llmap

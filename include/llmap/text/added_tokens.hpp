@@ -1,6 +1,6 @@
 // Added tokens: strings that are cut out of the text before the model sees it. Leftmost match first, among those the
 // longest; `single_word`, `lstrip` and `rstrip` as in the reference. Tokens with normalized = false are looked for in
-// the raw text, the others, in their normalised form, in normalised text.
+// the raw text, the others, in their normalized form, in normalized text.
 // The reference goes on behind a token itself, not behind the blanks that it took. A token among those blanks comes out
 // as well, and text begins again behind it; one with `lstrip` counts only as far as it reaches beyond them.
 #pragma once
@@ -67,18 +67,28 @@ struct text_segment {
 /// Alphabetic, Mark, Nd, Pc or Join_Control.
 inline bool is_word_character(char32_t c) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-  case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO:
-  case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME: case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL:
-  case UTF8PROC_CATEGORY_PC: return true;
-  default: break;
+  case UTF8PROC_CATEGORY_LU:
+  case UTF8PROC_CATEGORY_LL:
+  case UTF8PROC_CATEGORY_LT:
+  case UTF8PROC_CATEGORY_LM:
+  case UTF8PROC_CATEGORY_LO:
+  case UTF8PROC_CATEGORY_MN:
+  case UTF8PROC_CATEGORY_MC:
+  case UTF8PROC_CATEGORY_ME:
+  case UTF8PROC_CATEGORY_ND:
+  case UTF8PROC_CATEGORY_NL:
+  case UTF8PROC_CATEGORY_PC:
+    return true;
+  default:
+    break;
   }
-  return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
-         (c >= 0x1f170 && c <= 0x1f189);
+  return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
+         (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
 }
 
 class added_token_matcher {
 public:
-  /// `pattern` is the string to look for (the token's content, normalised or not). Of equal patterns the first counts.
+  /// `pattern` is the string to look for (the token's content, normalized or not). Of equal patterns the first counts.
   /// A token that is `plain` is found as the others are, and stays text.
   void add(const std::string& pattern, const added_token& token, bool plain = false) {
     if (pattern.empty()) return;
@@ -129,7 +139,8 @@ public:
         }
       if (begin > end) out.push_back({end, begin, std::nullopt});
       if (begin > stop)
-        fail("tokenizer: byte ", i, " of a text: an added token with lstrip lies among blanks that the token before it took; "
+        fail("tokenizer: byte ", i,
+             " of a text: an added token with lstrip lies among blanks that the token before it took; "
              "the reference fails on this text as well");
       if (begin < stop) out.push_back({begin, stop, token.id});
       end = stop;

@@ -64,7 +64,9 @@ public:
 
 private:
   static constexpr std::size_t scanned = 32; // symbols up to which looking at every pair again is faster than a heap
-  struct symbol { std::int32_t id, previous, next; };
+  struct symbol {
+    std::int32_t id, previous, next;
+  };
   struct candidate {
     std::int32_t rank, left, id;
     bool operator<(const candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
@@ -137,7 +139,8 @@ private:
   void encode_piece(std::string_view piece, std::vector<std::int32_t>& out) const {
     if (ignore_merges_)
       if (const auto whole = id_of(piece)) return out.push_back(*whole);
-    if (piece.size() >= std::size_t{1} << 30) fail("tokenizer: expected pieces below 1 GiB, got ", piece.size(), " bytes");
+    if (piece.size() >= std::size_t{1} << 30)
+      fail("tokenizer: expected pieces below 1 GiB, got ", piece.size(), " bytes");
     const std::size_t first = out.size();
     append_characters(piece, out);
     if (out.size() - first <= scanned) merge_by_scan(out, first);
@@ -179,7 +182,7 @@ private:
         continue;
       }
       const auto byte_id = [&](char b) { return bytes_[static_cast<unsigned char>(b)]; };
-      // Of the character with its prefix and suffix, and a pending unknown stays pending: as in the reference.
+      // Byte fallback covers prefix and suffix too, and leaves a pending unknown token pending: as the reference does.
       if (std::all_of(name.begin(), name.end(), [&](char b) { return byte_id(b) >= 0; })) {
         for (const char b : name) out.push_back(byte_id(b));
       } else if (unknown_name_) {
@@ -198,7 +201,9 @@ private:
       const merge_rule* rule = merges_.find(symbols[i], symbols[i + 1]);
       rules[i] = rule ? *rule : merge_rule{};
     };
-    const auto rank = [&](std::size_t i) { return static_cast<std::uint32_t>(rules[i].rank); }; // no rule (-1): beyond all ranks
+    const auto rank = [&](std::size_t i) {
+      return static_cast<std::uint32_t>(rules[i].rank);
+    }; // no rule (-1): beyond all ranks
     for (std::size_t i = 0; i + 1 < n; ++i) look_up(i);
     while (n > 1) {
       std::size_t best = 0;
@@ -218,7 +223,8 @@ private:
     const auto n = static_cast<std::int32_t>(ids.size() - first);
     std::vector<symbol> symbols(static_cast<std::size_t>(n));
     const auto at = [&](std::int32_t i) -> symbol& { return symbols[static_cast<std::size_t>(i)]; };
-    for (std::int32_t i = 0; i < n; ++i) at(i) = {ids[first + static_cast<std::size_t>(i)], i - 1, i + 1 < n ? i + 1 : -1};
+    for (std::int32_t i = 0; i < n; ++i)
+      at(i) = {ids[first + static_cast<std::size_t>(i)], i - 1, i + 1 < n ? i + 1 : -1};
     std::vector<candidate> candidates;
     const auto consider = [&](std::int32_t left, auto&& push) {
       if (left < 0 || at(left).next < 0) return;
@@ -235,7 +241,7 @@ private:
       if (left.id == gone || left.next < 0) continue;
       symbol& right = at(left.next);
       const merge_rule* rule = merges_.find(left.id, right.id);
-      if (!rule || rule->id != top.id || rule->rank != top.rank) continue; // stale: a neighbour has changed
+      if (!rule || rule->id != top.id || rule->rank != top.rank) continue; // stale: a neighbor has changed
       left.id = top.id;
       left.next = right.next;
       right.id = gone;

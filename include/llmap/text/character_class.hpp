@@ -8,7 +8,8 @@
 namespace llmap::character_class {
 
 using mask = std::uint8_t;
-inline constexpr mask upper = 1, lower = 2, uncased = 4, mark = 8, number = 16, newline = 32, blank = 64, slash = 128; // 0: any other
+inline constexpr mask upper = 1, lower = 2, uncased = 4, mark = 8, number = 16, newline = 32, blank = 64,
+                      slash = 128;                                               // 0: any other
 inline constexpr mask letter = upper | lower | uncased, space = newline | blank; // newline: CR and LF only
 
 /// The class of a code point, computed.
@@ -17,12 +18,24 @@ inline mask classify(char32_t c) {
   if (c == '/') return slash;
   if (is_white_space(c)) return blank;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-  case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LT: return upper;
-  case UTF8PROC_CATEGORY_LL: return lower;
-  case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO: return uncased;
-  case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME: return mark;
-  case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL: case UTF8PROC_CATEGORY_NO: return number;
-  default: return 0;
+  case UTF8PROC_CATEGORY_LU:
+  case UTF8PROC_CATEGORY_LT:
+    return upper;
+  case UTF8PROC_CATEGORY_LL:
+    return lower;
+  case UTF8PROC_CATEGORY_LM:
+  case UTF8PROC_CATEGORY_LO:
+    return uncased;
+  case UTF8PROC_CATEGORY_MN:
+  case UTF8PROC_CATEGORY_MC:
+  case UTF8PROC_CATEGORY_ME:
+    return mark;
+  case UTF8PROC_CATEGORY_ND:
+  case UTF8PROC_CATEGORY_NL:
+  case UTF8PROC_CATEGORY_NO:
+    return number;
+  default:
+    return 0;
   }
 }
 

@@ -1,5 +1,5 @@
 // The paper's chunker: a document is cut greedily into pieces of at most `most` bytes, each cut moved back to a
-// character boundary; pieces of more than `least` bytes are kept. Byte-exact: nothing trimmed or normalised.
+// character boundary; pieces of more than `least` bytes are kept. Byte-exact: nothing trimmed or normalized.
 // Source: Oyama et al., "Mapping 1,000+ Language Models via the Log-Likelihood Vector", 2025 (1024 and 256 bytes).
 #pragma once
 #include "llmap/core/error.hpp"

@@ -2,7 +2,7 @@
 // foreign: every access checks the type, and every failure is an llmap::error.
 #pragma once
 #include "llmap/core/error.hpp"
-#include "llmap/core/json.hpp"
+#include "llmap/core/json_field.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -64,7 +64,8 @@ public:
   }
   static std::optional<std::int32_t> id_of(const json& value) {
     const auto number = value.integer();
-    return number && *number >= 0 && *number < token_id_limit ? std::optional(static_cast<std::int32_t>(*number)) : std::nullopt;
+    return number && *number >= 0 && *number < token_id_limit ? std::optional(static_cast<std::int32_t>(*number))
+                                                              : std::nullopt;
   }
   std::int32_t id() const {
     const auto id = id_of(*json_);
@@ -72,14 +73,7 @@ public:
     return *id;
   }
   /// The value is not what was expected: says where, what, and what is there instead.
-  [[noreturn]] void wrong(std::string_view expected) const {
-    std::string got;
-    if (json_->members()) got = "an object";
-    else if (json_->items()) got = "an array of " + std::to_string(json_->items()->size());
-    else if (json_->string()) got = '"' + *json_->string() + '"';
-    else got = canonical_text(*json_);
-    fail(where_, ": expected ", expected, ", got ", shortened(got));
-  }
+  [[noreturn]] void wrong(std::string_view expected) const { fail_field(where_, expected, *json_); }
   /// The component's type is none of those known.
   [[noreturn]] void unknown(std::string_view known) const {
     fail(where_, ".type: expected one of ", known, "; got ", shortened(type()));
@@ -88,14 +82,6 @@ public:
 private:
   const json* json_;
   std::string where_;
-
-  static std::string shortened(const std::string& text) {
-    constexpr std::size_t most = 80;
-    if (text.size() <= most) return text;
-    std::size_t end = most - 3;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    return text.substr(0, end) + "...";
-  }
 };
 
 } // namespace llmap

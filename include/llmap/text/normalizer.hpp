@@ -15,34 +15,39 @@ namespace llmap {
 namespace detail {
 
 /// Marks that are newer than Unicode 9, whose tables the reference uses: there they have combining class 0, so they are
-/// neither reordered nor composed, and normalisation does not reach across them.
+/// neither reordered nor composed, and normalization does not reach across them.
 inline bool is_newer_mark(char32_t c) {
-  struct range { char32_t first, last; };
+  struct range {
+    char32_t first, last;
+  };
   static constexpr range table[] = {
-      {0x7fd, 0x7fd}, {0x898, 0x89f}, {0x8ca, 0x8d3}, {0x9fe, 0x9fe}, {0xc3c, 0xc3c}, {0xd3b, 0xd3c}, {0xeba, 0xeba}, {0x1715, 0x1715},
-      {0x1abf, 0x1ace}, {0x1df6, 0x1dfa}, {0xa82c, 0xa82c}, {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff},
-      {0x10f46, 0x10f50}, {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e}, {0x11839, 0x1183a},
-      {0x11930, 0x11930}, {0x11935, 0x11935}, {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0}, {0x11a34, 0x11a34},
-      {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d45}, {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1},
-      {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}};
+      {0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},     {0xc3c, 0xc3c},
+      {0xd3b, 0xd3c},     {0xeba, 0xeba},     {0x1715, 0x1715},   {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},
+      {0xa82c, 0xa82c},   {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff}, {0x10f46, 0x10f50},
+      {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e}, {0x11839, 0x1183a},
+      {0x11930, 0x11930}, {0x11935, 0x11935}, {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0},
+      {0x11a34, 0x11a34}, {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d45}, {0x11d97, 0x11d97},
+      {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1}, {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae},
+      {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}};
   if (c < 0x7fd) return false;
-  const auto* it = std::lower_bound(std::begin(table), std::end(table), c, [](const range& r, char32_t x) { return r.last < x; });
+  const auto* it =
+      std::lower_bound(std::begin(table), std::end(table), c, [](const range& r, char32_t x) { return r.last < x; });
   return it != std::end(table) && it->first <= c;
 }
 
 inline void append_normal_form(std::string& out, std::string_view text, utf8proc_option_t options) {
   if (text.empty()) return;
   utf8proc_uint8_t* result = nullptr;
-  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                                 &result, options);
-  if (size < 0) fail("Unicode normalisation failed: ", utf8proc_errmsg(size));
+  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                 static_cast<utf8proc_ssize_t>(text.size()), &result, options);
+  if (size < 0) fail("Unicode normalization failed: ", utf8proc_errmsg(size));
   out.append(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
   std::free(result);
 }
 
 /// Replacements may blow a text up without bound; here they stop at 1 GiB.
 inline void check_growth(const std::string& out) {
-  if (out.size() > std::size_t{1} << 30) fail("tokenizer: the normalised text grows beyond 1 GiB");
+  if (out.size() > std::size_t{1} << 30) fail("tokenizer: the normalized text grows beyond 1 GiB");
 }
 
 } // namespace detail
@@ -51,7 +56,7 @@ struct normal_form {
   utf8proc_option_t options;
 
   std::string operator()(std::string_view text) const {
-    // Text is cut in front of stable characters; only where others follow one is there something to normalise.
+    // Text is cut in front of stable characters; only where others follow one is there something to normalize.
     std::string out;
     out.reserve(text.size());
     std::size_t done = 0, last = 0; // what is in `out`; where the last stable character begins
@@ -67,9 +72,10 @@ struct normal_form {
         i += size;
         continue;
       }
-      do i += code_point_at(text, i).size; while (i < text.size() && !is_stable(code_point_at(text, i).value));
+      do i += code_point_at(text, i).size;
+      while (i < text.size() && !is_stable(code_point_at(text, i).value));
       out += text.substr(done, last - done);
-      normalise(out, text.substr(last, i - last));
+      normalize(out, text.substr(last, i - last));
       done = last = i;
     }
     out += text.substr(done);
@@ -83,11 +89,11 @@ private:
     if (c < 0x80) return true;
     if ((options & (UTF8PROC_COMPOSE | UTF8PROC_COMPAT)) != UTF8PROC_COMPOSE) return false;
     return c < 0x300 || (c >= 0x400 && c < 0x483) || (c >= 0x2010 && c < 0x2028) || (c >= 0x3001 && c < 0x302a) ||
-           (c >= 0x3041 && c < 0x3097) || (c >= 0x30a0 && c < 0x30ff) || (c >= 0x4e00 && c < 0xa000) || (c >= 0xac00 && c < 0xd7a4) ||
-           (c >= 0xff01 && c < 0xff61) || (c >= 0x1f300 && c < 0x1f700);
+           (c >= 0x3041 && c < 0x3097) || (c >= 0x30a0 && c < 0x30ff) || (c >= 0x4e00 && c < 0xa000) ||
+           (c >= 0xac00 && c < 0xd7a4) || (c >= 0xff01 && c < 0xff61) || (c >= 0x1f300 && c < 0x1f700);
   }
 
-  void normalise(std::string& out, std::string_view text) const {
+  void normalize(std::string& out, std::string_view text) const {
     std::size_t begin = 0;
     for (std::size_t i = 0; i < text.size();) {
       const auto [c, size] = code_point_at(text, i);
@@ -104,7 +110,9 @@ private:
 
 struct prepend_text {
   std::string prefix;
-  std::string operator()(std::string_view text) const { return text.empty() ? std::string() : prefix + std::string(text); }
+  std::string operator()(std::string_view text) const {
+    return text.empty() ? std::string() : prefix + std::string(text);
+  }
 };
 
 struct replace_text {
@@ -161,7 +169,9 @@ private:
   void add(const component& c, int depth) {
     if (depth > 16) fail(c.where(), ": expected Sequence nested at most 16 deep, got more");
     const std::string& type = c.type();
-    const auto form = [](int options) { return normal_form{static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options)}; };
+    const auto form = [](int options) {
+      return normal_form{static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options)};
+    };
     if (type == "Sequence") {
       const component list = c.at("normalizers");
       for (std::size_t i = 0; i < list.size(); ++i) add(list.at(i), depth + 1);
@@ -173,7 +183,8 @@ private:
     else if (type == "Replace") {
       const component pattern = c.at("pattern");
       const std::string to = c.at("content").text();
-      if (!pattern.absent("Regex")) steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
+      if (!pattern.absent("Regex"))
+        steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
       else {
         const std::string from = pattern.at("String").text();
         if (from.empty()) pattern.wrong("a Regex, or a String that is not empty");

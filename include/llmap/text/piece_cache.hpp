@@ -28,7 +28,9 @@ class piece_cache {
     bool holds(std::uint32_t whose, std::string_view s) const {
       const std::size_t n = s.size();
       if (owner != whose || bytes != n) return false;
-      const auto same = [&]<class Word>(Word, std::size_t at) { return word_at<Word>(piece + at) == word_at<Word>(s.data() + at); };
+      const auto same = [&]<class Word>(Word, std::size_t at) {
+        return word_at<Word>(piece + at) == word_at<Word>(s.data() + at);
+      };
       constexpr std::uint64_t eight = 0;
       constexpr std::uint32_t four = 0;
       if (n > 16) return same(eight, 0) && same(eight, 8) && same(eight, n - 8);

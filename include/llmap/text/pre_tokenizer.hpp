@@ -68,7 +68,8 @@ struct digit_split {
       const auto& first_plane = character_class::first_plane();
       for (std::size_t i = 0; i < text.size();) {
         const auto [c, size] = code_point_at(text, i);
-        if ((c < 0x10000 ? first_plane[c] : character_class::classify(c)) == character_class::number) found(i, i + size);
+        if ((c < 0x10000 ? first_plane[c] : character_class::classify(c)) == character_class::number)
+          found(i, i + size);
         i += size;
       }
     });

@@ -78,7 +78,8 @@ public:
       const std::size_t begin = ends[0], end = ends[1];
       if (end < begin) fail(where_, ": matching failed: the pattern moves the start of a match beyond its end");
       if (begin == end && begin == last_end) {
-        do ++from; while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xc0) == 0x80);
+        do ++from;
+        while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xc0) == 0x80);
         last_end = std::string_view::npos;
         continue;
       }

@@ -85,7 +85,8 @@ private:
       if (hex.size() != 2 || hex.find_first_not_of(hex_digits) != std::string_view::npos) refuse("\\x");
       (out_ += "\\x{").append(hex) += "}";
       i_ += 2;
-    } else if (std::isalnum(static_cast<unsigned char>(c)) && std::string_view("rntfd").find(c) == std::string_view::npos) {
+    } else if (std::isalnum(static_cast<unsigned char>(c)) &&
+               std::string_view("rntfd").find(c) == std::string_view::npos) {
       refuse(construct);
     } else {
       out_ += construct;
@@ -124,7 +125,8 @@ private:
     const auto comma = inside.find(',');
     const std::string low(inside.substr(0, comma));
     const std::string high(comma == std::string_view::npos ? std::string_view{} : inside.substr(comma + 1));
-    if ((low + high).find_first_not_of("0123456789") != std::string::npos || (low.empty() && high.empty())) return false;
+    if ((low + high).find_first_not_of("0123456789") != std::string::npos || (low.empty() && high.empty()))
+      return false;
     const char next = close + 1 < in_.size() ? in_[close + 1] : '\0';
     const bool wrap = next == '+' || (next == '?' && comma == std::string_view::npos);
     if (wrap) out_.insert(atom_, "(?:");
@@ -144,7 +146,8 @@ private:
     const auto end = in_.find_first_of(":)", i_);
     if (end == std::string_view::npos) refuse("group without its end");
     const std::string_view options = in_.substr(i_ + 2, end - i_ - 2);
-    if (options.empty() || options.find_first_not_of("i-") != std::string_view::npos) refuse(in_.substr(i_, end - i_ + 1));
+    if (options.empty() || options.find_first_not_of("i-") != std::string_view::npos)
+      refuse(in_.substr(i_, end - i_ + 1));
     if (in_[end] == ')') groups_.pop_back(); // (?i): from here to the end of the enclosing group
     copy_to(end + 1);
   }

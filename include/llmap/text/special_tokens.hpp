@@ -19,7 +19,10 @@ public:
     const component config = files.config_component();
     if (!config.absent("added_tokens_decoder")) read_decoder(config.at("added_tokens_decoder"));
     else if (!files.added.is_null()) read_old_files();
-    for (const auto& [key, otherwise] : {std::pair{"bos_token", kind_.bos}, {"eos_token", kind_.eos}, {"unk_token", kind_.unk}, {"pad_token", kind_.pad}})
+    for (const auto& [key, otherwise] : {std::pair{"bos_token", kind_.bos},
+                                         {"eos_token", kind_.eos},
+                                         {"unk_token", kind_.unk},
+                                         {"pad_token", kind_.pad}})
       read_named(key, otherwise);
     read_additional();
   }
@@ -91,7 +94,8 @@ private:
   void read_old_files() {
     std::map<std::int64_t, std::string> by_id;
     const component added = files_.added_component();
-    for (const auto& [content, id] : added.members()) by_id[component(id, added.where() + "." + content.substr(0, 40)).id()] = content;
+    for (const auto& [content, id] : added.members())
+      by_id[component(id, added.where() + "." + content.substr(0, 40)).id()] = content;
     for (const auto& [id, content] : by_id) {
       added_token t;
       t.content = content;

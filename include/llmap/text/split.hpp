@@ -41,10 +41,17 @@ public:
     case split_behavior::removed:
       if (match) return;
       break;
-    case split_behavior::isolated: break;
-    case split_behavior::contiguous: join = previous_ == match; break;
-    case split_behavior::merged_with_previous: join = match && !previous_; break;
-    case split_behavior::merged_with_next: join = !match && previous_; break;
+    case split_behavior::isolated:
+      break;
+    case split_behavior::contiguous:
+      join = previous_ == match;
+      break;
+    case split_behavior::merged_with_previous:
+      join = match && !previous_;
+      break;
+    case split_behavior::merged_with_next:
+      join = !match && previous_;
+      break;
     }
     if (join && out_.size() > first_) out_.back().end = piece_.begin + end;
     else out_.push_back({piece_.begin + begin, piece_.begin + end, piece_.at_start && begin == 0});
@@ -60,8 +67,7 @@ private:
 };
 
 /// Cuts every piece at what find(text, found) reports as found(begin, end), from left to right.
-template <class Find>
-void cut_pieces(text_pieces& t, split_behavior behavior, const Find& find, bool invert = false) {
+template <class Find> void cut_pieces(text_pieces& t, split_behavior behavior, const Find& find, bool invert = false) {
   std::vector<text_pieces::span> out;
   out.reserve(t.pieces.size() + t.text.size() / 4);
   for (std::size_t i = 0; i < t.pieces.size(); ++i) {
@@ -82,7 +88,8 @@ void cut_pieces(text_pieces& t, split_behavior behavior, const Find& find, bool 
 /// Finds a literal string, which is not empty.
 inline auto find_literal(const std::string& literal) {
   return [&literal](std::string_view text, const auto& found) {
-    for (std::size_t at = text.find(literal); at != std::string_view::npos; at = text.find(literal, at + literal.size()))
+    for (std::size_t at = text.find(literal); at != std::string_view::npos;
+         at = text.find(literal, at + literal.size()))
       found(at, at + literal.size());
   };
 }

@@ -1,5 +1,5 @@
 // A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} a line, all strings; other fields are ignored.
-// Texts are taken byte for byte: nothing is trimmed or normalised. Empty lines may stand at the end only. Every
+// Texts are taken byte for byte: nothing is trimmed or normalized. Empty lines may stand at the end only. Every
 // message starts with FILE:LINE.
 #pragma once
 #include "llmap/core/error.hpp"
@@ -19,7 +19,7 @@ namespace llmap {
 
 struct text_item {
   std::string id, text;
-  std::string domain{}, document{}; // empty: not said
+  std::string domain{}, document{}; // empty: absent
 };
 
 struct text_set {
@@ -56,7 +56,8 @@ inline text_set load_text_set(const std::filesystem::path& path) {
   if (status.type() == kind::directory) fail(name, ": expected a JSONL file, got a directory");
   if (status.type() != kind::regular) fail(name, ": expected a JSONL file, got something that is not a regular file");
   constexpr std::uintmax_t most = std::uintmax_t{4} << 30; // the whole set is held in memory
-  if (const auto size = std::filesystem::file_size(path); size > most) fail(name, ": expected at most ", most, " bytes, got ", size);
+  if (const auto size = std::filesystem::file_size(path); size > most)
+    fail(name, ": expected at most ", most, " bytes, got ", size);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) fail(name, ": cannot be opened: ", std::strerror(errno));

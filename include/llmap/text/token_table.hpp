@@ -49,7 +49,8 @@ private:
     const std::size_t mask = entries_.size() - 1;
     std::size_t i = static_cast<std::size_t>(hash) & mask;
     const auto is_other = [&](const entry& e) {
-      return e.check != static_cast<std::uint32_t>(hash >> 32) || std::string_view(bytes_).substr(e.begin, e.end - e.begin) != token;
+      return e.check != static_cast<std::uint32_t>(hash >> 32) ||
+             std::string_view(bytes_).substr(e.begin, e.end - e.begin) != token;
     };
     while (entries_[i].id >= 0 && is_other(entries_[i])) i = (i + 1) & mask;
     return i;

@@ -1,7 +1,7 @@
 // The tokenizer: text -> ids, as AutoTokenizer of transformers gives them. Read this file first.
 //
 // encode:  1. added tokens with normalized = false are cut out of the raw text        added_tokens.hpp
-//          2. each stretch between them is normalised                                 normalizer.hpp
+//          2. each stretch between them is normalized                                 normalizer.hpp
 //             and added tokens with normalized = true are cut out of that
 //          3. the rest is cut into pieces                                             pre_tokenizer.hpp
 //          4. the model turns each piece into ids                                     bpe.hpp
@@ -38,7 +38,8 @@ public:
 
   /// From the content of a tokenizer.json alone: its own template, no class rules. `where` starts every message;
   /// `bos` and `eos` name tokens of the file, empty for none.
-  static tokenizer from_json(const json& content, const std::string& where, const std::string& bos = "", const std::string& eos = "") {
+  static tokenizer from_json(const json& content, const std::string& where, const std::string& bos = "",
+                             const std::string& eos = "") {
     tokenizer_files files;
     files.where = where;
     json::object config{{"tokenizer_class", "PreTrainedTokenizerFast"}};
@@ -95,7 +96,8 @@ private:
 
     const tokenizer_class& kind = files.kind();
     if (kind.name == "Llama" && !config.absent("add_prefix_space") && !files.from_vocabulary)
-      fail(config.where(), ".add_prefix_space: expected none for this class, which would rebuild itself from tokenizer.model");
+      fail(config.where(),
+           ".add_prefix_space: expected none for this class, which would rebuild itself from tokenizer.model");
     pre_tokenizer_.force_prefix_space(config.flag("add_prefix_space", false));
 
     const special_tokens named(files, file, *model_);
@@ -111,7 +113,8 @@ private:
     apply_class_template(files, kind);
     for (const auto* ids : {&special_.prefix, &special_.suffix})
       for (const std::int32_t id : *ids)
-        if (id > largest_id_) fail(files.where, ".post_processor: expected ids of the vocabulary (at most ", largest_id_, "), got ", id);
+        if (id > largest_id_)
+          fail(files.where, ".post_processor: expected ids of the vocabulary (at most ", largest_id_, "), got ", id);
   }
 
   /// Some classes put BOS and EOS as their own config says, whatever the template of the file; the GPT2 class does
@@ -121,7 +124,8 @@ private:
     const bool gpt2_adds = files.from_vocabulary && kind.name == "GPT2" && config.flag("add_bos_token", false);
     if (!kind.own_template && !gpt2_adds) return;
     special_ = {};
-    const auto add = [&](const char* flag, bool otherwise, const std::optional<std::int32_t>& id, std::vector<std::int32_t>& to) {
+    const auto add = [&](const char* flag, bool otherwise, const std::optional<std::int32_t>& id,
+                         std::vector<std::int32_t>& to) {
       if (!config.flag(flag, otherwise)) return;
       if (!id) fail(config.where(), ".", flag, ": true, but there is no such token");
       to.push_back(*id);

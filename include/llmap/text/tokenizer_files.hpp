@@ -16,14 +16,14 @@ namespace llmap {
 
 struct tokenizer_files {
   std::filesystem::path folder;
-  std::string where;            // the file that `tokenizer` stands for
-  bool from_vocabulary = false; // there is no tokenizer.json
+  std::string where;             // the file that `tokenizer` stands for
+  bool from_vocabulary = false;  // there is no tokenizer.json
   std::string tokenizer, merges; // texts of tokenizer.json, or of vocab.json and merges.txt
-  json config;                  // tokenizer_config.json; this and the next may be null: no such file
-  json model_config;            // config.json, of which only model_type counts
-  json special_map;             // special_tokens_map.json
-  json added;                   // added_tokens.json
-  std::string canonical;        // equal for two tokenizers only if they give the same ids
+  json config;                   // tokenizer_config.json; this and the next may be null: no such file
+  json model_config;             // config.json, of which only model_type counts
+  json special_map;              // special_tokens_map.json
+  json added;                    // added_tokens.json
+  std::string canonical;         // equal for two tokenizers only if they give the same ids
 
   component config_component() const { return {config, path("tokenizer_config.json")}; }
   component special_map_component() const { return {special_map, path("special_tokens_map.json")}; }
@@ -68,8 +68,9 @@ inline void append_part(std::string& canonical, std::string_view name, std::stri
 /// The fields of tokenizer_config.json that can change ids; chat templates and the like do not.
 inline std::string deciding_fields(const json& config) {
   json::object kept;
-  for (const char* key : {"tokenizer_class", "add_bos_token", "add_eos_token", "add_prefix_space", "bos_token", "eos_token",
-                          "unk_token", "pad_token", "additional_special_tokens", "added_tokens_decoder", "split_special_tokens"})
+  for (const char* key :
+       {"tokenizer_class", "add_bos_token", "add_eos_token", "add_prefix_space", "bos_token", "eos_token", "unk_token",
+        "pad_token", "additional_special_tokens", "added_tokens_decoder", "split_special_tokens"})
     if (const json* value = config.find(key)) kept.push_back({key, *value});
   return canonical_text(std::move(kept));
 }
@@ -78,7 +79,8 @@ inline std::string deciding_fields(const json& config) {
 inline json regex_and_byte_level(std::initializer_list<std::string_view> patterns) {
   json::array steps;
   for (const std::string_view pattern : patterns)
-    steps.push_back(json::object{{"type", "Split"}, {"pattern", json::object{{"Regex", pattern}}}, {"behavior", "Isolated"}});
+    steps.push_back(
+        json::object{{"type", "Split"}, {"pattern", json::object{{"Regex", pattern}}}, {"behavior", "Isolated"}});
   steps.push_back(json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
   return json::object{{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
 }
@@ -86,7 +88,8 @@ inline json regex_and_byte_level(std::initializer_list<std::string_view> pattern
 /// vocab.json and merges.txt as the tokenizer.json that the folder's class would make of them.
 inline json from_vocabulary_files(const tokenizer_files& files) {
   json::array merges;
-  if (const auto bad = invalid_utf8(files.merges)) fail(files.path("merges.txt"), ": expected UTF-8, got an invalid sequence at byte ", *bad);
+  if (const auto bad = invalid_utf8(files.merges))
+    fail(files.path("merges.txt"), ": expected UTF-8, got an invalid sequence at byte ", *bad);
   std::string_view rest = files.merges;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -95,12 +98,16 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   }
-  json::object model{{"type", "BPE"}, {"vocab", parse_object(files.tokenizer, files.where, python_json)}, {"merges", std::move(merges)}};
+  json::object model{{"type", "BPE"},
+                     {"vocab", parse_object(files.tokenizer, files.where, python_json)},
+                     {"merges", std::move(merges)}};
   const std::string_view kind = files.kind().name;
   if (kind == "GPT2")
-    return json::object{{"model", std::move(model)}, {"pre_tokenizer", json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
+    return json::object{{"model", std::move(model)},
+                        {"pre_tokenizer", json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
   if (kind == "Qwen2")
-    return json::object{{"model", std::move(model)}, {"normalizer", json::object{{"type", "NFC"}}},
+    return json::object{{"model", std::move(model)},
+                        {"normalizer", json::object{{"type", "NFC"}}},
                         {"pre_tokenizer", regex_and_byte_level({qwen2_pattern})}};
   fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
 }
@@ -137,7 +144,8 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
 
 /// tokenizer.json, which the reference reads by the strict rules of JSON, or what vocab.json and merges.txt amount to.
 inline json parse_tokenizer(const tokenizer_files& files) {
-  return files.from_vocabulary ? detail::from_vocabulary_files(files) : detail::parse_object(files.tokenizer, files.where, {});
+  return files.from_vocabulary ? detail::from_vocabulary_files(files)
+                               : detail::parse_object(files.tokenizer, files.where, {});
 }
 
 } // namespace llmap

@@ -29,14 +29,17 @@ inline constexpr tokenizer_class tokenizer_classes[] = {
 
 /// Class by model_type, for folders whose tokenizer_config.json names none.
 inline constexpr std::pair<std::string_view, std::string_view> class_of_model_type[] = {
-    {"llama", "Llama"}, {"mistral", "Llama"}, {"mixtral", "Llama"}, {"phi3", "Llama"}, {"phimoe", "Llama"}, {"deepseek_v2", "Llama"},
-    {"deepseek_v3", "Llama"}, {"persimmon", "Llama"}, {"gpt_neox", "GPTNeoX"}, {"olmo", "GPTNeoX"}, {"olmo2", "GPTNeoX"},
-    {"olmoe", "GPTNeoX"}, {"stablelm", "GPTNeoX"}, {"mpt", "GPTNeoX"}, {"rwkv", "GPTNeoX"}, {"mamba", "GPTNeoX"}, {"mamba2", "GPTNeoX"},
-    {"falcon_mamba", "GPTNeoX"}, {"gpt2", "GPT2"}, {"gptj", "GPT2"}, {"gpt_neo", "GPT2"}, {"gpt_bigcode", "GPT2"}, {"starcoder2", "GPT2"},
-    {"opt", "GPT2"}, {"olmo3", "GPT2"}, {"granite", "GPT2"}, {"cohere", "Cohere"}, {"cohere2", "Cohere"}, {"gemma", "Gemma"},
-    {"gemma2", "Gemma"}, {"gemma3_text", "Gemma"}, {"qwen2", "Qwen2"}, {"qwen3", "Qwen2"}, {"codegen", "CodeGen"}, {"phi", "CodeGen"},
-    {"bloom", "Bloom"}, {"falcon", "PreTrained"}, {"glm", "PreTrained"}, {"glm4", "PreTrained"}, {"gpt_oss", "PreTrained"},
-    {"smollm3", "PreTrained"}, {"nemotron", "PreTrained"}, {"helium", "PreTrained"}, {"bitnet", "PreTrained"}};
+    {"llama", "Llama"},        {"mistral", "Llama"},        {"mixtral", "Llama"},     {"phi3", "Llama"},
+    {"phimoe", "Llama"},       {"deepseek_v2", "Llama"},    {"deepseek_v3", "Llama"}, {"persimmon", "Llama"},
+    {"gpt_neox", "GPTNeoX"},   {"olmo", "GPTNeoX"},         {"olmo2", "GPTNeoX"},     {"olmoe", "GPTNeoX"},
+    {"stablelm", "GPTNeoX"},   {"mpt", "GPTNeoX"},          {"rwkv", "GPTNeoX"},      {"mamba", "GPTNeoX"},
+    {"mamba2", "GPTNeoX"},     {"falcon_mamba", "GPTNeoX"}, {"gpt2", "GPT2"},         {"gptj", "GPT2"},
+    {"gpt_neo", "GPT2"},       {"gpt_bigcode", "GPT2"},     {"starcoder2", "GPT2"},   {"opt", "GPT2"},
+    {"olmo3", "GPT2"},         {"granite", "GPT2"},         {"cohere", "Cohere"},     {"cohere2", "Cohere"},
+    {"gemma", "Gemma"},        {"gemma2", "Gemma"},         {"gemma3_text", "Gemma"}, {"qwen2", "Qwen2"},
+    {"qwen3", "Qwen2"},        {"codegen", "CodeGen"},      {"phi", "CodeGen"},       {"bloom", "Bloom"},
+    {"falcon", "PreTrained"},  {"glm", "PreTrained"},       {"glm4", "PreTrained"},   {"gpt_oss", "PreTrained"},
+    {"smollm3", "PreTrained"}, {"nemotron", "PreTrained"},  {"helium", "PreTrained"}, {"bitnet", "PreTrained"}};
 
 /// The class that reads a folder with these files (either may be null JSON).
 inline const tokenizer_class& class_of(const component& tokenizer_config, const component& model_config) {
@@ -52,13 +55,15 @@ inline const tokenizer_class& class_of(const component& tokenizer_config, const 
     if (name.ends_with("Fast")) name.resize(name.size() - 4);
     if (name.ends_with("Tokenizer")) name.resize(name.size() - 9);
     if (const tokenizer_class* found = find(name)) return *found;
-    field.wrong("a known tokenizer class (Llama, Gemma, Cohere, GPTNeoX, GPT2, Qwen2, CodeGen, Bloom, PreTrainedTokenizerFast)");
+    field.wrong("a known tokenizer class (Llama, Gemma, Cohere, GPTNeoX, GPT2, Qwen2, CodeGen, Bloom, "
+                "PreTrainedTokenizerFast)");
   }
   if (!model_config.absent("model_type")) {
     const std::string type = model_config.at("model_type").text();
     for (const auto& [known, name] : class_of_model_type)
       if (known == type) return *find(name);
-    fail(model_config.where(), ".model_type: no tokenizer class known for ", type, ", and tokenizer_config.json names none");
+    fail(model_config.where(), ".model_type: no tokenizer class known for ", type,
+         ", and tokenizer_config.json names none");
   }
   return *find("PreTrained");
 }

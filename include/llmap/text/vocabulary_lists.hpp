@@ -1,6 +1,6 @@
 // Tokenizers of model files that hold lists instead of a tokenizer.json (GGUF): token strings, their types, and
-// merges or scores. They become the tokenizer.json that means the same. Lists that do not fit together, strings that are not UTF-8
-// and unknown names are an llmap::error that starts with `where`.
+// merges or scores. They become the tokenizer.json that means the same. Lists that do not fit together, strings that
+// are not UTF-8 and unknown names are an llmap::error that starts with `where`.
 #pragma once
 #include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
@@ -20,12 +20,13 @@ namespace llmap {
 enum class token_type : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 struct vocabulary_lists {
-  std::vector<std::string> tokens;  ///< (V) the id is the index; byte-level tokens in byte characters
-  std::vector<token_type> types;    ///< (V) or empty: all normal
-  std::vector<std::string> merges;  ///< byte-level only: "left right", best first
-  std::vector<float> scores;        ///< (V) SentencePiece only: higher merges first
-  std::string pre_tokenizer;        ///< byte-level only: name of the splitting expression as GGUF has it, e.g. "gpt-2", "llama-bpe"
-  bool add_space_prefix = true;     ///< SentencePiece only: a blank in front of each stretch of text
+  std::vector<std::string> tokens; ///< (V) the id is the index; byte-level tokens in byte characters
+  std::vector<token_type> types;   ///< (V) or empty: all normal
+  std::vector<std::string> merges; ///< byte-level only: "left right", best first
+  std::vector<float> scores;       ///< (V) SentencePiece only: higher merges first
+  std::string
+      pre_tokenizer; ///< byte-level only: name of the splitting expression as GGUF has it, e.g. "gpt-2", "llama-bpe"
+  bool add_space_prefix = true; ///< SentencePiece only: a blank in front of each stretch of text
   std::optional<std::int32_t> bos, eos, unknown;
   bool add_bos = false, add_eos = false; ///< whether encode puts them around a text
 };
@@ -39,7 +40,8 @@ inline void check_lists(const vocabulary_lists& v, const std::string& where) {
     fail(where, ": token types: expected ", v.tokens.size(), " as many as tokens, got ", v.types.size());
   std::unordered_map<std::string_view, std::size_t> seen;
   for (std::size_t i = 0; i < v.tokens.size(); ++i) {
-    if (const auto bad = invalid_utf8(v.tokens[i])) fail(where, ": tokens[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
+    if (const auto bad = invalid_utf8(v.tokens[i]))
+      fail(where, ": tokens[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
     const auto [first, fresh] = seen.emplace(v.tokens[i], i);
     if (!fresh) fail(where, ": tokens[", i, "]: expected distinct tokens, got the same as tokens[", first->second, "]");
     if (!v.types.empty() && (v.types[i] < token_type::normal || v.types[i] > token_type::byte))
@@ -67,10 +69,13 @@ inline json named_pre_tokenizer(std::string_view name, const std::string& where)
   if (one_of("gpt-4o")) return regex_and_byte_level({gpt4o_pattern});
   if (one_of("tekken")) return regex_and_byte_level({tekken_pattern});
   if (one_of("default"))
-    return regex_and_byte_level({"[\\p{P}\\$\\+<=>\\^~\\|]+", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)",
+    return regex_and_byte_level({"[\\p{P}\\$\\+<=>\\^~\\|]+",
+                                 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)",
                                  "\\p{N}+", "[0-9][0-9][0-9]"});
-  fail(where, ": expected a pre-tokenizer among gpt-2, starcoder, smollm, llama-bpe, qwen2, bloom, gpt-4o, tekken, default "
-              "(and names of the same expressions), got ", name);
+  fail(where,
+       ": expected a pre-tokenizer among gpt-2, starcoder, smollm, llama-bpe, qwen2, bloom, gpt-4o, tekken, default "
+       "(and names of the same expressions), got ",
+       name);
 }
 
 /// The tokens that are cut out before the model.
@@ -114,7 +119,10 @@ inline json::object model_of(const vocabulary_lists& v, json::array merges) {
 inline json::array merges_of_scores(const vocabulary_lists& v) {
   std::unordered_map<std::string_view, std::size_t> id_of;
   for (std::size_t i = 0; i < v.tokens.size(); ++i) id_of.emplace(v.tokens[i], i);
-  struct rule { std::size_t left, right, left_length, right_length; float score; };
+  struct rule {
+    std::size_t left, right, left_length, right_length;
+    float score;
+  };
   std::vector<rule> rules;
   for (std::size_t token = 0; token < v.tokens.size(); ++token) {
     const std::string_view text = v.tokens[token];
@@ -126,9 +134,8 @@ inline json::array merges_of_scores(const vocabulary_lists& v) {
       if (i > 0 && left != id_of.end() && right != id_of.end())
         rules.push_back({left->second, right->second, done, length - done, v.scores[token]});
     }
-    std::sort(rules.begin() + static_cast<std::ptrdiff_t>(first), rules.end(), [](const rule& a, const rule& b) {
-      return a.left != b.left ? a.left < b.left : a.right < b.right;
-    });
+    std::sort(rules.begin() + static_cast<std::ptrdiff_t>(first), rules.end(),
+              [](const rule& a, const rule& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
   }
   std::stable_sort(rules.begin(), rules.end(), [](const rule& a, const rule& b) {
     if (a.score != b.score) return a.score > b.score;
@@ -139,10 +146,17 @@ inline json::array merges_of_scores(const vocabulary_lists& v) {
   return merges;
 }
 
-inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object model, json normalizer, json pre_tokenizer, const std::string& where) {
-  const auto name = [&](const std::optional<std::int32_t>& id) { return id ? v.tokens[static_cast<std::size_t>(*id)] : std::string(); };
-  const json content = json::object{{"version", "1.0"}, {"added_tokens", added_tokens(v)}, {"normalizer", std::move(normalizer)},
-                                    {"pre_tokenizer", std::move(pre_tokenizer)}, {"post_processor", template_of(v)}, {"model", std::move(model)}};
+inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object model, json normalizer, json pre_tokenizer,
+                                    const std::string& where) {
+  const auto name = [&](const std::optional<std::int32_t>& id) {
+    return id ? v.tokens[static_cast<std::size_t>(*id)] : std::string();
+  };
+  const json content = json::object{{"version", "1.0"},
+                                    {"added_tokens", added_tokens(v)},
+                                    {"normalizer", std::move(normalizer)},
+                                    {"pre_tokenizer", std::move(pre_tokenizer)},
+                                    {"post_processor", template_of(v)},
+                                    {"model", std::move(model)}};
   return tokenizer::from_json(content, where, name(v.bos), name(v.eos));
 }
 
@@ -153,18 +167,21 @@ inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object mode
 inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   for (std::size_t i = 0; i < v.merges.size(); ++i)
-    if (const auto bad = invalid_utf8(v.merges[i])) fail(where, ": merges[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
+    if (const auto bad = invalid_utf8(v.merges[i]))
+      fail(where, ": merges[", i, "]: expected UTF-8, got an invalid sequence at byte ", *bad);
   json pre_tokenizer = detail::named_pre_tokenizer(v.pre_tokenizer, where);
   json::object model = detail::model_of(v, json::array(v.merges.begin(), v.merges.end()));
   if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") model.push_back({"ignore_merges", true});
-  return detail::tokenizer_of_lists(v, std::move(model), v.pre_tokenizer == "qwen2" ? json::object{{"type", "NFC"}} : json(),
+  return detail::tokenizer_of_lists(v, std::move(model),
+                                    v.pre_tokenizer == "qwen2" ? json::object{{"type", "NFC"}} : json(),
                                     std::move(pre_tokenizer), where);
 }
 
 /// SentencePiece-style BPE with byte fallback, as Llama 2's: blanks become U+2581.
 inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
-  if (v.scores.size() != v.tokens.size()) fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
+  if (v.scores.size() != v.tokens.size())
+    fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
   for (std::size_t i = 0; i < v.scores.size(); ++i)
     if (!(v.scores[i] == v.scores[i])) fail(where, ": scores[", i, "]: expected a number, got NaN");
   json::object model = detail::model_of(v, detail::merges_of_scores(v));
@@ -174,7 +191,8 @@ inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::s
   json::array steps;
   if (v.add_space_prefix) steps.push_back(json::object{{"type", "Prepend"}, {"prepend", blank}});
   steps.push_back(json::object{{"type", "Replace"}, {"pattern", json::object{{"String", " "}}}, {"content", blank}});
-  return detail::tokenizer_of_lists(v, std::move(model), json::object{{"type", "Sequence"}, {"normalizers", std::move(steps)}}, {}, where);
+  return detail::tokenizer_of_lists(v, std::move(model),
+                                    json::object{{"type", "Sequence"}, {"normalizers", std::move(steps)}}, {}, where);
 }
 
 } // namespace llmap

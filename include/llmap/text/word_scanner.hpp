@@ -26,8 +26,10 @@ public:
     using namespace character_class;
     using enum word_kind;
     if (pattern == gpt2_pattern) return word_scanner(gpt2, true, 0, letter, 0);
-    if (pattern == qwen2_pattern || pattern == qwen2_possessive_pattern) return word_scanner(cl100k, true, 1, letter, newline);
-    if (pattern == llama3_pattern || pattern == llama3_possessive_pattern) return word_scanner(cl100k, true, 3, letter, newline);
+    if (pattern == qwen2_pattern || pattern == qwen2_possessive_pattern)
+      return word_scanner(cl100k, true, 1, letter, newline);
+    if (pattern == llama3_pattern || pattern == llama3_possessive_pattern)
+      return word_scanner(cl100k, true, 3, letter, newline);
     if (pattern == qwen3_5_pattern) return word_scanner(cl100k, true, 1, letter | mark, newline);
     if (pattern == gpt4o_pattern) return word_scanner(o200k, true, 3, letter, newline | slash);
     if (pattern == tekken_pattern) return word_scanner(o200k, false, 1, letter, newline | slash);
@@ -48,9 +50,9 @@ private:
   enum class word_kind { gpt2, cl100k, o200k };
   word_kind words_;
   bool contractions_;
-  std::size_t numbers_;    // at most so many in a group; 0: a run of any length, with a blank in front
-  mask word_;              // what cl100k words are made of
-  mask tail_;              // what may follow the rest
+  std::size_t numbers_; // at most so many in a group; 0: a run of any length, with a blank in front
+  mask word_;           // what cl100k words are made of
+  mask tail_;           // what may follow the rest
   const mask* first_plane_ = character_class::first_plane().data();
 
   word_scanner(word_kind words, bool contractions, std::size_t numbers, mask word, mask tail)
@@ -65,7 +67,9 @@ private:
     const auto [c, size] = code_point_at(t, i);
     return {c < 0x10000 ? first_plane_[c] : character_class::classify(c), size};
   }
-  [[gnu::always_inline]] bool is(std::string_view t, std::size_t i, mask kinds) const { return i < t.size() && (at(t, i).kind & kinds); }
+  [[gnu::always_inline]] bool is(std::string_view t, std::size_t i, mask kinds) const {
+    return i < t.size() && (at(t, i).kind & kinds);
+  }
   /// Where the run of characters of `kinds` ends.
   [[gnu::always_inline]] std::size_t run(std::string_view t, std::size_t i, mask kinds) const {
     while (i < t.size()) {
@@ -153,7 +157,8 @@ private:
     if (contractions_ && !o200k)
       if (const std::size_t end = contraction(t, i, !gpt2); end != i) return end;
     const character first = at(t, i);
-    if (const std::size_t end = word_end(t, i, first); end != i) return o200k && contractions_ ? contraction(t, end, true) : end;
+    if (const std::size_t end = word_end(t, i, first); end != i)
+      return o200k && contractions_ ? contraction(t, end, true) : end;
     const std::size_t begin = t[i] == ' ' ? i + 1 : i;
     if (numbers_ == 0) {
       if (is(t, begin, number)) return run(t, begin, number);

@@ -1,6 +1,7 @@
 // config.json: typed fields with defaults and limits. Every message names file, field, what was expected and what
 // was found. A field may be written under several names (transformers' attribute_map): pass them joined by '|'.
 #pragma once
+#include "llmap/core/json_field.hpp"
 #include "llmap/core/json_file.hpp"
 #include <cmath>
 #include <cstdint>
@@ -80,9 +81,7 @@ public:
   }
 
   [[noreturn]] void wrong(std::string_view names, const json& value, const std::string& expected) const {
-    std::string got = canonical_text(value);
-    if (got.size() > 80) got = got.substr(0, 77) + "...";
-    fail(where_, ": ", name_in_file(names), ": expected ", expected, ", got ", got);
+    fail_field(where_ + ": " + name_in_file(names), expected, value);
   }
 
 private:

@@ -1,7 +1,7 @@
-// MXFP4 weights read as plain matrices: a tensor source over a source. A tensor X stored as X_blocks (U8 [..., n, 16]) and
-// X_scales (U8 [..., n]) is found and read as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low half first,
-// and each 32 of them have one power of two. Other tensors pass through.
-// Source: OCP Microscaling Formats 1.0; the files of gpt-oss.
+// MXFP4 weights read as plain matrices: a tensor source over a source. A tensor X stored as X_blocks (U8 [..., n, 16])
+// and X_scales (U8 [..., n]) is found and read as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low
+// half first, and each 32 of them have one power of two. Other tensors pass through. Source: OCP Microscaling
+// Formats 1.0; the files of gpt-oss.
 #pragma once
 #include "llmap/weights/tensor_source.hpp"
 #include <array>
@@ -20,12 +20,14 @@ template <tensor_source Source> class mxfp4_tensors {
     std::vector<std::int64_t> expected = scales->shape;
     expected.push_back(block / 2);
     if (blocks->type != dtype::u8 || scales->type != dtype::u8 || blocks->shape != expected || scales->shape.empty())
-      fail("tensor ", name, "_blocks: expected U8 ", shape_text(expected), " beside U8 scales, got ", name_of(blocks->type), " ", shape_text(blocks->shape));
+      fail("tensor ", name, "_blocks: expected U8 ", shape_text(expected), " beside U8 scales, got ",
+           name_of(blocks->type), " ", shape_text(blocks->shape));
     return std::pair(*blocks, *scales);
   }
 
   /// Decodes the blocks [first, first + count) of a tensor.
-  tensor_data decode(const std::string& name, std::vector<std::int64_t> shape, std::size_t first, std::size_t count) const {
+  tensor_data decode(const std::string& name, std::vector<std::int64_t> shape, std::size_t first,
+                     std::size_t count) const {
     const tensor_data blocks = source_.read(name + "_blocks"), scales = source_.read(name + "_scales");
     auto wide = std::make_shared<std::vector<bf16>>(count * block);
     for (std::size_t b = 0; b < count; ++b) {
@@ -68,7 +70,8 @@ public:
   tensor_data read_slice(const std::string& name, std::int64_t slice) const {
     tensor_info info = *find(name);
     const std::vector<std::int64_t> shape(info.shape.begin() + 1, info.shape.end());
-    const auto elements = static_cast<std::size_t>(info.elements() / info.shape.front()), first = static_cast<std::size_t>(slice) * elements;
+    const auto elements = static_cast<std::size_t>(info.elements() / info.shape.front()),
+               first = static_cast<std::size_t>(slice) * elements;
     if (!source_.find(name)) return decode(name, shape, first / block, elements / block);
     tensor_data data = source_.read(name);
     const auto bytes = static_cast<std::size_t>(bits_of(info.type)) / 8;

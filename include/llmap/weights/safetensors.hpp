@@ -7,7 +7,7 @@
 // Source: huggingface/safetensors, README "Format".
 #pragma once
 #include "llmap/core/json.hpp"
-#include "llmap/weights/mapped_file.hpp"
+#include "llmap/core/mapped_file.hpp"
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
 #include <bit>
@@ -110,7 +110,8 @@ private:
     const std::uint64_t bits = elements * static_cast<std::uint64_t>(bits_of(*type));
     if (bits % 8 != 0) fail(where, ": shape: ", bits, " bits are not a whole number of bytes");
     const auto offset = [&](std::size_t i) {
-      const auto whole = offsets && offsets->items() && offsets->items()->size() == 2 ? (*offsets->items())[i].integer() : std::nullopt;
+      const auto whole = offsets && offsets->items() && offsets->items()->size() == 2 ? (*offsets->items())[i].integer()
+                                                                                      : std::nullopt;
       if (!whole || *whole < 0) fail(where, ": data_offsets: expected two non-negative integers");
       return static_cast<std::uint64_t>(*whole);
     };
@@ -119,8 +120,8 @@ private:
       fail(where, ": data_offsets [", begin, ", ", end, "]: expected a range inside the ", data_.size(),
            " bytes of data; the file may be truncated");
     if (end - begin != bits / 8)
-      fail(where, ": ", type_name, " ", shape_text(result.info.shape), " takes ", bits / 8, " bytes, data_offsets hold ",
-           end - begin);
+      fail(where, ": ", type_name, " ", shape_text(result.info.shape), " takes ", bits / 8,
+           " bytes, data_offsets hold ", end - begin);
     result.begin = begin;
     result.end = end;
     return result;

@@ -17,9 +17,8 @@ void write_safetensors(const std::filesystem::path& path, const Source& source,
                        const std::map<std::string, std::string>& metadata = {}) {
   std::vector<std::pair<std::string, tensor_info>> order;
   for (const std::string& name : source.names()) order.emplace_back(name, *source.find(name));
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return bits_of(a.second.type) > bits_of(b.second.type);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return bits_of(a.second.type) > bits_of(b.second.type); });
   json_writer header;
   header.object([&] {
     if (!metadata.empty())

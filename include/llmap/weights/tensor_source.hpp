@@ -3,7 +3,7 @@
 #pragma once
 #include "llmap/core/dtype.hpp"
 #include "llmap/core/error.hpp"
-#include "llmap/weights/mapped_file.hpp"
+#include "llmap/core/mapped_file.hpp"
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -46,9 +46,9 @@ struct tensor_data {
 
 template <class Source>
 concept tensor_source = requires(const Source& source, const std::string& name) {
-  { source.names() } -> std::convertible_to<std::vector<std::string>>;     // every tensor, in any order
-  { source.find(name) } -> std::same_as<std::optional<tensor_info>>;       // cheap: no bytes are read
-  { source.read(name) } -> std::same_as<tensor_data>;                      // bytes may be produced on demand
+  { source.names() } -> std::convertible_to<std::vector<std::string>>; // every tensor, in any order
+  { source.find(name) } -> std::same_as<std::optional<tensor_info>>;   // cheap: no bytes are read
+  { source.read(name) } -> std::same_as<tensor_data>;                  // bytes may be produced on demand
 };
 
 /// "[2, 3]"
@@ -65,7 +65,8 @@ public:
   void add(const std::string& name, std::vector<std::int64_t> shape, std::span<const Stored> values) {
     tensor_info info{dtype_of<Stored>, std::move(shape)};
     if (info.elements() != static_cast<std::int64_t>(values.size()))
-      fail("tensor ", name, ": shape ", shape_text(info.shape), " holds ", info.elements(), " elements, got ", values.size());
+      fail("tensor ", name, ": shape ", shape_text(info.shape), " holds ", info.elements(), " elements, got ",
+           values.size());
     auto bytes = std::make_shared<std::vector<std::byte>>(values.size_bytes());
     if (!values.empty()) std::memcpy(bytes->data(), values.data(), values.size_bytes());
     tensors_[name] = {std::move(info), *bytes, bytes};

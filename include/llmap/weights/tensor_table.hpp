@@ -22,7 +22,8 @@ struct tensor_spec {
 /// Names in checkpoints may lack the base prefix ("transformer."): they do iff no name starts with it.
 template <tensor_source Source> bool has_prefix(const Source& source, std::string_view prefix) {
   const std::vector<std::string> names = source.names();
-  return prefix.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); });
+  return prefix.empty() ||
+         std::any_of(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); });
 }
 
 /// Maps the names of a plan to those of a source: without the prefix where the source lacks it.
@@ -33,7 +34,8 @@ class tensor_naming {
 public:
   tensor_naming() = default;
   template <tensor_source Source>
-  tensor_naming(const Source& source, std::string prefix) : prefix_(std::move(prefix)), prefixed_(has_prefix(source, prefix_)) {}
+  tensor_naming(const Source& source, std::string prefix)
+      : prefix_(std::move(prefix)), prefixed_(has_prefix(source, prefix_)) {}
 
   std::string operator()(const std::string& name) const {
     return !prefixed_ && name.starts_with(prefix_) ? name.substr(prefix_.size()) : name;
@@ -46,10 +48,10 @@ std::vector<std::string> tensor_problems(const Source& source, std::span<const t
   std::vector<std::string> problems;
   for (const tensor_spec& wanted : table) {
     const auto found = source.find(wanted.name);
-    if (!found)
-      problems.push_back(wanted.name + ": missing, expected " + shape_text(wanted.shape));
+    if (!found) problems.push_back(wanted.name + ": missing, expected " + shape_text(wanted.shape));
     else if (found->shape != wanted.shape)
-      problems.push_back(wanted.name + ": expected shape " + shape_text(wanted.shape) + ", got " + shape_text(found->shape));
+      problems.push_back(wanted.name + ": expected shape " + shape_text(wanted.shape) + ", got " +
+                         shape_text(found->shape));
     else if (!is_weight_dtype(found->type))
       problems.push_back(wanted.name + ": expected F64, F32, BF16 or F16, got " + std::string(name_of(found->type)));
   }
@@ -62,7 +64,8 @@ void check_tensors(const Source& source, std::span<const tensor_spec> table, con
   const std::vector<std::string> problems = tensor_problems(source, table);
   if (problems.empty()) return;
   constexpr std::size_t most = 12;
-  std::string line = std::to_string(problems.size()) + (problems.size() == 1 ? " tensor" : " tensors") + " cannot be used: ";
+  std::string line =
+      std::to_string(problems.size()) + (problems.size() == 1 ? " tensor" : " tensors") + " cannot be used: ";
   for (std::size_t i = 0; i < std::min(most, problems.size()); ++i) line += (i ? "; " : "") + problems[i];
   if (problems.size() > most) line += "; and " + std::to_string(problems.size() - most) + " more";
   fail(where, ": ", line);

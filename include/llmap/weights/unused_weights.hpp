@@ -10,8 +10,8 @@ namespace llmap {
 /// Whether a file of this name holds weights, or says where they lie.
 inline bool is_weight_file(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
-  constexpr std::string_view endings[] = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".h5",
-                                          ".msgpack", ".onnx", ".npz", ".index.json", ".index"};
+  constexpr std::string_view endings[] = {".safetensors", ".bin",     ".pt",   ".pth", ".ckpt",       ".gguf", ".ggml",
+                                          ".h5",          ".msgpack", ".onnx", ".npz", ".index.json", ".index"};
   return std::any_of(std::begin(endings), std::end(endings), [&](std::string_view e) { return name.ends_with(e); });
 }
 
@@ -24,7 +24,8 @@ inline std::vector<std::string> unused_weights(const std::filesystem::path& fold
   for (const auto& shard : weights.shards()) used.push_back(shard->path());
   const auto is_used = [&](const fs::path& path) {
     std::error_code broken_link;
-    return std::any_of(used.begin(), used.end(), [&](const fs::path& u) { return fs::equivalent(u, path, broken_link); });
+    return std::any_of(used.begin(), used.end(),
+                       [&](const fs::path& u) { return fs::equivalent(u, path, broken_link); });
   };
   std::vector<std::string> unused;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied))

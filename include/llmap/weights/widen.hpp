@@ -27,7 +27,8 @@ template <class T> void append_widened(const tensor_data& data, const std::strin
   visit_weight_dtype(data.info.type, [&]<class Stored>() {
     for (std::size_t i = 0; i < n; ++i) {
       T x;
-      if constexpr (std::is_same_v<Stored, double>) x = static_cast<T>(detail::load_element<double>(data.bytes.data(), i));
+      if constexpr (std::is_same_v<Stored, double>)
+        x = static_cast<T>(detail::load_element<double>(data.bytes.data(), i));
       else x = static_cast<T>(static_cast<float>(detail::load_element<Stored>(data.bytes.data(), i)));
       if (!std::isfinite(x)) detail::not_finite(name, i);
       to.push_back(x);

@@ -70,24 +70,36 @@ template <activation A, class T> struct activate_task {
 /// Calls run.template operator()<A>() with the activation as a type.
 template <class Run> void visit_activation(activation act, const Run& run) {
   switch (act) {
-  case activation::gelu: return run.template operator()<activation::gelu>();
-  case activation::gelu_tanh: return run.template operator()<activation::gelu_tanh>();
-  case activation::gelu_bloom: return run.template operator()<activation::gelu_bloom>();
-  case activation::quick_gelu: return run.template operator()<activation::quick_gelu>();
-  case activation::silu: return run.template operator()<activation::silu>();
-  case activation::relu: return run.template operator()<activation::relu>();
-  case activation::relu_squared: return run.template operator()<activation::relu_squared>();
-  case activation::tanh: return run.template operator()<activation::tanh>();
-  case activation::sigmoid: return run.template operator()<activation::sigmoid>();
-  case activation::identity: return run.template operator()<activation::identity>();
-  case activation::clamped_swiglu: return run.template operator()<activation::clamped_swiglu>();
+  case activation::gelu:
+    return run.template operator()<activation::gelu>();
+  case activation::gelu_tanh:
+    return run.template operator()<activation::gelu_tanh>();
+  case activation::gelu_bloom:
+    return run.template operator()<activation::gelu_bloom>();
+  case activation::quick_gelu:
+    return run.template operator()<activation::quick_gelu>();
+  case activation::silu:
+    return run.template operator()<activation::silu>();
+  case activation::relu:
+    return run.template operator()<activation::relu>();
+  case activation::relu_squared:
+    return run.template operator()<activation::relu_squared>();
+  case activation::tanh:
+    return run.template operator()<activation::tanh>();
+  case activation::sigmoid:
+    return run.template operator()<activation::sigmoid>();
+  case activation::identity:
+    return run.template operator()<activation::identity>();
+  case activation::clamped_swiglu:
+    return run.template operator()<activation::clamped_swiglu>();
   }
 }
 
 } // namespace detail
 
 template <class T>
-void activate(const cpu_executor& exec, activation act, bool gated, std::type_identity_t<matrix_view<const T>> x, matrix_view<T> y) {
+void activate(const cpu_executor& exec, activation act, bool gated, std::type_identity_t<matrix_view<const T>> x,
+              matrix_view<T> y) {
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == (gated ? 2 : 1) * y.cols, "activate: shapes of x and y");
   LLMAP_EXPECTS(gated || act != activation::clamped_swiglu, "activate: clamped_swiglu is gated");
   detail::visit_activation(act, [&]<activation A>() {
@@ -99,13 +111,14 @@ void activate(const cpu_executor& exec, activation act, bool gated, std::type_id
 
 /// The same, packed for linear.
 template <class T>
-void activate(const cpu_executor& exec, activation act, bool gated, std::type_identity_t<matrix_view<const T>> x, packed_rows<T>& y,
-              cpu_scratch<T>& scratch) {
+void activate(const cpu_executor& exec, activation act, bool gated, std::type_identity_t<matrix_view<const T>> x,
+              packed_rows<T>& y, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(gated || act != activation::clamped_swiglu, "activate: clamped_swiglu is gated");
   detail::visit_activation(act, [&]<activation A>() {
-    y.fill(exec, x.rows, gated ? x.cols / 2 : x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
-      simd::run(detail::activate_task<A, T>{x.row_range(first, count), out, gated});
-    });
+    y.fill(exec, x.rows, gated ? x.cols / 2 : x.cols, scratch.threads,
+           [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+             simd::run(detail::activate_task<A, T>{x.row_range(first, count), out, gated});
+           });
   });
 }
 

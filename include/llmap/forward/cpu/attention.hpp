@@ -22,7 +22,9 @@ namespace llmap {
 /// What attention keeps between calls: the packed keys and values of one layer and batch, and how a slab is cut.
 template <class T> class cpu_keys_values {
 public:
-  struct tile { std::size_t text, first, count; }; // positions of a text
+  struct tile {
+    std::size_t text, first, count;
+  }; // positions of a text
   aligned_buffer<T> keys, values;
   std::vector<std::size_t> key_start;
   std::vector<tile> key_tiles, query_tiles;
@@ -34,14 +36,15 @@ inline constexpr std::size_t query_rows = 48, key_block = 128; // rows (queries 
 
 constexpr std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 
-template <class T> inline constexpr auto lane_numbers = [] {
+template <class T>
+inline constexpr auto lane_numbers = [] {
   std::array<T, 64> lanes{};
   for (std::size_t i = 0; i < lanes.size(); ++i) lanes[i] = static_cast<T>(i);
   return lanes;
 }();
 
-/// Some keys and values of one kv head of one text, packed for matrix_tile: keys as panels [D][NR] of NR keys, values as
-/// panels [L][NR] of NR dims, both padded with zeros.
+/// Some keys and values of one kv head of one text, packed for matrix_tile: keys as panels [D][NR] of NR keys, values
+/// as panels [L][NR] of NR dims, both padded with zeros.
 template <class T> struct pack_keys_task {
   matrix_view<const T> keys, values; // (n, D), (n, Dv)
   std::size_t first, length;         // position of the first in its text; L, tokens of the text
@@ -56,10 +59,12 @@ template <class T> struct pack_keys_task {
       count = std::min(NR - column, n - j);
       T* const panel = packed_keys + (first + j - column) * D;
       if (count == NR)
-        pack_strip<Isa, T, static_cast<int>(NR)>(D, [&](std::size_t i) __attribute__((always_inline)) { return keys.row(j + i); }, panel);
+        pack_strip<Isa, T, static_cast<int>(NR)>(
+            D, [&](std::size_t i) __attribute__((always_inline)) { return keys.row(j + i); }, panel);
       else
         for (std::size_t d = 0; d < D; ++d)
-          for (std::size_t i = column; i < NR; ++i) panel[d * NR + i] = i < column + count ? keys(j + i - column, d) : T(0);
+          for (std::size_t i = column; i < NR; ++i)
+            panel[d * NR + i] = i < column + count ? keys(j + i - column, d) : T(0);
     }
     for (std::size_t d = 0; d < values.cols; d += NR)
       for (std::size_t row = 0; row < n; ++row) {
@@ -96,48 +101,54 @@ template <class T> struct attention_task {
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr int W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
-    const std::size_t D = shape->key_dim, Dv = shape->value_dim, Q = heads(), rows = q.rows * Q, padded = round_up(Dv, NR);
+    const std::size_t D = shape->key_dim, Dv = shape->value_dim, Q = heads(), rows = q.rows * Q,
+                      padded = round_up(Dv, NR);
     const std::size_t window = shape->window;
-    T* const weights = scratch;                         // (rows, key_block)
-    T* const total = weights + rows * key_block;        // (rows, padded): sums of weighted values
-    T* const sums = total + rows * padded;              // (rows, W): sums of weights by lane
-    T* const packed = sums + rows * W;                  // packed rows of scale q
-    T* const shift = packed + rows * D;                 // (rows)
+    T* const weights = scratch;                  // (rows, key_block)
+    T* const total = weights + rows * key_block; // (rows, padded): sums of weighted values
+    T* const sums = total + rows * padded;       // (rows, W): sums of weights by lane
+    T* const packed = sums + rows * W;           // packed rows of scale q
+    T* const shift = packed + rows * D;          // (rows)
     std::fill(total, total + rows * (padded + W), T(0));
     std::fill(shift, shift + rows, no_shift<T>);
-    for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
-      const T* row[R];
-      for (std::size_t i = 0; i < R; ++i) row[i] = q.row((r + i) / Q) + (r + i) % Q * D;
-      pack_strip<Isa, T, R>(D, [&](std::size_t i) __attribute__((always_inline)) { return row[i]; }, packed + r * D);
-    });
+    for_strips<Isa>(
+        rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+          const T* row[R];
+          for (std::size_t i = 0; i < R; ++i) row[i] = q.row((r + i) / Q) + (r + i) % Q * D;
+          pack_strip<Isa, T, R>(
+              D, [&](std::size_t i) __attribute__((always_inline)) { return row[i]; }, packed + r * D);
+        });
     for (std::size_t i = 0; i < rows * D; ++i) packed[i] *= static_cast<T>(shape->scale);
 
     const std::size_t oldest = window && first + 1 > window ? first + 1 - window : 0, end = first + q.rows;
     for (std::size_t block = oldest / key_block * key_block; block < end; block += key_block) {
       for (std::size_t key = block; key < std::min(block + key_block, end); key += NR)
-        for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
-          const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q; // positions of the rows
-          if (key > high || (window && key + NR + window <= low + 1)) return;
-          matrix_tile<Isa, T, R> tile;
-          tile.clear();
-          tile.multiply_add(D, packed + r * D, 1, R, keys + key * D);
-          const bool seen = key + NR <= low + 1 && (!window || key + window > high);
-          weigh<Isa>(tile, r, block, key, seen, weights, total, padded, sums, shift);
-        });
-      for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
-        const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q;
-        // Keys of the tiles that were not skipped: [from, to).
-        const std::size_t hidden = window && low + 1 > window ? (low + 1 - window) / NR * NR : 0;
-        const std::size_t from = std::max(block, hidden), to = std::min(block + key_block, high + 1);
-        if (from >= to) return;
-        for (std::size_t d = 0; d < padded; d += NR) {
-          matrix_tile<Isa, T, R> tile;
-          tile.clear();
-          tile.multiply_add(to - from, weights + r * key_block + (from - block), key_block, 1, values + d * length + from * NR);
-          tile.add(total + r * padded + d, padded);
-          tile.store(total + r * padded + d, padded);
-        }
-      });
+        for_strips<Isa>(
+            rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+              const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q; // positions of the rows
+              if (key > high || (window && key + NR + window <= low + 1)) return;
+              matrix_tile<Isa, T, R> tile;
+              tile.clear();
+              tile.multiply_add(D, packed + r * D, 1, R, keys + key * D);
+              const bool seen = key + NR <= low + 1 && (!window || key + window > high);
+              weigh<Isa>(tile, r, block, key, seen, weights, total, padded, sums, shift);
+            });
+      for_strips<Isa>(
+          rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+            const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q;
+            // Keys of the tiles that were not skipped: [from, to).
+            const std::size_t hidden = window && low + 1 > window ? (low + 1 - window) / NR * NR : 0;
+            const std::size_t from = std::max(block, hidden), to = std::min(block + key_block, high + 1);
+            if (from >= to) return;
+            for (std::size_t d = 0; d < padded; d += NR) {
+              matrix_tile<Isa, T, R> tile;
+              tile.clear();
+              tile.multiply_add(to - from, weights + r * key_block + (from - block), key_block, 1,
+                                values + d * length + from * NR);
+              tile.add(total + r * padded + d, padded);
+              tile.store(total + r * padded + d, padded);
+            }
+          });
     }
     for (std::size_t r = 0; r < rows; ++r) {
       T sum = simd::sum<T, W>(simd::load<T, W>(sums + r * W));
@@ -152,8 +163,8 @@ template <class T> struct attention_task {
   /// Scores of the keys key, key + 1, ... become weights; where the shift of a row moves, what was summed so far
   /// shrinks. `seen`: every row sees every key.
   template <class Isa, int R>
-  LLMAP_INLINE void weigh(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t block, std::size_t key, bool seen, T* weights,
-                          T* total, std::size_t padded, T* sums, T* shift) const {
+  LLMAP_INLINE void weigh(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t block, std::size_t key, bool seen,
+                          T* weights, T* total, std::size_t padded, T* sums, T* shift) const {
     constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
     constexpr T infinity = std::numeric_limits<T>::infinity();
     using vector = simd::vec<T, W>;
@@ -165,7 +176,8 @@ template <class T> struct attention_task {
         // comparison: GCC 12 takes two of them on one vector apart.
         const std::size_t position = first + (row + static_cast<std::size_t>(i)) / heads();
         const std::size_t oldest = shape->window && position + 1 > shape->window ? position + 1 - shape->window : 0;
-        const T half = T(0.5) * static_cast<T>(position - oldest), middle = static_cast<T>(oldest) + half - static_cast<T>(key);
+        const T half = T(0.5) * static_cast<T>(position - oldest),
+                middle = static_cast<T>(oldest) + half - static_cast<T>(key);
 #pragma GCC unroll 4
         for (int j = 0; j < V; ++j) {
           const vector away = simd::load<T, W>(lane_numbers<T>.data() + j * W) - middle;
@@ -173,11 +185,12 @@ template <class T> struct attention_task {
         }
       }
     }
-    move_shifts(tile, shift + row, [&](std::size_t i, T factor) __attribute__((always_inline)) {
-      scale_by<Isa>(total + (row + i) * padded, padded, factor);
-      scale_by<Isa>(weights + (row + i) * key_block, key - block, factor);
-      scale_by<Isa>(sums + (row + i) * W, W, factor);
-    });
+    move_shifts(
+        tile, shift + row, [&](std::size_t i, T factor) __attribute__((always_inline)) {
+          scale_by<Isa>(total + (row + i) * padded, padded, factor);
+          scale_by<Isa>(weights + (row + i) * key_block, key - block, factor);
+          scale_by<Isa>(sums + (row + i) * W, W, factor);
+        });
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const std::size_t r = row + static_cast<std::size_t>(i);
@@ -195,7 +208,8 @@ template <class T> struct attention_task {
   }
 
   /// Soft cap and ALiBi; through memory, so that the tile stays in registers where there is neither.
-  template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t key) const {
+  template <class Isa, int R>
+  LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t key) const {
     constexpr int W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     T score[R * NR];
@@ -217,26 +231,34 @@ template <class T> struct attention_task {
 } // namespace detail
 
 /// Columns that attention keeps of each token: keys, and values padded to whole panels.
-template <class T> std::int64_t keys_values_columns(const cpu_executor&, std::int64_t kv_heads, std::int64_t key_dim, std::int64_t value_dim) {
+template <class T>
+std::int64_t keys_values_columns(const cpu_executor&, std::int64_t kv_heads, std::int64_t key_dim,
+                                 std::int64_t value_dim) {
   const auto panel = static_cast<std::int64_t>(simd::panel_width<T>());
   return kv_heads * (key_dim + (value_dim + panel - 1) / panel * panel);
 }
 
 /// Of the rows of a slab. The slabs of a batch come in order, so that `kept` holds the keys and values before them.
 template <class T>
-void attention(const cpu_executor& exec, const attention_shape& shape, const aligned_buffer<std::type_identity_t<T>>& alibi,
+void attention(const cpu_executor& exec, const attention_shape& shape,
+               const aligned_buffer<std::type_identity_t<T>>& alibi,
                const aligned_buffer<std::type_identity_t<T>>& sinks, const ragged_batch& batch, slab rows,
-               std::type_identity_t<matrix_view<const T>> qkv, std::type_identity_t<matrix_view<T>> out, cpu_keys_values<T>& kept,
-               cpu_scratch<T>& scratch) {
-  const std::size_t D = shape.key_dim, Dv = shape.value_dim, H = shape.heads, G = shape.kv_heads, Q = H / G, NR = simd::panel_width<T>();
-  LLMAP_EXPECTS(qkv.cols == (H + G) * D + G * Dv && out.cols == H * Dv && qkv.rows == rows.count && out.rows == rows.count, "attention: shapes");
-  LLMAP_EXPECTS((alibi.size() == 0 || alibi.size() == H) && (sinks.size() == 0 || sinks.size() == H), "attention: a slope and a sink a head");
+               std::type_identity_t<matrix_view<const T>> qkv, std::type_identity_t<matrix_view<T>> out,
+               cpu_keys_values<T>& kept, cpu_scratch<T>& scratch) {
+  const std::size_t D = shape.key_dim, Dv = shape.value_dim, H = shape.heads, G = shape.kv_heads, Q = H / G,
+                    NR = simd::panel_width<T>();
+  LLMAP_EXPECTS(qkv.cols == (H + G) * D + G * Dv && out.cols == H * Dv && qkv.rows == rows.count &&
+                    out.rows == rows.count,
+                "attention: shapes");
+  LLMAP_EXPECTS((alibi.size() == 0 || alibi.size() == H) && (sinks.size() == 0 || sinks.size() == H),
+                "attention: a slope and a sink a head");
   const std::size_t padded = detail::round_up(Dv, NR);
 
   // 1. Pack keys and values by text and kv head.
   std::vector<std::size_t>& key_start = kept.key_start;
   key_start.assign(batch.texts() + 1, 0);
-  for (std::size_t t = 0; t < batch.texts(); ++t) key_start[t + 1] = key_start[t] + detail::round_up(batch.length(t), NR);
+  for (std::size_t t = 0; t < batch.texts(); ++t)
+    key_start[t + 1] = key_start[t] + detail::round_up(batch.length(t), NR);
   kept.keys.resize(key_start.back() * G * D);
   kept.values.resize(batch.rows() * G * padded);
   const auto keys_of = [&](std::size_t t, std::size_t g) {
@@ -245,10 +267,12 @@ void attention(const cpu_executor& exec, const attention_shape& shape, const ali
   const auto values_of = [&](std::size_t t, std::size_t g) {
     return kept.values.data() + (batch.offsets[t] * G + g * batch.length(t)) * padded;
   };
-  const auto cut_texts = [&](std::size_t step, auto& tiles) { // at multiples of step, so that no two tiles share a panel of keys
+  const auto cut_texts = [&](std::size_t step,
+                             auto& tiles) { // at multiples of step, so that no two tiles share a panel of keys
     tiles.clear();
     for_parts(batch, rows, [&](std::size_t t, std::size_t first, std::size_t count) {
-      for (std::size_t p = first, n; p < first + count; p += n) tiles.push_back({t, p, n = std::min(step - p % step, first + count - p)});
+      for (std::size_t p = first, n; p < first + count; p += n)
+        tiles.push_back({t, p, n = std::min(step - p % step, first + count - p)});
     });
   };
   cut_texts(detail::key_block, kept.key_tiles);
@@ -256,8 +280,8 @@ void attention(const cpu_executor& exec, const attention_shape& shape, const ali
     const auto [t, first, n] = kept.key_tiles[task / G];
     const std::size_t g = task % G;
     const auto kv = qkv.row_range(batch.offsets[t] + first - rows.first, n);
-    simd::run(detail::pack_keys_task<T>{kv.column_range((H + g) * D, D), kv.column_range((H + G) * D + g * Dv, Dv), first, batch.length(t),
-                                        keys_of(t, g), values_of(t, g)});
+    simd::run(detail::pack_keys_task<T>{kv.column_range((H + g) * D, D), kv.column_range((H + G) * D + g * Dv, Dv),
+                                        first, batch.length(t), keys_of(t, g), values_of(t, g)});
   });
 
   // 2. One task a text, kv head and tile of queries.
@@ -265,14 +289,17 @@ void attention(const cpu_executor& exec, const attention_shape& shape, const ali
   auto& tiles = kept.query_tiles;
   cut_texts(queries, tiles);
   scratch.threads.prepare(exec.threads);
-  const auto of_group = [&](const aligned_buffer<T>& of_heads, std::size_t g) { return of_heads.size() == 0 ? nullptr : of_heads.data() + g * Q; };
+  const auto of_group = [&](const aligned_buffer<T>& of_heads, std::size_t g) {
+    return of_heads.size() == 0 ? nullptr : of_heads.data() + g * Q;
+  };
   parallel_for(exec.threads, tiles.size() * G, [&](std::size_t task, std::size_t thread) {
     const auto [t, first, n] = tiles[task / G];
     const std::size_t g = task % G, row = batch.offsets[t] + first - rows.first;
     T* const room = scratch.threads.of(thread, detail::attention_task<T>::scratch_size(n * Q, shape));
-    simd::run(detail::attention_task<T>{&shape, static_cast<T>(shape.softcap), qkv.row_range(row, n).column_range(g * Q * D, Q * D),
-                                        out.row_range(row, n).column_range(g * Q * Dv, Q * Dv), first, keys_of(t, g), values_of(t, g),
-                                        batch.length(t), of_group(alibi, g), of_group(sinks, g), room});
+    simd::run(detail::attention_task<T>{
+        &shape, static_cast<T>(shape.softcap), qkv.row_range(row, n).column_range(g * Q * D, Q * D),
+        out.row_range(row, n).column_range(g * Q * Dv, Q * Dv), first, keys_of(t, g), values_of(t, g), batch.length(t),
+        of_group(alibi, g), of_group(sinks, g), room});
   });
 }
 

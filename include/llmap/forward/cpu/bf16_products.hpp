@@ -1,6 +1,6 @@
 // Products of bf16 pairs (AVX512_BF16): c (R, V W) += sum_k a0[i][k] b0[k][j] + a1[i][k] b1[k][j], sums in float.
-// A and B are those of matrix_tile with a pair in the place of each element. The instruction takes denormals as zero and
-// rounds each of its sums to nearest; the order is that of K, so the bits depend on nothing else.
+// A and B are those of matrix_tile with a pair in the place of each element. The instruction takes denormals as zero
+// and rounds each of its sums to nearest; the order is that of K, so the bits depend on nothing else.
 #pragma once
 #include "llmap/core/simd.hpp"
 #if defined(__x86_64__)
@@ -11,7 +11,7 @@ namespace llmap {
 
 namespace detail {
 
-/// n floats (n even) rounded to bf16, nearest even, two neighbours a pair.
+/// n floats (n even) rounded to bf16, nearest even, two neighbors a pair.
 struct round_to_pairs_task {
   const float* x;
   bf16_pair* out;
@@ -23,7 +23,8 @@ struct round_to_pairs_task {
     for (; i + W <= n; i += W) {
       const auto v = simd::load<float, W>(x + i);
       const auto u = reinterpret_cast<simd::vec<std::uint32_t, W>>(v);
-      const auto nearest = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16, quiet = (u >> 16) | 0x40u; // a NaN must not round up to infinity
+      const auto nearest = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16,
+                 quiet = (u >> 16) | 0x40u; // a NaN must not round up to infinity
       const auto bits = v == v ? nearest : quiet;
       simd::store<std::uint16_t, W>(to + i, __builtin_convertvector(bits, simd::vec<std::uint16_t, W>));
     }

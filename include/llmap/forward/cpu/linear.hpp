@@ -1,6 +1,14 @@
 // linear: Y (M, N) = X (M, K) W^T + b, or Y += X W^T + b; W packed (N, K).
 // Same bits for any M, any order of rows and any thread count: each element is a sum, in the order of K,
 // of chains of at most 128 multiply-adds.
+//
+// Six headers make it, from the outside in:
+//   linear           y = x W^T + b                     what a caller sees
+//   packed_product   tasks: blocks of rows x panels    threads, order in the caches, prefetch
+//   packed_rows      X in strips of R rows             one stream of memory a strip
+//   packed_matrix    W in panels of NR columns         stored type, or widened; panel_packing.hpp packs it
+//   matrix_tile      R x NR sums in registers          the multiply-adds
+//
 // Error: |y - exact| <= (128 + K / 128) eps sum_k |x_k w_k|, eps of T; one sequential sum would have K eps.
 #pragma once
 #include "llmap/forward/cpu/packed_product.hpp"
@@ -46,8 +54,8 @@ template <class T> struct store_tile {
 } // namespace detail
 
 template <class T>
-void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::type_identity_t<matrix_view<T>> y, store_mode mode,
-            cpu_scratch<T>& scratch) {
+void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
+            std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.math == w.math, "linear: w is packed for this machine, x for w");
   const std::size_t threads = static_cast<std::size_t>(std::max(exec.threads, 1)), blocks = x.blocks();
@@ -65,8 +73,11 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
     // A thread stays with its rows where there are enough for all; else the threads go through the weights together.
     const std::size_t tasks = blocks * groups;
     if (blocks % threads == 0)
-      parallel_for(exec.threads, tasks, [&](std::size_t task, std::size_t thread) { multiply(task / groups, task % groups, thread); });
-    else parallel_in_order(exec.threads, tasks, [&](std::size_t task, std::size_t thread) { multiply(task % blocks, task / blocks, thread); });
+      parallel_for(exec.threads, tasks,
+                   [&](std::size_t task, std::size_t thread) { multiply(task / groups, task % groups, thread); });
+    else
+      parallel_in_order(exec.threads, tasks,
+                        [&](std::size_t task, std::size_t thread) { multiply(task % blocks, task / blocks, thread); });
   });
 }
 
@@ -76,7 +87,8 @@ void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>>
   LLMAP_EXPECTS(x.rows == y.rows, "linear: rows of x and y");
   scratch.packed.math = w.math;
   // A block of rows a thread, packed and multiplied while it is in the thread's cache.
-  const std::size_t step = detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));
+  const std::size_t step =
+      detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));
   for (std::size_t row = 0; row < x.rows; row += step) {
     const std::size_t m = std::min(step, x.rows - row);
     scratch.packed.fill(exec, x.row_range(row, m), scratch.threads);

@@ -1,9 +1,9 @@
 // The one inner loop of llmap: c (R, V W) += A (R, K) B (K, V W), c in registers, B a panel of V W contiguous columns.
 //
-// R x V vectors of c fill the registers (12 x 2 of 32, 6 x 2 of 16), so that each loaded vector of B is used R times and
-// each broadcast of A is used V times. Every element of c is a sum of chains of multiply-adds in the order of K, a new one
-// each max_chain terms: the rounding error of a long product is that of its short chains. Its bits do not depend on R or
-// on the tile it falls in.
+// R x V vectors of c fill the registers (12 x 2 of 32, 6 x 2 of 16), so that each loaded vector of B is used R times
+// and each broadcast of A is used V times. Every element of c is a sum of chains of multiply-adds in the order of K, a
+// new one each max_chain terms: the rounding error of a long product is that of its short chains. Its bits do not
+// depend on R or on the tile it falls in.
 #pragma once
 #include "llmap/core/simd.hpp"
 
@@ -19,7 +19,8 @@ template <class Isa, class T> struct panel_rows {
     from += V * W;
   }
 };
-/// The rows of a panel stored in a narrower type, which are kept as T on the way. Two rows of a 2-byte type lie as one of pairs.
+/// The rows of a panel stored in a narrower type, which are kept as T on the way. Two rows of a 2-byte type lie as one
+/// of pairs.
 template <class Isa, class T, class Stored> struct widened_rows {
   static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors, period = sizeof(Stored) == 2 ? 2 : 1;
   const Stored* __restrict from;
@@ -67,24 +68,27 @@ template <class Isa, class T, int R> struct matrix_tile {
       for (int j = 0; j < V; ++j) c[i][j] += simd::load<T, W>(C + static_cast<std::size_t>(i) * ldc + j * W);
   }
   /// c += the next row of B times a (R), elements row_stride apart.
-  template <int i, class Rows> LLMAP_INLINE void add_product(const T* __restrict a, std::size_t row_stride, Rows& rows_of_b) {
+  template <int i, class Rows>
+  LLMAP_INLINE void add_product(const T* __restrict a, std::size_t row_stride, Rows& rows_of_b) {
     vector b[V];
     rows_of_b.template next<i>(b);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const T factor = a[static_cast<std::size_t>(r) * row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
+      const T factor =
+          a[static_cast<std::size_t>(r) *
+            row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[r][j] += factor * b[j];
     }
   }
-  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; rows_of_b gives the rows of B in turn. The K / 4 cache lines
-  /// from `ahead` on are fetched meanwhile; null: none.
+  /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; rows_of_b gives the rows of B in turn. The K / 4
+  /// cache lines from `ahead` on are fetched meanwhile; null: none.
   template <class Rows>
-  LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride, Rows rows_of_b,
-                                 const char* ahead = nullptr) {
+  LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
+                                 Rows rows_of_b, const char* ahead = nullptr) {
     constexpr std::size_t stretch = 32; // between two rounds of fetching
     T finished[R * V * W];
-    const T* before = nullptr;          // the sum of the chains before
+    const T* before = nullptr; // the sum of the chains before
     for (std::size_t first = 0; first < K; first += stretch) {
       if (first && first % max_chain == 0) {
         if (before) add(before, V * W);

@@ -1,22 +1,28 @@
-// What only the CPU knows of memory: the arena of the weights, what loading takes beside them, and how many rows it likes.
+// What only the CPU knows of memory: the arena of the weights, what loading takes beside them, and how many rows it
+// likes.
 #pragma once
 #include "llmap/forward/cpu/packed_matrix.hpp"
 #include "llmap/forward/memory_plan.hpp"
 
 namespace llmap {
 
-/// Activations within 16 MiB. A slab has at least 576 rows (with fewer, the matrix products wait for weights), and at most 1152
-/// (with more, a small model's activations leave the caches from op to op) or 144 a thread.
+/// Activations within 16 MiB. A slab has at least 576 rows (with fewer, the matrix products wait for weights), and at
+/// most 1152 (with more, a small model's activations leave the caches from op to op) or 144 a thread.
 inline row_limits row_limits_of(const cpu_executor& exec) {
   const std::size_t most = std::max(24, 3 * exec.threads) * slab_unit;
-  return {.activation_bytes = std::size_t{16} << 20, .least = 12 * slab_unit, .most = most, .most_batch = std::max<std::size_t>(most, 4096)};
+  return {.activation_bytes = std::size_t{16} << 20,
+          .least = 12 * slab_unit,
+          .most = most,
+          .most_batch = std::max<std::size_t>(most, 4096)};
 }
 
-template <class T, tensor_source Source> arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source& source) {
+template <class T, tensor_source Source>
+arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source& source) {
   return arena(weight_bytes<T>(exec, plan, source));
 }
 
-/// For bf16 products a matrix of more than two bytes an element is packed before it is rounded: the largest is there twice.
+/// For bf16 products a matrix of more than two bytes an element is packed before it is rounded: the largest is there
+/// twice.
 template <class T, tensor_source Source>
 std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source, arithmetic math) {
   if (math == arithmetic::working) return 0;
@@ -24,7 +30,8 @@ std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, 
   std::uint64_t twice = 0;
   visit_tensors(plan, [&](const auto& p, tensor_use) {
     if constexpr (std::is_same_v<std::decay_t<decltype(p)>, linear_plan>)
-      if (bits_of(packed_dtype<T>(source, p, names)) > 16) twice = std::max(twice, packed_bytes<T>(exec, source, p, names));
+      if (bits_of(packed_dtype<T>(source, p, names)) > 16)
+        twice = std::max(twice, packed_bytes<T>(exec, source, p, names));
   });
   return twice;
 }

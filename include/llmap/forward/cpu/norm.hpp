@@ -1,6 +1,6 @@
-// norm: RMS or layer normalization of each row, or of each group of `width` channels of it; y (M, C) from x (M, C). Formulas:
-// norm_plan.
-// Statistics are accumulated in double; layer norm takes the variance around the mean (two passes).
+// norm: RMS or layer normalization of each row, or of each group of `width` channels of it; y (M, C) from x (M, C).
+// Formulas: norm_plan. Statistics are accumulated in double; layer norm takes the variance around the mean (two
+// passes).
 #pragma once
 #include "llmap/core/simd.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -46,7 +46,8 @@ private:
     };
     double mean = 0;
     if (w->kind == norm_kind::layer) mean = mean_of([](const V& v) __attribute__((always_inline)) { return v; });
-    const double square = mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
+    const double square =
+        mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
     const T factor = static_cast<T>(1 / std::sqrt(square + w->epsilon)), shift = static_cast<T>(mean);
     if (!weight)
       for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor;
@@ -60,8 +61,8 @@ private:
 } // namespace detail
 
 template <class T>
-void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const norm_weights<cpu_executor, T>& w,
-          std::type_identity_t<matrix_view<T>> y) {
+void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
+          const norm_weights<cpu_executor, T>& w, std::type_identity_t<matrix_view<T>> y) {
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "norm: shapes of x and y");
   LLMAP_EXPECTS(w.width != 0 && x.cols % w.width == 0, "norm: whole groups of channels");
   for_row_blocks(exec, x.rows, 64, [&](std::size_t first, std::size_t count) {
@@ -71,8 +72,8 @@ void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x
 
 /// The same, packed for linear.
 template <class T>
-void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const norm_weights<cpu_executor, T>& w, packed_rows<T>& y,
-          cpu_scratch<T>& scratch) {
+void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
+          const norm_weights<cpu_executor, T>& w, packed_rows<T>& y, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(w.width != 0 && x.cols % w.width == 0, "norm: whole groups of channels");
   y.fill(exec, x.rows, x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
     simd::run(detail::norm_task<T>{x.row_range(first, count), &w, out});

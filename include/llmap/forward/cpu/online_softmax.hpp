@@ -1,5 +1,5 @@
-// Online softmax (Milakov and Gimelshein 2018) on a tile of scores while it is in registers: what attention and the fused
-// head share. The terms of a row are exp(score - shift). The shift is near the largest score so far; it moves
+// Online softmax (Milakov and Gimelshein 2018) on a tile of scores while it is in registers: what attention and the
+// fused head share. The terms of a row are exp(score - shift). The shift is near the largest score so far; it moves
 // only when a score exceeds it by more than `shift_slack`, so that nearly every tile costs one exponential a score
 // and no rescaling. It depends on the scores of its own row alone.
 #pragma once

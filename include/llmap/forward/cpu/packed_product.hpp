@@ -1,9 +1,9 @@
 // X W^T by tiles, each finished while it is in registers: what linear and the fused head share.
 //
-// A task takes a block of packed rows of X, which stays in the second-level cache, and streams panels of W past it. K is
-// cut into even blocks of at most max_depth; where there is more than one, the unfinished tiles of a few panels wait in
-// `scratch`. Panels stored in a narrower type are widened block by block into `scratch`, once for all rows of the task, while
-// the first strip of rows is multiplied.
+// A task takes a block of packed rows of X, which stays in the second-level cache, and streams panels of W past it. K
+// is cut into even blocks of at most max_depth; where there is more than one, the unfinished tiles of a few panels wait
+// in `scratch`. Panels stored in a narrower type are widened block by block into `scratch`, once for all rows of the
+// task, while the first strip of rows is multiplied.
 #pragma once
 #include "llmap/forward/cpu/packed_matrix.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -21,14 +21,15 @@ template <class T> std::size_t product_scratch(std::size_t rows, std::size_t K) 
   return (depth + simd::tile_rows() + waiting) * simd::panel_width<T>();
 }
 
-/// A block of a panel widened to T, and the first strip of rows times it on the way, where there are rows for a whole strip.
+/// A block of a panel widened to T, and the first strip of rows times it on the way, where there are rows for a whole
+/// strip.
 template <class T, class Stored> struct widen_task {
   const Stored* stored; // (depth, NR), or pairs of it
   std::size_t depth;
-  T* out;               // (depth, NR), and room for an even depth
-  const T* strip;       // (depth, R) of x, or null
-  T* sums;              // (R, NR)
-  const char* next;     // what is fetched meanwhile
+  T* out;           // (depth, NR), and room for an even depth
+  const T* strip;   // (depth, R) of x, or null
+  T* sums;          // (R, NR)
+  const char* next; // what is fetched meanwhile
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     if (strip) {
@@ -50,46 +51,48 @@ template <class T, class Stored> struct widen_task {
 
 /// All rows of a task times one block of one panel; `pairs`: every element of x and of the block is a bf16 pair.
 template <class T, bool pairs, class Finish> struct panel_task {
-  const T* x;           // packed rows (rows, K)
+  const T* x; // packed rows (rows, K)
   std::size_t rows, K, k, depth;
-  const T* block;       // (depth, NR)
-  const T* first_sums;  // (R, NR) of the first strip, or null: not multiplied yet
-  T* unfinished;        // (rows, NR)
-  const char* next;     // what is fetched meanwhile, a share with each strip
+  const T* block;      // (depth, NR)
+  const T* first_sums; // (R, NR) of the first strip, or null: not multiplied yet
+  T* unfinished;       // (rows, NR)
+  const char* next;    // what is fetched meanwhile, a share with each strip
   std::size_t next_bytes;
   std::size_t panel;
   Finish finish;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
-    for_strips<Isa>(rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
-      matrix_tile<Isa, T, R> tile;
-      tile.clear();
-      const T* strip = x + r * K + k * R;
-      const std::size_t fetched = r / Isa::tile_rows * depth * 16;
-      if constexpr (!pairs) {
-        if (R == Isa::tile_rows && r == 0 && first_sums) tile.load(first_sums, NR);
-        else tile.multiply_add(depth, strip, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
-      } else if constexpr (Isa::bytes == 64) { // the only one that bf16 products run under
+    for_strips<Isa>(
+        rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+          matrix_tile<Isa, T, R> tile;
+          tile.clear();
+          const T* strip = x + r * K + k * R;
+          const std::size_t fetched = r / Isa::tile_rows * depth * 16;
+          if constexpr (!pairs) {
+            if (R == Isa::tile_rows && r == 0 && first_sums) tile.load(first_sums, NR);
+            else tile.multiply_add(depth, strip, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
+          } else if constexpr (Isa::bytes == 64) { // the only one that bf16 products run under
 #if defined(__x86_64__)
-        alignas(64) T sums[R * NR];
-        tile.store(sums, NR);
-        multiply_add_pairs<R>(sums, depth, reinterpret_cast<const bf16_pair*>(strip), reinterpret_cast<const bf16_pair*>(block));
-        tile.load(sums, NR);
+            alignas(64) T sums[R * NR];
+            tile.store(sums, NR);
+            multiply_add_pairs<R>(sums, depth, reinterpret_cast<const bf16_pair*>(strip),
+                                  reinterpret_cast<const bf16_pair*>(block));
+            tile.load(sums, NR);
 #endif
-      }
-      if (k > 0) tile.add(unfinished + r * NR, NR);
-      if (k + depth < K) tile.store(unfinished + r * NR, NR);
-      else finish(r, panel, tile);
-    });
+          }
+          if (k > 0) tile.add(unfinished + r * NR, NR);
+          if (k + depth < K) tile.store(unfinished + r * NR, NR);
+          else finish(r, panel, tile);
+        });
   }
 };
 
 /// X (rows, K) times some panels of w. finish(row, panel, matrix_tile<Isa, T, R>&) is called for every tile: rows row,
 /// row + 1, ... of x, the columns of one panel; panels in ascending order.
 template <class T, class Stored, class Finish>
-void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, std::size_t first_panel, std::size_t panels, T* scratch,
-                     const Finish& finish) {
+void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, std::size_t first_panel,
+                     std::size_t panels, T* scratch, const Finish& finish) {
   constexpr bool pairs = std::is_same_v<Stored, bf16_pair>;
   const std::size_t K = w.depth(), NR = w.panel, step = depth_block(K), end = first_panel + panels;
   const std::size_t R = simd::tile_rows();
@@ -101,10 +104,13 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
       const std::size_t depth = std::min(step, K - k);
       for (std::size_t p = group; p < group_end; ++p) {
         const Stored* stored = w.template panel_data<Stored>(p) + k * NR;
-        // What comes next: of this block of K, of the next one, or of the next task, which most often is the same thread's.
+        // Prefetched: the next panel, else the next block of K, else the first panel of the next task.
         const bool last = p + 1 == group_end, turn = last && k + depth < K;
         const auto* next = reinterpret_cast<const char*>(
-            w.template panel_data<Stored>(turn ? group : std::min(p + 1, w.panels() - 1)) + (turn ? k + depth : last ? 0 : k) * NR);
+            w.template panel_data<Stored>(turn ? group : std::min(p + 1, w.panels() - 1)) + (turn   ? k + depth
+                                                                                             : last ? 0
+                                                                                                    : k) *
+                                                                                                NR);
         const T *block = widened, *first_sums = nullptr;
         if constexpr (std::is_same_v<Stored, T> || pairs) {
           block = reinterpret_cast<const T*>(stored);
@@ -112,8 +118,9 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
           if (rows >= R) first_sums = sums;
           simd::run(widen_task<T, Stored>{stored, depth, widened, first_sums ? x + k * R : nullptr, sums, next});
         }
-        simd::run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, first_sums, waiting + (p - group) * rows * NR, next,
-                                               depth * NR * sizeof(Stored), p, finish});
+        simd::run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, first_sums,
+                                               waiting + (p - group) * rows * NR, next, depth * NR * sizeof(Stored), p,
+                                               finish});
       }
       k += depth;
     } while (k < K);

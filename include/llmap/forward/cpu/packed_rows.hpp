@@ -1,7 +1,7 @@
-// Activations (M, K) packed for matrix_tile: blocks of rows, a task each or a few, and in a block the strips of for_strips one
-// after another, each [K][R], so that a tile reads one stream from the first address to the last, whatever the row stride of
-// x. The strip that begins at row r begins at element r * K. What makes activations row by row (norm, activate) can pack them
-// as it makes them.
+// Activations (M, K) packed for matrix_tile. Rows are grouped into blocks; a task takes one block or a few. A block is
+// a sequence of strips of R rows (for_strips), each stored [K][R]: a tile reads one stream of memory, whatever the row
+// stride of x. The strip that begins at row r begins at element r * K. Ops that produce activations row by row (norm,
+// activate) pack them as they write them.
 #pragma once
 #include "llmap/core/view.hpp"
 #include "llmap/forward/cpu/bf16_products.hpp"
@@ -25,7 +25,9 @@ inline std::size_t row_block_bytes() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
     cache = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
-    return std::clamp<std::size_t>(cache > 0 ? static_cast<std::size_t>(cache) : 0, std::size_t{512} << 10, std::size_t{2} << 20) * 5 / 8;
+    return std::clamp<std::size_t>(cache > 0 ? static_cast<std::size_t>(cache) : 0, std::size_t{512} << 10,
+                                   std::size_t{2} << 20) *
+           5 / 8;
   }();
   return bytes;
 }
@@ -36,8 +38,8 @@ constexpr std::size_t depth_block(std::size_t K) {
   return blocks ? ((K + blocks - 1) / blocks + 1) / 2 * 2 : 0;
 }
 
-/// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves enough rows
-/// for a panel of weights.
+/// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves
+/// enough rows for a panel of weights.
 template <class T> std::size_t rows_per_block(std::size_t M, std::size_t K, int threads) {
   constexpr std::size_t enough = 64, unit = 4;
   const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
@@ -71,9 +73,11 @@ template <class T> struct pack_rows_task {
   matrix_view<const T> x;
   T* out;
   template <class Isa> LLMAP_INLINE void operator()() const {
-    for_strips<Isa>(x.rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
-      pack_strip<Isa, T, R>(x.cols, [&](std::size_t i) __attribute__((always_inline)) { return x.row(r + i); }, out + r * x.cols);
-    });
+    for_strips<Isa>(
+        x.rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
+          pack_strip<Isa, T, R>(
+              x.cols, [&](std::size_t i) __attribute__((always_inline)) { return x.row(r + i); }, out + r * x.cols);
+        });
   }
 };
 
@@ -85,7 +89,9 @@ template <class T> class thread_buffers {
 
 public:
   /// Before a loop on so many threads.
-  void prepare(int threads) { buffers_.resize(std::max(buffers_.size(), static_cast<std::size_t>(std::max(threads, 1)))); }
+  void prepare(int threads) {
+    buffers_.resize(std::max(buffers_.size(), static_cast<std::size_t>(std::max(threads, 1))));
+  }
   /// Room for `size` elements; valid until the thread asks again.
   T* of(std::size_t thread, std::size_t size) {
     buffers_[thread].resize(size);
@@ -107,8 +113,8 @@ public:
   /// Packed rows of a block and those after it: T, or pairs.
   const T* data(std::size_t number) const { return storage_.data() + number * block * depth(); }
 
-  /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which is
-  /// packed while it is still in the cache. Rows are shared among threads.
+  /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which
+  /// is packed while it is still in the cache. Rows are shared among threads.
   template <class Produce>
   void fill(const cpu_executor& exec, std::size_t M, std::size_t K, thread_buffers<T>& room, const Produce& produce) {
     reshape(exec, M, K);
@@ -135,7 +141,8 @@ private:
     room.prepare(exec.threads);
     const std::size_t R = simd::tile_rows(), strips = (block + R - 1) / R;
     parallel_for(exec.threads, blocks() * strips, [&](std::size_t task, std::size_t thread) {
-      const std::size_t begin = task / strips * block, end = std::min(rows, begin + block), first = begin + task % strips * R;
+      const std::size_t begin = task / strips * block, end = std::min(rows, begin + block),
+                        first = begin + task % strips * R;
       if (first < end) body(first, std::min(R, end - first), thread);
     });
   }

@@ -1,7 +1,7 @@
 // Stored weights to panels. A panel is the transpose of NR stored rows, [K][NR]; where the stored matrix is itself
-// transposed, rows of it are copied side by side. Of a 2-byte type, a panel is one of pairs, [(K + 1) / 2][NR]: elements 2 k and
-// 2 k + 1 of a stored row are a word, which is moved as one; an odd K ends with a zero. Elements are moved as bits, from any
-// address, and each is checked to be finite while it is in a register.
+// transposed, rows of it are copied side by side. Of a 2-byte type, a panel is one of pairs, [(K + 1) / 2][NR]:
+// elements 2 k and 2 k + 1 of a stored row are a word, which is moved as one; an odd K ends with a zero. Elements are
+// moved as bits, from any address, and each is checked to be finite while it is in a register.
 #pragma once
 #include "llmap/core/simd.hpp"
 #include <cstring>
@@ -9,15 +9,19 @@
 namespace llmap::detail {
 
 template <class Stored>
-using element_bits = std::conditional_t<sizeof(Stored) == 2, std::uint16_t, std::conditional_t<sizeof(Stored) == 4, std::uint32_t, std::uint64_t>>;
+using element_bits = std::conditional_t<sizeof(Stored) == 2, std::uint16_t,
+                                        std::conditional_t<sizeof(Stored) == 4, std::uint32_t, std::uint64_t>>;
 
 /// Sees the bits of stored elements, W at a time or one by one, and knows whether all were finite: one unit of the
 /// exponent added to the magnitude carries into the sign bit exactly where the exponent is all ones.
 template <class Stored, int W> class finite_check {
   using bits = element_bits<Stored>;
-  static constexpr int fraction = std::is_same_v<Stored, bf16> ? 7 : std::is_same_v<Stored, f16> ? 10 : sizeof(Stored) == 4 ? 23 : 52;
-  static constexpr bits sign = static_cast<bits>(bits{1} << (8 * sizeof(bits) - 1)), magnitude = static_cast<bits>(~sign),
-                        unit = static_cast<bits>(bits{1} << fraction);
+  static constexpr int fraction = std::is_same_v<Stored, bf16>  ? 7
+                                  : std::is_same_v<Stored, f16> ? 10
+                                  : sizeof(Stored) == 4         ? 23
+                                                                : 52;
+  static constexpr bits sign = static_cast<bits>(bits{1} << (8 * sizeof(bits) - 1)),
+                        magnitude = static_cast<bits>(~sign), unit = static_cast<bits>(bits{1} << fraction);
   simd::vec<bits, W> seen_{};
   bits seen_alone_ = 0;
 
@@ -53,7 +57,7 @@ template <class Stored> struct pack_panel_task {
     using word = packed_word<Stored>;
     using bits = element_bits<Stored>;
     constexpr std::size_t S = 4, per_word = elements_per_word<Stored>; // S x S words are transposed in registers
-    constexpr std::size_t line = 64 / sizeof(word);                    // a row's words of one cache line are read together
+    constexpr std::size_t line = 64 / sizeof(word); // a row's words of one cache line are read together
     constexpr int elements = static_cast<int>(S * per_word);
     finite_check<Stored, elements> check;
     word* const out = reinterpret_cast<word*>(to);
@@ -73,8 +77,10 @@ template <class Stored> struct pack_panel_task {
         }
     for (std::size_t lane = 0; lane < lanes; ++lane) {
       const std::size_t done = lane < whole_lanes ? whole_words : 0;
-      for (std::size_t k = done * per_word; k < K; ++k) check.see_one(load_unaligned<bits>(row[lane] + k * sizeof(bits)));
-      for (std::size_t w = done; w < words; ++w) out[w * NR + lane] = load_unaligned<word>(row[lane] + w * sizeof(word));
+      for (std::size_t k = done * per_word; k < K; ++k)
+        check.see_one(load_unaligned<bits>(row[lane] + k * sizeof(bits)));
+      for (std::size_t w = done; w < words; ++w)
+        out[w * NR + lane] = load_unaligned<word>(row[lane] + w * sizeof(word));
       if (K % per_word) out[words * NR + lane] = load_unaligned<bits>(row[lane] + (K - 1) * sizeof(bits));
     }
     if (!check.all_finite()) *finite = false;
@@ -87,8 +93,8 @@ template <class To, class From> LLMAP_INLINE To convert_element(From value) {
   else return static_cast<To>(static_cast<float>(value));
 }
 
-/// Stored rows (rows, n), `from_stride` bytes apart, become rows of words, `to_stride` words apart: of a 2-byte type two rows one of
-/// pairs, an odd last row one with zeros.
+/// Stored rows (rows, n), `from_stride` bytes apart, become rows of words, `to_stride` words apart: of a 2-byte type
+/// two rows one of pairs, an odd last row one with zeros.
 template <class From, class Stored> struct copy_rows_task {
   const std::byte* from;
   std::size_t from_stride, rows, n;
@@ -104,7 +110,8 @@ template <class From, class Stored> struct copy_rows_task {
     using vector = simd::vec<bits, W>;
     finite_check<Stored, W> check;
     for (std::size_t r = 0; r < rows; r += per_word) {
-      const std::byte *in = from + r * from_stride, *second = per_word == 2 && r + 1 < rows ? in + from_stride : nullptr;
+      const std::byte *in = from + r * from_stride,
+                      *second = per_word == 2 && r + 1 < rows ? in + from_stride : nullptr;
       bits* out = reinterpret_cast<bits*>(to) + r * to_stride;
       std::size_t i = 0;
       if constexpr (std::is_same_v<From, Stored>)
@@ -124,7 +131,8 @@ template <class From, class Stored> struct copy_rows_task {
         const auto v = std::bit_cast<bits>(convert_element<Stored>(load_unaligned<From>(in + i * sizeof(From))));
         check.see_one(v);
         out[per_word * i] = v;
-        if constexpr (per_word == 2) check.see_one(out[2 * i + 1] = second ? load_unaligned<bits>(second + i * sizeof(bits)) : bits{0});
+        if constexpr (per_word == 2)
+          check.see_one(out[2 * i + 1] = second ? load_unaligned<bits>(second + i * sizeof(bits)) : bits{0});
       }
     }
     if (!check.all_finite()) *finite = false;

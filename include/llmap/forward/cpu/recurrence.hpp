@@ -1,8 +1,8 @@
 // The recurrences: causal convolution, token shift, and the scans of Mamba, Mamba-2, RWKV-4 and Griffin. Contracts:
 // forward/ops.hpp; formulas: the plans of the mixers.
 //
-// A text's state lives in registers or rows of `state` while its rows go by. Tasks take channels, never rows, so that the
-// order of every sum is that of the text. What the text at the end of a slab leaves is where the next slab goes on.
+// A text's state lives in registers or rows of `state` while its rows go by. Tasks take channels, never rows, so that
+// the order of every sum is that of the text. What the text at the end of a slab leaves is where the next slab goes on.
 #pragma once
 #include "llmap/core/vector_math.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -33,9 +33,9 @@ template <class Body> void for_channels(const cpu_executor& exec, std::size_t n,
 
 template <class T> struct selective_scan_task {
   matrix_view<const T> x, step, B, C;
-  const T *a, *d;      // (M, N) -exp(a_log), (M)
+  const T *a, *d; // (M, N) -exp(a_log), (M)
   matrix_view<T> y;
-  T* state;            // (M, N)
+  T* state; // (M, N)
   std::size_t first_channel, channels, first_row, rows;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
@@ -50,14 +50,16 @@ template <class T> struct selective_scan_task {
         simd::vec<T, W> sum{};
         std::size_t n = 0;
         for (; n + W <= N; n += W) {
-          const auto next = simd::exp<T, W>(dt * simd::load<T, W>(decay + n)) * simd::load<T, W>(s + n) + dx * simd::load<T, W>(b + n);
+          const auto next = simd::exp<T, W>(dt * simd::load<T, W>(decay + n)) * simd::load<T, W>(s + n) +
+                            dx * simd::load<T, W>(b + n);
           simd::store<T, W>(s + n, next);
           sum += simd::load<T, W>(c + n) * next;
         }
         if (n < N) {
           const std::size_t rest = N - n;
-          const auto next = simd::exp<T, W>(dt * simd::load_partial<T, W>(decay + n, rest)) * simd::load_partial<T, W>(s + n, rest) +
-                            dx * simd::load_partial<T, W>(b + n, rest);
+          const auto next =
+              simd::exp<T, W>(dt * simd::load_partial<T, W>(decay + n, rest)) * simd::load_partial<T, W>(s + n, rest) +
+              dx * simd::load_partial<T, W>(b + n, rest);
           simd::store_partial<T, W>(s + n, rest, next);
           sum += simd::load_partial<T, W>(c + n, rest) * next;
         }
@@ -72,7 +74,7 @@ template <class T> struct head_scan_task {
   const T *decay, *step;        // (rows) of this head
   T d;
   matrix_view<T> y;
-  T* state;                     // (head_dim, N) of this head
+  T* state; // (head_dim, N) of this head
   std::size_t first_channel, channels, first_state, N, first_row, rows;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
@@ -103,8 +105,8 @@ template <class T> struct head_scan_task {
 
 template <class T> struct wkv_task {
   matrix_view<const T> k, v;
-  const T *decay, *first;       // (A)
-  matrix_view<T> y, state;      // (S, A), (3, A): sums of weighted values, of weights, largest exponent
+  const T *decay, *first;  // (A)
+  matrix_view<T> y, state; // (S, A), (3, A): sums of weighted values, of weights, largest exponent
   std::size_t first_channel, channels, first_row, rows;
 
   template <class Isa> LLMAP_INLINE void operator()() const {
@@ -134,9 +136,9 @@ template <class T> struct wkv_task {
 
 template <class T> struct gated_scan_task {
   matrix_view<const T> x, input_gate, recurrent_gate;
-  const T* decay;          // (L)
+  const T* decay; // (L)
   matrix_view<T> y;
-  T* state;                // (L)
+  T* state; // (L)
   std::size_t first_channel, channels, first_row, rows;
   bool begins;
 
@@ -145,11 +147,13 @@ template <class T> struct gated_scan_task {
     for (std::size_t c = first_channel; c < first_channel + channels; c += W) {
       const std::size_t n = std::min<std::size_t>(W, first_channel + channels - c);
       simd::vec<T, W> rate{}; // -8 softplus(decay)
-      for (std::size_t i = 0; i < n; ++i) rate[static_cast<int>(i)] = static_cast<T>(-8 * softplus(static_cast<double>(decay[c + i])));
+      for (std::size_t i = 0; i < n; ++i)
+        rate[static_cast<int>(i)] = static_cast<T>(-8 * softplus(static_cast<double>(decay[c + i])));
       auto s = begins ? simd::vec<T, W>{} : simd::load_partial<T, W>(state + c, n);
       for (std::size_t t = first_row; t < first_row + rows; ++t) {
         const auto log_a = rate * simd::sigmoid<T, W>(simd::load_partial<T, W>(recurrent_gate.row(t) + c, n));
-        auto in = simd::load_partial<T, W>(x.row(t) + c, n) * simd::sigmoid<T, W>(simd::load_partial<T, W>(input_gate.row(t) + c, n));
+        auto in = simd::load_partial<T, W>(x.row(t) + c, n) *
+                  simd::sigmoid<T, W>(simd::load_partial<T, W>(input_gate.row(t) + c, n));
         if (!(begins && t == first_row)) { // the first token enters unscaled
           auto share = T(1) - simd::exp<T, W>(log_a + log_a);
           for (int i = 0; i < W; ++i) share[i] = std::sqrt(share[i]);
@@ -166,8 +170,9 @@ template <class T> struct gated_scan_task {
 } // namespace detail
 
 template <class T>
-void causal_convolution(const cpu_executor& exec, const ragged_batch& batch, slab rows, std::type_identity_t<matrix_view<const T>> x,
-                        const aligned_buffer<T>& weight, const aligned_buffer<T>& bias, std::type_identity_t<matrix_view<T>> y,
+void causal_convolution(const cpu_executor& exec, const ragged_batch& batch, slab rows,
+                        std::type_identity_t<matrix_view<const T>> x, const aligned_buffer<T>& weight,
+                        const aligned_buffer<T>& bias, std::type_identity_t<matrix_view<T>> y,
                         std::type_identity_t<matrix_view<T>> carry) {
   const std::size_t taps = carry.rows + 1;
   LLMAP_EXPECTS(weight.size() == taps * x.cols && carry.cols == x.cols, "causal_convolution: taps of every channel");
@@ -195,38 +200,48 @@ void causal_convolution(const cpu_executor& exec, const ragged_batch& batch, sla
 }
 
 template <class T>
-void token_shift(const cpu_executor& exec, const ragged_batch& batch, slab rows, std::type_identity_t<matrix_view<const T>> x,
-                 std::type_identity_t<matrix_view<const T>> last, const aligned_buffer<T>& mix, packed_rows<T>& y, cpu_scratch<T>& scratch) {
+void token_shift(const cpu_executor& exec, const ragged_batch& batch, slab rows,
+                 std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<const T>> last,
+                 const aligned_buffer<T>& mix, packed_rows<T>& y, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(mix.size() == x.cols && last.cols == x.cols && x.rows == rows.count, "token_shift: a weight a channel");
   y.fill(exec, x.rows, x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
     detail::for_texts(batch, {rows.first + first, count}, [&](std::size_t row, std::size_t n, bool begins) {
       for (std::size_t t = row; t < row + n; ++t) {
-        const T *now = x.row(first + t), *before = t > row || !begins ? (first + t ? x.row(first + t - 1) : last.row(0)) : nullptr;
-        for (std::size_t c = 0; c < x.cols; ++c) out(t, c) = now[c] * mix[c] + (before ? before[c] * (T(1) - mix[c]) : T(0));
+        const T *now = x.row(first + t),
+                *before = t > row || !begins ? (first + t ? x.row(first + t - 1) : last.row(0)) : nullptr;
+        for (std::size_t c = 0; c < x.cols; ++c)
+          out(t, c) = now[c] * mix[c] + (before ? before[c] * (T(1) - mix[c]) : T(0));
       }
     });
   });
 }
 
-template <class T> void keep_last_row(const cpu_executor&, std::type_identity_t<matrix_view<const T>> x, matrix_view<T> last) {
+template <class T>
+void keep_last_row(const cpu_executor&, std::type_identity_t<matrix_view<const T>> x, matrix_view<T> last) {
   if (x.rows) std::copy_n(x.row(x.rows - 1), x.cols, last.row(0));
 }
 
 template <class T>
-void selective_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows, std::type_identity_t<matrix_view<const T>> x, matrix_view<T> step,
-                    std::type_identity_t<matrix_view<const T>> B, std::type_identity_t<matrix_view<const T>> C, const aligned_buffer<T>& a_log,
-                    const aligned_buffer<T>& d, std::type_identity_t<matrix_view<T>> y, std::type_identity_t<matrix_view<T>> state) {
+void selective_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows,
+                    std::type_identity_t<matrix_view<const T>> x, matrix_view<T> step,
+                    std::type_identity_t<matrix_view<const T>> B, std::type_identity_t<matrix_view<const T>> C,
+                    const aligned_buffer<T>& a_log, const aligned_buffer<T>& d, std::type_identity_t<matrix_view<T>> y,
+                    std::type_identity_t<matrix_view<T>> state) {
   const std::size_t N = state.cols;
-  LLMAP_EXPECTS(a_log.size() == state.rows * N && d.size() == x.cols && B.cols == N && C.cols == N && state.rows == x.cols, "selective_scan: shapes");
+  LLMAP_EXPECTS(a_log.size() == state.rows * N && d.size() == x.cols && B.cols == N && C.cols == N &&
+                    state.rows == x.cols,
+                "selective_scan: shapes");
   detail::for_channels(exec, x.cols, [&](std::size_t first, std::size_t channels) {
     std::vector<T> a(channels * N);
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = -std::exp(a_log[first * N + i]);
     for (std::size_t t = 0; t < step.rows; ++t)
-      for (std::size_t m = first; m < first + channels; ++m) step(t, m) = static_cast<T>(detail::softplus(static_cast<double>(step(t, m))));
+      for (std::size_t m = first; m < first + channels; ++m)
+        step(t, m) = static_cast<T>(detail::softplus(static_cast<double>(step(t, m))));
     detail::for_texts(batch, rows, [&](std::size_t row, std::size_t count, bool begins) {
       if (begins) std::fill_n(state.row(first), channels * N, T(0));
-      simd::run(detail::selective_scan_task<T>{x.column_range(first, channels), step.column_range(first, channels), B, C, a.data(), d.data() + first,
-                                               y.column_range(first, channels), state.row(first), 0, channels, row, count});
+      simd::run(detail::selective_scan_task<T>{x.column_range(first, channels), step.column_range(first, channels), B,
+                                               C, a.data(), d.data() + first, y.column_range(first, channels),
+                                               state.row(first), 0, channels, row, count});
     });
   });
 }
@@ -234,32 +249,37 @@ void selective_scan(const cpu_executor& exec, const ragged_batch& batch, slab ro
 template <class T>
 void head_scan(const cpu_executor& exec, const head_scan_shape& shape, const ragged_batch& batch, slab rows,
                std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<const T>> B,
-               std::type_identity_t<matrix_view<const T>> C, std::type_identity_t<matrix_view<const T>> dt, const aligned_buffer<T>& dt_bias,
-               const aligned_buffer<T>& a_log, const aligned_buffer<T>& d, std::type_identity_t<matrix_view<T>> y,
-               std::type_identity_t<matrix_view<T>> state) {
+               std::type_identity_t<matrix_view<const T>> C, std::type_identity_t<matrix_view<const T>> dt,
+               const aligned_buffer<T>& dt_bias, const aligned_buffer<T>& a_log, const aligned_buffer<T>& d,
+               std::type_identity_t<matrix_view<T>> y, std::type_identity_t<matrix_view<T>> state) {
   const std::size_t P = shape.head_dim, N = shape.states;
-  LLMAP_EXPECTS(x.cols == shape.heads * P && B.cols == shape.groups * N && state.rows == x.cols && state.cols == N && dt.cols == shape.heads,
+  LLMAP_EXPECTS(x.cols == shape.heads * P && B.cols == shape.groups * N && state.rows == x.cols && state.cols == N &&
+                    dt.cols == shape.heads,
                 "head_scan: shapes");
   parallel_for(exec.threads, shape.heads, [&](std::size_t h) {
     std::vector<T> step(x.rows), decay(x.rows);
     const double a = -std::exp(static_cast<double>(a_log[h]));
     for (std::size_t t = 0; t < x.rows; ++t) {
-      const double s = std::clamp(detail::softplus(static_cast<double>(dt(t, h)) + static_cast<double>(dt_bias[h])), shape.least_step, shape.most_step);
+      const double s = std::clamp(detail::softplus(static_cast<double>(dt(t, h)) + static_cast<double>(dt_bias[h])),
+                                  shape.least_step, shape.most_step);
       step[t] = static_cast<T>(s), decay[t] = static_cast<T>(std::exp(s * a));
     }
     detail::for_texts(batch, rows, [&](std::size_t row, std::size_t count, bool begins) {
       if (begins) std::fill_n(state.row(h * P), P * N, T(0));
-      simd::run(detail::head_scan_task<T>{x, B, C, decay.data() + row, step.data() + row, d[h], y, state.row(h * P), h * P, P,
-                                          h / (shape.heads / shape.groups) * N, N, row, count});
+      simd::run(detail::head_scan_task<T>{x, B, C, decay.data() + row, step.data() + row, d[h], y, state.row(h * P),
+                                          h * P, P, h / (shape.heads / shape.groups) * N, N, row, count});
     });
   });
 }
 
 template <class T>
-void wkv_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows, std::type_identity_t<matrix_view<const T>> k,
-              std::type_identity_t<matrix_view<const T>> v, const aligned_buffer<T>& decay, const aligned_buffer<T>& first,
-              std::type_identity_t<matrix_view<T>> y, std::type_identity_t<matrix_view<T>> state) {
-  LLMAP_EXPECTS(decay.size() == k.cols && first.size() == k.cols && v.cols == k.cols && state.rows == 3 && state.cols == k.cols, "wkv_scan: shapes");
+void wkv_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows,
+              std::type_identity_t<matrix_view<const T>> k, std::type_identity_t<matrix_view<const T>> v,
+              const aligned_buffer<T>& decay, const aligned_buffer<T>& first, std::type_identity_t<matrix_view<T>> y,
+              std::type_identity_t<matrix_view<T>> state) {
+  LLMAP_EXPECTS(decay.size() == k.cols && first.size() == k.cols && v.cols == k.cols && state.rows == 3 &&
+                    state.cols == k.cols,
+                "wkv_scan: shapes");
   detail::for_channels(exec, k.cols, [&](std::size_t channel, std::size_t channels) {
     detail::for_texts(batch, rows, [&](std::size_t row, std::size_t count, bool begins) {
       if (begins) {
@@ -273,13 +293,17 @@ void wkv_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows, st
 }
 
 template <class T>
-void gated_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows, std::type_identity_t<matrix_view<const T>> x,
-                std::type_identity_t<matrix_view<const T>> input_gate, std::type_identity_t<matrix_view<const T>> recurrent_gate,
-                const aligned_buffer<T>& decay, std::type_identity_t<matrix_view<T>> y, std::type_identity_t<matrix_view<T>> state) {
-  LLMAP_EXPECTS(decay.size() == x.cols && input_gate.cols == x.cols && recurrent_gate.cols == x.cols && state.cols == x.cols, "gated_scan: shapes");
+void gated_scan(const cpu_executor& exec, const ragged_batch& batch, slab rows,
+                std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<const T>> input_gate,
+                std::type_identity_t<matrix_view<const T>> recurrent_gate, const aligned_buffer<T>& decay,
+                std::type_identity_t<matrix_view<T>> y, std::type_identity_t<matrix_view<T>> state) {
+  LLMAP_EXPECTS(decay.size() == x.cols && input_gate.cols == x.cols && recurrent_gate.cols == x.cols &&
+                    state.cols == x.cols,
+                "gated_scan: shapes");
   detail::for_channels(exec, x.cols, [&](std::size_t first, std::size_t channels) {
     detail::for_texts(batch, rows, [&](std::size_t row, std::size_t count, bool begins) {
-      simd::run(detail::gated_scan_task<T>{x, input_gate, recurrent_gate, decay.data(), y, state.row(0), first, channels, row, count, begins});
+      simd::run(detail::gated_scan_task<T>{x, input_gate, recurrent_gate, decay.data(), y, state.row(0), first,
+                                           channels, row, count, begins});
     });
   });
 }

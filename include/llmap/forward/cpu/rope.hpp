@@ -10,7 +10,8 @@
 namespace llmap {
 
 /// angles (T, r): cosines, then sines, of every row of a batch.
-template <class T> void fill_angles(const cpu_executor& exec, const rope_plan& plan, const ragged_batch& batch, matrix_view<T> angles) {
+template <class T>
+void fill_angles(const cpu_executor& exec, const rope_plan& plan, const ragged_batch& batch, matrix_view<T> angles) {
   const auto half = static_cast<std::size_t>(plan.dims / 2);
   LLMAP_EXPECTS(angles.rows == batch.rows() && angles.cols == 2 * half, "fill_angles: shape of the angles");
   const std::vector<double> fixed = rope_frequencies(plan, 0);
@@ -51,7 +52,8 @@ template <class T> struct rope_task {
           continue;
         }
         for (; i + W <= half; i += W) {
-          const auto u = simd::load<T, W>(a + i), v = simd::load<T, W>(b + i), c = simd::load<T, W>(cosine + i), s = simd::load<T, W>(sine + i);
+          const auto u = simd::load<T, W>(a + i), v = simd::load<T, W>(b + i), c = simd::load<T, W>(cosine + i),
+                     s = simd::load<T, W>(sine + i);
           simd::store<T, W>(a + i, u * c - v * s);
           simd::store<T, W>(b + i, v * c + u * s);
         }
@@ -68,8 +70,10 @@ template <class T> struct rope_task {
 
 /// Rotates heads of x (S, ...) in place; angles (S, r) of its rows.
 template <class T>
-void rope(const cpu_executor& exec, matrix_view<T> x, const rotated_heads& heads, std::type_identity_t<matrix_view<const T>> angles) {
-  LLMAP_EXPECTS(x.rows == angles.rows && heads.first + angles.cols <= heads.width && heads.heads * heads.width <= x.cols,
+void rope(const cpu_executor& exec, matrix_view<T> x, const rotated_heads& heads,
+          std::type_identity_t<matrix_view<const T>> angles) {
+  LLMAP_EXPECTS(x.rows == angles.rows && heads.first + angles.cols <= heads.width &&
+                    heads.heads * heads.width <= x.cols,
                 "rope: angles of every row of x, heads within its columns");
   for_row_blocks(exec, x.rows, 32, [&](std::size_t first, std::size_t count) {
     simd::run(detail::rope_task<T>{x.row_range(first, count), heads, angles.row_range(first, count)});

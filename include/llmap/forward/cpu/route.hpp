@@ -20,8 +20,12 @@ template <class T> class cpu_routing {
 
 public:
   std::size_t count(std::size_t expert) const { return offsets_[expert + 1] - offsets_[expert]; }
-  std::span<const std::size_t> rows(std::size_t expert) const { return std::span(rows_).subspan(offsets_[expert], count(expert)); }
-  std::span<const T> weights(std::size_t expert) const { return std::span(weights_).subspan(offsets_[expert], count(expert)); }
+  std::span<const std::size_t> rows(std::size_t expert) const {
+    return std::span(rows_).subspan(offsets_[expert], count(expert));
+  }
+  std::span<const T> weights(std::size_t expert) const {
+    return std::span(weights_).subspan(offsets_[expert], count(expert));
+  }
 
   /// From the choices of every row: experts and weights (S, k).
   void sort(std::size_t experts, std::size_t chosen, std::span<const std::size_t> choice, std::span<const T> weight) {
@@ -88,7 +92,8 @@ class token_router {
 public:
   explicit token_router(const router_plan& plan) : plan_(plan) {}
 
-  template <class T> void operator()(std::span<const double> logits, std::span<const T> correction, std::size_t* choice, T* weight) {
+  template <class T>
+  void operator()(std::span<const double> logits, std::span<const T> correction, std::size_t* choice, T* weight) {
     scores_of(logits);
     rank_ = score_;
     for (std::size_t e = 0; e < correction.size(); ++e) rank_[e] += static_cast<double>(correction[e]);
@@ -107,8 +112,8 @@ public:
 } // namespace detail
 
 template <class T>
-void route(const cpu_executor& exec, const router_plan& plan, std::type_identity_t<matrix_view<const T>> logits, const aligned_buffer<T>& correction,
-           cpu_routing<T>& routing) {
+void route(const cpu_executor& exec, const router_plan& plan, std::type_identity_t<matrix_view<const T>> logits,
+           const aligned_buffer<T>& correction, cpu_routing<T>& routing) {
   LLMAP_EXPECTS(correction.size() == 0 || correction.size() == logits.cols, "route: a correction an expert");
   const auto k = static_cast<std::size_t>(plan.chosen);
   std::vector<std::size_t> choice(logits.rows * k);
@@ -118,7 +123,8 @@ void route(const cpu_executor& exec, const router_plan& plan, std::type_identity
     std::vector<double> row;
     for (std::size_t r = first; r < first + count; ++r) {
       row.assign(logits.row(r), logits.row(r) + logits.cols);
-      router(row, std::span<const T>(correction.data(), correction.size()), choice.data() + r * k, weight.data() + r * k);
+      router(row, std::span<const T>(correction.data(), correction.size()), choice.data() + r * k,
+             weight.data() + r * k);
     }
   });
   routing.sort(logits.cols, k, choice, weight);

@@ -20,7 +20,8 @@ template <class T, class Body> void for_rows(const cpu_executor& exec, matrix_vi
 } // namespace detail
 
 template <class T>
-void embedding_rows(const cpu_executor& exec, const packed_matrix<T>& table, const ragged_batch& batch, T scale, matrix_view<T> y) {
+void embedding_rows(const cpu_executor& exec, const packed_matrix<T>& table, const ragged_batch& batch, T scale,
+                    matrix_view<T> y) {
   LLMAP_EXPECTS(y.rows == batch.rows() && y.cols == table.cols, "embedding_rows: shape of y");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
     table.read_row(static_cast<std::size_t>(batch.ids[r]), to);
@@ -29,7 +30,8 @@ void embedding_rows(const cpu_executor& exec, const packed_matrix<T>& table, con
 }
 
 template <class T>
-void add_positions(const cpu_executor& exec, const aligned_buffer<T>& positions, std::size_t offset, const ragged_batch& batch, matrix_view<T> y) {
+void add_positions(const cpu_executor& exec, const aligned_buffer<T>& positions, std::size_t offset,
+                   const ragged_batch& batch, matrix_view<T> y) {
   LLMAP_EXPECTS(y.rows == batch.rows(), "add_positions: rows of the batch");
   for_row_blocks(exec, y.rows, detail::row_block, [&](std::size_t first, std::size_t count) {
     for_parts(batch, {first, count}, [&](std::size_t text, std::size_t position, std::size_t n) {
@@ -43,7 +45,8 @@ void add_positions(const cpu_executor& exec, const aligned_buffer<T>& positions,
 }
 
 template <class T>
-void add_scaled(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<T> s, matrix_view<T> y, store_mode mode) {
+void add_scaled(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<T> s,
+                matrix_view<T> y, store_mode mode) {
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "add_scaled: shapes of x and y");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
     const T* from = x.row(r);
@@ -71,25 +74,28 @@ template <class T> void clear(const cpu_executor& exec, matrix_view<T> y) {
 }
 
 template <class T>
-void place_heads(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, std::size_t x_heads, matrix_view<T> y, std::size_t heads,
-                 std::size_t first) {
+void place_heads(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, std::size_t x_heads,
+                 matrix_view<T> y, std::size_t heads, std::size_t first) {
   LLMAP_EXPECTS(x.rows == y.rows && (x_heads == heads || x_heads == 1), "place_heads: heads of x and y");
   const std::size_t from_width = x.cols / x_heads, to_width = y.cols / heads;
   LLMAP_EXPECTS(first + from_width <= to_width, "place_heads: a head of x fits into one of y");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
-    for (std::size_t h = 0; h < heads; ++h) std::copy_n(x.row(r) + (x_heads == 1 ? 0 : h) * from_width, from_width, to + h * to_width + first);
+    for (std::size_t h = 0; h < heads; ++h)
+      std::copy_n(x.row(r) + (x_heads == 1 ? 0 : h) * from_width, from_width, to + h * to_width + first);
   });
 }
 
 template <class T>
-void gather_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, std::span<const std::size_t> rows, packed_rows<T>& y,
-                 cpu_scratch<T>& scratch) {
+void gather_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
+                 std::span<const std::size_t> rows, packed_rows<T>& y, cpu_scratch<T>& scratch) {
   y.fill(exec, rows.size(), x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
     for (std::size_t r = 0; r < count; ++r) std::copy_n(x.row(rows[first + r]), x.cols, out.row(r));
   });
 }
 
-template <class T> void scale_rows_by_sigmoid(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> gate, matrix_view<T> y) {
+template <class T>
+void scale_rows_by_sigmoid(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> gate,
+                           matrix_view<T> y) {
   LLMAP_EXPECTS(gate.rows == y.rows && gate.cols == 1, "scale_rows_by_sigmoid: a gate a row");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
     const T share = static_cast<T>(1 / (1 + std::exp(-static_cast<double>(gate(r, 0)))));
@@ -98,9 +104,11 @@ template <class T> void scale_rows_by_sigmoid(const cpu_executor& exec, std::typ
 }
 
 template <class T>
-void add_weighted_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, std::span<const std::size_t> rows,
-                       std::span<const std::type_identity_t<T>> weights, matrix_view<T> y) {
-  LLMAP_EXPECTS(x.rows == rows.size() && x.rows == weights.size() && x.cols == y.cols, "add_weighted_rows: a row and a weight of y for each of x");
+void add_weighted_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
+                       std::span<const std::size_t> rows, std::span<const std::type_identity_t<T>> weights,
+                       matrix_view<T> y) {
+  LLMAP_EXPECTS(x.rows == rows.size() && x.rows == weights.size() && x.cols == y.cols,
+                "add_weighted_rows: a row and a weight of y for each of x");
   for_row_blocks(exec, x.rows, detail::row_block, [&](std::size_t first, std::size_t count) { // no row of y twice
     for (std::size_t i = first; i < first + count; ++i) {
       T* to = y.row(rows[i]);

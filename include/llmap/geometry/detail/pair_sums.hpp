@@ -1,10 +1,10 @@
 // Sums over texts for every pair of rows, as fast as a matrix product:
 //   out(i, j) = sum_s term(x_is, x_js),  x_is = (rows_is - row_shift_i) - column_shift_s,  i <= j
-// for a symmetric term: x y (a Gram matrix), (x - y)^4. Rows are float or double, terms and sums double. Blocks of `depth`
-// texts are packed into panels of models (widened and shifted on the way, so that no copy of the matrix is made); a tile of pairs stays
-// in registers for a block. Each sum is one chain of additions a block, and the blocks in order: its bits do
-// not depend on threads or on which tile the pair falls in. Rounding of a sum of n terms is that of a chain
-// of depth + n / depth.
+// for a symmetric term: x y (a Gram matrix), (x - y)^4. Rows are float or double, terms and sums double. Blocks of
+// `depth` texts are packed into panels of models (widened and shifted on the way, so that no copy of the matrix is
+// made); a tile of pairs stays in registers for a block. Each sum is one chain of additions a block, and the blocks in
+// order: its bits do not depend on threads or on which tile the pair falls in. Rounding of a sum of n terms is that of
+// a chain of depth + n / depth.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/simd.hpp"
@@ -16,7 +16,7 @@
 namespace llmap::detail {
 
 template <class T> struct shifted_rows {
-  matrix_view<const T> rows; // (K, N)
+  matrix_view<const T> rows;              // (K, N)
   const double *row_shift, *column_shift; // (K), (N); both null: nothing is subtracted
 };
 
@@ -45,8 +45,8 @@ inline constexpr std::size_t pair_depth = 256;
 
 /// Packs texts [first, first + depth) of one panel of models as (depth, panel); models beyond K are 0.
 template <class T>
-void pack_panel(const shifted_rows<T>& x, std::size_t panel, std::size_t width, std::size_t first,
-                       std::size_t depth, double* out) {
+void pack_panel(const shifted_rows<T>& x, std::size_t panel, std::size_t width, std::size_t first, std::size_t depth,
+                double* out) {
   constexpr std::size_t line = 8; // texts of one cache line of a row
   for (std::size_t s0 = 0; s0 < depth; s0 += line) {
     const std::size_t end = std::min(depth, s0 + line);
@@ -127,7 +127,8 @@ public:
 };
 
 template <class Term, class T> pair_table pair_sums(const cpu_executor& exec, const shifted_rows<T>& x) {
-  const std::size_t N = x.rows.cols, width = pair_panel(), panels = (x.rows.rows + width - 1) / width, side = panels * width;
+  const std::size_t N = x.rows.cols, width = pair_panel(), panels = (x.rows.rows + width - 1) / width,
+                    side = panels * width;
   // A task is a few panels of rows and a group of panels of columns, which stays in the second-level cache from task to
   // task. Small tasks, because all threads wait for the last one of a block.
   const std::size_t group = 144 / width, few = std::max<std::size_t>(group / 3, 1);
@@ -138,9 +139,8 @@ template <class Term, class T> pair_table pair_sums(const cpu_executor& exec, co
   const aligned_buffer<double> packed(side * std::min(pair_depth, N));
   for (std::size_t s = 0; s < N; s += pair_depth) {
     const std::size_t depth = std::min(pair_depth, N - s);
-    parallel_for(exec.threads, panels, [&](std::size_t p) {
-      pack_panel(x, p, width, s, depth, packed.data() + p * depth * width);
-    });
+    parallel_for(exec.threads, panels,
+                 [&](std::size_t p) { pack_panel(x, p, width, s, depth, packed.data() + p * depth * width); });
     parallel_for(exec.threads, tasks.size(), [&](std::size_t t) {
       const auto [row, column] = tasks[t];
       simd::run(pair_block<Term>{packed.data(), row, std::min(row + few, panels), column,

@@ -118,7 +118,8 @@ inline tridiagonal reduce_to_tridiagonal(const cpu_executor& exec, matrix<double
     const auto part = products.reshape(blocks, i);
     parallel_for(exec.threads, blocks, [&](std::size_t k) {
       const std::size_t b = blocks - 1 - k; // the longest rows first
-      simd::run(reflect_rows{a.data(), n, b * block, std::min(i, (b + 1) * block), v, w.data(), direction, part.row(b)});
+      simd::run(
+          reflect_rows{a.data(), n, b * block, std::min(i, (b + 1) * block), v, w.data(), direction, part.row(b)});
     });
     std::fill_n(p.begin(), i, 0.0);
     for (std::size_t b = 0; b < blocks; ++b)
@@ -139,7 +140,9 @@ inline tridiagonal reduce_to_tridiagonal(const cpu_executor& exec, matrix<double
 struct ql_step {
   std::size_t first, last, begin; // begin: where its rotations begin
 };
-struct plane_rotation { double cosine, sine; };
+struct plane_rotation {
+  double cosine, sine;
+};
 struct ql_rotations {
   std::vector<ql_step> steps;
   std::vector<plane_rotation> rotations;
@@ -226,7 +229,9 @@ struct rotate_back {
 #pragma GCC unroll 4
         for (int c = 0; c < chains; ++c)
 #pragma GCC unroll 4
-          for (int k = 0; k < V; ++k) dot[c][k] += u[j + static_cast<std::size_t>(c)] * simd::load<double, W>(y + (j + static_cast<std::size_t>(c)) * columns + k * W);
+          for (int k = 0; k < V; ++k)
+            dot[c][k] += u[j + static_cast<std::size_t>(c)] *
+                         simd::load<double, W>(y + (j + static_cast<std::size_t>(c)) * columns + k * W);
       for (; j < i; ++j)
         for (int k = 0; k < V; ++k) dot[0][k] += u[j] * simd::load<double, W>(y + j * columns + k * W);
       for (int k = 0; k < V; ++k) {
@@ -247,7 +252,8 @@ struct rotate_back {
 inline symmetric_eigen solve_symmetric(const cpu_executor& exec, matrix<double> a, std::size_t count) {
   const std::size_t n = a.rows();
   LLMAP_EXPECTS(a.cols() == n && count <= n, "solve_symmetric: a square matrix and at most n vectors");
-  if (!all_finite(a.view())) fail("map: a ", n, " x ", n, " matrix whose eigenvalues are wanted has entries that are not finite");
+  if (!all_finite(a.view()))
+    fail("map: a ", n, " x ", n, " matrix whose eigenvalues are wanted has entries that are not finite");
   double largest = 0;
   for (const double x : a.span()) largest = std::max(largest, std::abs(x));
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
@@ -257,7 +263,8 @@ inline symmetric_eigen solve_symmetric(const cpu_executor& exec, matrix<double> 
 
   std::vector<std::size_t> order(n); // values descending
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return t.diagonal[i] > t.diagonal[j]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t i, std::size_t j) { return t.diagonal[i] > t.diagonal[j]; });
   symmetric_eigen out{std::vector<double>(n), matrix<double>(count, n)};
   for (std::size_t k = 0; k < n; ++k) out.values[k] = std::ldexp(t.diagonal[order[k]], exponent);
 
@@ -275,7 +282,8 @@ inline symmetric_eigen solve_symmetric(const cpu_executor& exec, matrix<double> 
 
 /// 1 or -1, that of the entry of largest magnitude; the first such on ties.
 inline double sign_of_largest(std::span<const double> v) {
-  const auto largest = std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
+  const auto largest =
+      std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
   return largest != v.end() && *largest < 0 ? -1 : 1;
 }
 

@@ -1,5 +1,6 @@
 // cross_entropy: log p(target) from logits that are already there.
-//   log p_t = z_t - log sum_v exp(z_v),  z = cap(scale * logits),  logits (M, V) in double, float, bf16 or f16; nats, double
+//   log p_t = z_t - log sum_v exp(z_v),  z = cap(scale * logits),  logits (M, V) in double, float, bf16 or f16; nats,
+//   double
 // The logits are read once: a chunk of columns stays in the first-level cache while its largest value and its sum are
 // taken; chunks are merged in double in the order of v. Terms are in double where the logits are, else in float.
 // -infinity is probability 0; a NaN or +infinity among the logits of a row gives NaN.
@@ -29,7 +30,8 @@ template <class T> struct sum_chunk_task {
     constexpr T low = -std::numeric_limits<T>::infinity();
     simd::vec<T, W> most = simd::broadcast<T, W>(low);
     for (std::size_t i = 0; i < n; i += W)
-      most = simd::maximum<T, W>(i + W <= n ? simd::load<T, W>(z + i) : simd::load_partial<T, W>(z + i, n - i, low), most);
+      most =
+          simd::maximum<T, W>(i + W <= n ? simd::load<T, W>(z + i) : simd::load_partial<T, W>(z + i, n - i, low), most);
     const T top = simd::maximum<T, W>(most); // a NaN among finite logits comes in with the sum
     if (top == -low) return void(*to = {std::numeric_limits<double>::quiet_NaN(), 1});
     if (top == low) { // no term, or NaN alone
@@ -52,13 +54,15 @@ template <class T> struct sum_chunk_task {
 } // namespace detail
 
 template <class Stored>
-void cross_entropy(const cpu_executor& exec, matrix_view<Stored> logits, std::span<const std::int32_t> targets, const head_options& options,
-                   std::span<double> log_probability) {
+void cross_entropy(const cpu_executor& exec, matrix_view<Stored> logits, std::span<const std::int32_t> targets,
+                   const head_options& options, std::span<double> log_probability) {
   using element = std::remove_const_t<Stored>;
   using T = std::conditional_t<std::is_same_v<element, double>, double, float>;
   const std::size_t V = logits.cols;
-  LLMAP_EXPECTS(targets.size() == logits.rows && log_probability.size() == logits.rows, "cross_entropy: a target a row");
-  for (const std::int32_t t : targets) LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < V, "cross_entropy: targets in [0, V)");
+  LLMAP_EXPECTS(targets.size() == logits.rows && log_probability.size() == logits.rows,
+                "cross_entropy: a target a row");
+  for (const std::int32_t t : targets)
+    LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < V, "cross_entropy: targets in [0, V)");
   const T scale = static_cast<T>(options.scale), cap = static_cast<T>(options.softcap);
   const auto value = [&](element z) {
     const T x = static_cast<T>(z) * scale;

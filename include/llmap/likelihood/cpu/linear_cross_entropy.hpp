@@ -2,10 +2,10 @@
 //   z_v = cap(scale * x . w_v + b_v),   log p_t = z_t - log sum_v exp(z_v)
 //   x (M, E), w packed (V, E), targets (M) in [0, V), result (M) in nats, double.
 // The same tiles as linear; each tile of logits is turned into terms of the sum while it is in registers
-// (forward/cpu/online_softmax.hpp). Terms are summed by lane within a chunk of head_chunk columns in T, chunks are merged in
-// double in the order of v, which depends on V only: same bits for any batch, order and thread count. Extra memory: the
-// packed rows of x, and M x V / 1024 partial values.
-// The error beyond that of the logits stays below 8 eps(T), without a bias of one sign. NaN hidden states give NaN.
+// (forward/cpu/online_softmax.hpp). Terms are summed by lane within a chunk of head_chunk columns in T, chunks are
+// merged in double in the order of v, which depends on V only: same bits for any batch, order and thread count. Extra
+// memory: the packed rows of x, and M x V / 1024 partial values. The error beyond that of the logits stays below 8
+// eps(T), without a bias of one sign. NaN hidden states give NaN.
 #pragma once
 #include "llmap/forward/cpu/online_softmax.hpp"
 #include "llmap/forward/cpu/packed_product.hpp"
@@ -21,20 +21,24 @@ namespace detail {
 inline constexpr std::size_t head_chunk = 1024; // columns a task, rounded down to whole panels
 
 template <class T> struct sum_tile {
-  const packed_matrix<T>* w;    // (V, E)
-  const std::int32_t* targets;  // (m)
+  const packed_matrix<T>* w;   // (V, E)
+  const std::int32_t* targets; // (m)
   T scale, cap;
-  bool plain;                   // scale 1, no softcap, no bias: the product is the logit
-  T* shift;                     // (m)
-  T* sums;                      // (m, lanes of a vector)
-  double* target_logit;         // (m): written by the task that holds the target's column
+  bool plain;           // scale 1, no softcap, no bias: the product is the logit
+  T* shift;             // (m)
+  T* sums;              // (m, lanes of a vector)
+  double* target_logit; // (m): written by the task that holds the target's column
 
-  template <class Isa, int R> LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, matrix_tile<Isa, T, R>& z) const {
+  template <class Isa, int R>
+  LLMAP_INLINE void operator()(std::size_t row, std::size_t panel, matrix_tile<Isa, T, R>& z) const {
     constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     const std::size_t column = panel * NR;
     if (!plain || column + NR > w->rows) adjust(z, column);
-    move_shifts(z, shift + row, [&](std::size_t i, T factor) __attribute__((always_inline)) { scale_by<Isa>(sums + (row + i) * W, W, factor); });
+    move_shifts(
+        z, shift + row, [&](std::size_t i, T factor) __attribute__((always_inline)) {
+          scale_by<Isa>(sums + (row + i) * W, W, factor);
+        });
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const std::size_t r = row + static_cast<std::size_t>(i);
@@ -52,8 +56,8 @@ template <class T> struct sum_tile {
     }
   }
 
-  /// Scale, bias and soft cap, and -infinity in the columns beyond V; through memory, so that the tile stays in registers
-  /// where there is nothing to do.
+  /// Scale, bias and soft cap, and -infinity in the columns beyond V; through memory, so that the tile stays in
+  /// registers where there is nothing to do.
   template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& z, std::size_t column) const {
     constexpr int W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
@@ -86,12 +90,15 @@ template <class T> std::size_t head_bytes(const cpu_executor&, std::int64_t voca
 }
 
 template <class T>
-void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w, std::span<const std::int32_t> targets,
-                          const head_options& options, std::span<double> log_probability, cpu_head_room<T>& room, cpu_scratch<T>& scratch) {
-  LLMAP_EXPECTS(x.cols == w.cols && x.math == w.math && targets.size() == x.rows && log_probability.size() == x.rows, "linear_cross_entropy: shapes");
+void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
+                          std::span<const std::int32_t> targets, const head_options& options,
+                          std::span<double> log_probability, cpu_head_room<T>& room, cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(x.cols == w.cols && x.math == w.math && targets.size() == x.rows && log_probability.size() == x.rows,
+                "linear_cross_entropy: shapes");
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
-  const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel, chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
+  const std::size_t M = x.rows, chunk = detail::head_chunk / w.panel,
+                    chunks = (w.panels() + chunk - 1) / chunk; // chunk: panels
   const std::size_t lanes = w.panel / simd::tile_vectors;
   const bool no_bias = std::all_of(w.bias.data(), w.bias.data() + w.bias.size(), [](T b) { return b == T(0); });
   room.partial.resize(chunks * M);
@@ -106,10 +113,11 @@ void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, con
       T *const sums = own + product, *const shift = sums + m * lanes;
       std::fill_n(sums, m * lanes, T(0));
       std::fill_n(shift, m, detail::no_shift<T>);
-      detail::multiply_panels<T, Stored>(
-          x.data(block), m, w, panel, std::min(chunk, w.panels() - panel), own,
-          detail::sum_tile<T>{&w, targets.data() + row, static_cast<T>(options.scale), static_cast<T>(options.softcap),
-                              options.scale == 1 && options.softcap == 0 && no_bias, shift, sums, room.target_logit.data() + row});
+      detail::multiply_panels<T, Stored>(x.data(block), m, w, panel, std::min(chunk, w.panels() - panel), own,
+                                         detail::sum_tile<T>{&w, targets.data() + row, static_cast<T>(options.scale),
+                                                             static_cast<T>(options.softcap),
+                                                             options.scale == 1 && options.softcap == 0 && no_bias,
+                                                             shift, sums, room.target_logit.data() + row});
       for (std::size_t r = 0; r < m; ++r) {
         double total = 0;
         for (std::size_t lane = 0; lane < lanes; ++lane) total += static_cast<double>(sums[r * lanes + lane]);
@@ -126,8 +134,9 @@ void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, con
 
 /// Of hidden states that are not packed, x (M, E), with room of its own.
 template <class T>
-void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
-                          std::span<const std::int32_t> targets, const head_options& options, std::span<double> log_probability) {
+void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
+                          const packed_matrix<T>& w, std::span<const std::int32_t> targets, const head_options& options,
+                          std::span<double> log_probability) {
   cpu_head_room<T> room;
   cpu_scratch<T> scratch;
   room.rows.math = w.math;

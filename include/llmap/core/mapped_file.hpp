@@ -55,7 +55,8 @@ public:
       const ssize_t n = ::pread(descriptor_, to.data(), to.size(), static_cast<off_t>(first));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) fail(path_.string(), ": cannot read at byte ", first, ": ", std::strerror(errno));
-      if (n == 0) fail(path_.string(), ": the file changed while it was in use: expected ", size_, " bytes, got ", first);
+      if (n == 0)
+        fail(path_.string(), ": the file changed while it was in use: expected ", size_, " bytes, got ", first);
       first += static_cast<std::size_t>(n);
       to = to.subspan(static_cast<std::size_t>(n));
     }

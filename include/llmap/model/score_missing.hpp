@@ -1,5 +1,5 @@
-// Scoring a model into a store: what the store has is not computed again, and a run that is stopped loses at most the texts
-// of the batch it was stopped in.
+// Scoring a model into a store: what the store has is not computed again, and a run that is stopped loses at most the
+// texts of the batch it was stopped in.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/forward/load.hpp"
@@ -16,8 +16,8 @@
 namespace llmap {
 
 struct store_scoring_options {
-  text_policy policy;
-  load_options load; // its arithmetic is part of the model's fingerprint
+  text_policy policy{};
+  load_options load{}; // its arithmetic is part of the model's fingerprint
   /// Results come batch by batch, and what has come can be saved: batches are short by default.
   score_options batches{.batch_rows = 0, .batch_seconds = 2};
   double save_seconds = 0.25;      // between two transactions at least
@@ -43,7 +43,8 @@ using scoring_watch = std::function<bool(const scoring_progress&)>;
 /// Precision and policy as one line; scores of different lines are never mixed.
 template <class T> std::string policy_line(arithmetic math, const text_policy& policy) {
   const char* precision = sizeof(T) == 8 ? "f64" : math == arithmetic::bf16 ? "bf16" : "f32";
-  return std::string("precision ") + precision + ", bos " + std::string(name_of(policy.bos)) + ", overlong " + std::string(name_of(policy.overlong));
+  return std::string("precision ") + precision + ", bos " + std::string(name_of(policy.bos)) + ", overlong " +
+         std::string(name_of(policy.overlong));
 }
 
 /// A model folder whose weights are not packed yet. Words is a tokenizer, see encode_text.
@@ -81,11 +82,14 @@ public:
 
 /// Scores the texts that have no score under the model yet. `store` was opened with `texts`.
 template <class T, executor Exec, class Words>
-scoring_report score_into(score_store& store, const Exec& exec, const model_to_score<Words>& model, const text_set& texts,
-                          const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
+scoring_report score_missing(score_store& store, const Exec& exec, const model_to_score<Words>& model,
+                             const text_set& texts, const store_scoring_options& options = {},
+                             const scoring_watch& watch = {}) {
   using clock = std::chrono::steady_clock;
   using phase = scoring_progress::phase;
-  const auto seconds_since = [](clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); };
+  const auto seconds_since = [](clock::time_point start) {
+    return std::chrono::duration<double>(clock::now() - start).count();
+  };
   score_store::stored_model stored = store.open_model(model.record);
   scoring_report report;
   report.model = model.record.name;
@@ -100,7 +104,7 @@ scoring_report score_into(score_store& store, const Exec& exec, const model_to_s
     progress.now = now;
     return report.complete = !watch || watch(progress);
   };
-  const auto score_missing = [&] {
+  const auto score_them = [&] {
     if (!go_on(phase::tokenizing)) return;
     std::vector<encoded_text> encoded =
         encode_texts(model.words, model.plan, texts, missing, options.policy, model.folder.string(), options.threads);
@@ -110,7 +114,8 @@ scoring_report score_into(score_store& store, const Exec& exec, const model_to_s
       ids.push_back(std::move(e.ids));
     }
     if (!go_on(phase::packing_weights)) return;
-    const auto network = load_decoder<T>(exec, model.plan, mxfp4_tensors<checkpoint>(model.weights), model.folder.string(), options.load);
+    const auto network = load_decoder<T>(exec, model.plan, mxfp4_tensors<checkpoint>(model.weights),
+                                         model.folder.string(), options.load);
     if (!go_on(phase::scoring)) return;
     const auto start = clock::now();
     auto saved_at = start;
@@ -130,7 +135,7 @@ scoring_report score_into(score_store& store, const Exec& exec, const model_to_s
     pending.save();
     report.seconds = seconds_since(start);
   };
-  if (!missing.empty()) score_missing();
+  if (!missing.empty()) score_them();
 
   double nats = 0;
   std::int64_t bytes = 0;
@@ -145,7 +150,8 @@ scoring_report score_into(score_store& store, const Exec& exec, const model_to_s
     nats += all[i]->log_likelihood;
     bytes += static_cast<std::int64_t>(texts.items[i].text.size());
   }
-  report.bits_per_byte = bytes ? -nats / (static_cast<double>(bytes) * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
+  report.bits_per_byte =
+      bytes ? -nats / (static_cast<double>(bytes) * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
   return report;
 }
 

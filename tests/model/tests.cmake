@@ -1,0 +1,1 @@
+llmap_test(model/score_into_test llmap::kernels llmap::store)
