@@ -49,7 +49,7 @@ TEST(zoo, tables) {
   const zoo z;
   EXPECT_NEAR(z.x.threshold, z.facts["clip_threshold"].get<double>(), 1e-9);
   EXPECT_EQ(z.x.raised, z.facts["clipped_entries"].get<std::size_t>());
-  EXPECT_LT(largest_error(z.q.q, z.wanted.at("double_centered").matrix()), 1e-12);
+  EXPECT_LT(largest_error(z.q.q, z.wanted.at("double_centred").matrix()), 1e-12);
   EXPECT_LT(largest_error(z.t.nats, z.wanted.at("kl_nats").matrix()), 1e-12);
   EXPECT_LT(largest_error(kl_bits_per_byte(z.t), z.wanted.at("kl_bits_per_byte").matrix()), 1e-12);
   const pca_result p = pca(exec, z.q.q.view(), 4);

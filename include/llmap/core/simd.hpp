@@ -20,8 +20,8 @@
 #include <utility>
 
 // Vectors are handed to inlined functions by reference and returned by value: how a compiler version would pass them
-// does not matter, and GCC says nothing of it.
-#if defined(__GNUC__) && !defined(__clang__)
+// does not matter, and the compiler need not mention it.
+#if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 

@@ -8,8 +8,8 @@
 namespace llmap {
 
 struct model_selection {
-  std::vector<std::string> only; // empty: all
-  std::vector<std::string> exclude;
+  std::vector<std::string> only{}; // empty: all
+  std::vector<std::string> exclude{};
 };
 
 struct selected_models {

@@ -9,7 +9,7 @@ namespace llmap {
 /// Activations within 16 MiB. A slab has at least 576 rows (with fewer, the matrix products wait for weights), and at
 /// most 1152 (with more, a small model's activations leave the caches from op to op) or 144 a thread.
 inline row_limits row_limits_of(const cpu_executor& exec) {
-  const std::size_t most = std::max(24, 3 * exec.threads) * slab_unit;
+  const std::size_t most = static_cast<std::size_t>(std::max(24, 3 * exec.threads)) * slab_unit;
   return {.activation_bytes = std::size_t{16} << 20,
           .least = 12 * slab_unit,
           .most = most,
