@@ -24,13 +24,14 @@ llmap_target(picture llmap::llmap)
 
 # The templates that take long, compiled once: link this beside the others, and llmap/model.hpp does not compile them again.
 # Built and installed where LLMAP_KERNELS is on, or where something here links it.
-add_library(llmap_kernels STATIC EXCLUDE_FROM_ALL cmake/kernels/f32.cpp cmake/kernels/f64.cpp cmake/kernels/map.cpp)
+add_library(llmap_kernels STATIC EXCLUDE_FROM_ALL
+  cmake/kernels/f32.cpp cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp)
 add_library(llmap::kernels ALIAS llmap_kernels)
 set_target_properties(llmap_kernels PROPERTIES EXPORT_NAME kernels POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(llmap_kernels PUBLIC llmap::model)
 target_compile_definitions(llmap_kernels INTERFACE LLMAP_KERNELS)
 target_compile_options(llmap_kernels PRIVATE $<$<CONFIG:Release>:-O3>)
-set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 
 include(CMakePackageConfigHelpers)
 set(installed llmap_core llmap_llmap llmap_text llmap_model llmap_store llmap_picture)

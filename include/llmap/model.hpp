@@ -16,6 +16,15 @@ language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path
 
 } // namespace llmap
 
+#define LLMAP_INSTANTIATE_MODELS(KEYWORD, T)                                                                           \
+  KEYWORD template llmap::language_model<llmap::cpu_executor, T> llmap::load_model<T>(                                 \
+      const llmap::cpu_executor&, const std::filesystem::path&, const llmap::load_options&);                           \
+  KEYWORD template std::vector<llmap::text_score> llmap::score(                                                        \
+      const llmap::cpu_executor&, const llmap::language_model<llmap::cpu_executor, T>&, const llmap::text_set&,        \
+      const llmap::text_policy&, const llmap::score_options&, int);
+
 #if defined(LLMAP_KERNELS) // the program links llmap::kernels
 #include "llmap/kernels.hpp"
+LLMAP_INSTANTIATE_MODELS(extern, float)
+LLMAP_INSTANTIATE_MODELS(extern, double)
 #endif
