@@ -1,6 +1,7 @@
 // From a folder of models to their map, in one program: every model of the folder scores a text set, the scores become
-// a matrix, the matrix a page. Nothing is kept between runs; the tool (`llmap score`) resumes. Usage: 08_models_to_map
-// [MODELS TEXTS.jsonl [PAGE.html]]
+// a matrix, the matrix a page. Nothing is kept between runs; score_into (llmap/model/score_into.hpp) keeps and resumes.
+//
+// Usage: 08_models_to_map [MODELS TEXTS.jsonl [PAGE.html]]
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/make_map.hpp"
 #include "llmap/model.hpp"

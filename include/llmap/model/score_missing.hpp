@@ -1,5 +1,5 @@
-// Scoring a model into a store: what the store has is not computed again, and a run that is stopped loses at most the
-// texts of the batch it was stopped in.
+// Scoring a model into a store: what the store has is not computed again. A run that its watch ends has saved all it
+// did; one that is killed loses the batch at hand and what was scored since the last transaction.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/forward/load.hpp"
