@@ -15,7 +15,7 @@ build/bench/benchmarks/write_random_scores "$scratch/m.safetensors" 1018 2000
 timed() {
   local begin
   begin=$(date +%s%N)
-  "$@" >/dev/null 2>&1
+  "$@" >/dev/null 2>&1 || { echo failed; return; }
   awk -v n=$(($(date +%s%N) - begin)) 'BEGIN { printf "%.1f s", n / 1e9 }'
 }
 score() {

@@ -1,7 +1,7 @@
 // Random weights and activations of a given shape.
 #pragma once
 #include "llmap/core/random.hpp"
-#include "llmap/forward/cpu/packed_matrix.hpp"
+#include "llmap/forward/cpu/pack.hpp"
 #include <vector>
 
 namespace bench {

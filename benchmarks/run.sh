@@ -64,7 +64,8 @@ out=benchmarks/results/$cpu-$isa.md
     # shellcheck disable=SC2046,SC2086
     g++ -std=c++20 -O2 -Iinclude -DLLMAP_ZOO='"examples/zoo"' $kernels $(pkg-config --cflags libpcre2-8 libutf8proc) \
       -c examples/08_models_to_map.cpp -o /dev/null
-    awk -v what="${kernels:+llmap::kernels}" -v n=$(($(date +%s%N) - start)) 'BEGIN { printf "%-16s %6.1f\n", what == "" ? "header-only" : what, n * 1e-9 }'
+    [ -n "$kernels" ] && what=llmap::kernels || what=header-only
+    echo "$what $(($(date +%s%N) - start))" | awk '{ printf "%-16s %6.1f\n", $1, $2 * 1e-9 }'
   done
   echo '```'
   echo

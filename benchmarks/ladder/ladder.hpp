@@ -2,7 +2,7 @@
 #pragma once
 #include "../probe.hpp"
 #include "llmap/core/random.hpp"
-#include "llmap/forward/cpu/packed_matrix.hpp"
+#include "llmap/forward/cpu/pack.hpp"
 #include <cstdio>
 #include <vector>
 
@@ -19,8 +19,6 @@ inline std::vector<float> random_values(std::uint64_t seed, std::size_t size) {
 inline llmap::packed_matrix<float> pack(std::span<const float> w, std::span<const float> b, std::size_t rows,
                                         std::size_t cols) {
   return llmap::pack<float>(llmap::cpu_executor{}, llmap::matrix_view<const float>(w.data(), rows, cols), b);
-},
-                                   llmap::default_threads());
 }
 
 class printer {

@@ -1,5 +1,5 @@
 // Routing against plain loops: scores, groups, corrections, weights; and the rows that each expert gets.
-#include "llmap/forward/cpu/packed_matrix.hpp"
+#include "llmap/forward/cpu/pack.hpp"
 #include "llmap/forward/cpu/route.hpp"
 #include "llmap/forward/cpu/rows.hpp"
 #include "llmap/reference/recurrence_reference.hpp"

@@ -1,7 +1,7 @@
 // gemma2: a gemma with a norm after each branch too, soft-capped scores and logits, and a sliding window on every other
 // layer. Source: transformers 4.57 modeling_gemma2.py, with the attention softcap that its eager path honors.
 #pragma once
-#include "llmap/architectures/llama.hpp"
+#include "llmap/architectures/gemma.hpp"
 
 namespace llmap {
 
@@ -16,20 +16,16 @@ inline void sandwich_norms(const llama_options& o, const std::string& name, laye
 }
 
 inline decoder_plan gemma2_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "gemma2",
-                                   .vocab = 256000,
-                                   .width = 2304,
-                                   .inner = 9216,
-                                   .layers = 26,
-                                   .heads = 8,
-                                   .kv_heads = 4,
-                                   .head_dim = 256,
-                                   .positions = 8192,
-                                   .norm_offset = 1,
-                                   .tied = true});
-  o.act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
-  o.embedding_scale = std::sqrt(static_cast<double>(o.width));
-  o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
+  llama_options o = read_gemma(c,
+                               {.model_type = "gemma2",
+                                .vocab = 256000,
+                                .width = 2304,
+                                .inner = 9216,
+                                .layers = 26,
+                                .heads = 8,
+                                .kv_heads = 4,
+                                .positions = 8192},
+                               "hidden_activation");
   const std::int64_t window = fields::window_of(c, 4096);
   const double scale = 1 / std::sqrt(c.positive("query_pre_attn_scalar", 256)),
                cap = fields::cap_of(c, "attn_logit_softcapping", 50);

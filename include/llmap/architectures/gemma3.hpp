@@ -6,21 +6,17 @@
 namespace llmap {
 
 inline decoder_plan gemma3_text_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "gemma3_text",
-                                   .vocab = 262208,
-                                   .width = 2304,
-                                   .inner = 9216,
-                                   .layers = 26,
-                                   .heads = 8,
-                                   .kv_heads = 4,
-                                   .head_dim = 256,
-                                   .positions = 131072,
-                                   .norm_offset = 1,
-                                   .tied = true,
-                                   .rope = rope_plan{}});
-  o.act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
-  o.embedding_scale = std::sqrt(static_cast<double>(o.width));
-  o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
+  llama_options o = read_gemma(c,
+                               {.model_type = "gemma3_text",
+                                .vocab = 262208,
+                                .width = 2304,
+                                .inner = 9216,
+                                .layers = 26,
+                                .heads = 8,
+                                .kv_heads = 4,
+                                .positions = 131072,
+                                .rope = rope_plan{}},
+                               "hidden_activation");
   if (c.boolean("use_bidirectional_attention", false))
     fail(c.where(), ": use_bidirectional_attention: expected false, got true");
   const std::int64_t window = fields::window_of(c, 4096), pattern = c.integer("sliding_window_pattern", 6, 1, 1 << 20);

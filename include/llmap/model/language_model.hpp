@@ -33,18 +33,11 @@ std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& m
                               int threads = default_threads()) {
   std::vector<std::size_t> all(texts.items.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  std::vector<std::vector<std::int32_t>> ids;
-  std::vector<bool> truncated;
-  for (encoded_text& text : encode_texts(model.words, model.network.plan, texts, all, policy, model.folder, threads)) {
-    ids.push_back(std::move(text.ids));
-    truncated.push_back(text.truncated);
-  }
+  const encoded_texts encoded =
+      encode_texts(model.words, model.network.plan, texts, all, policy, model.folder, threads);
   std::vector<text_score> scores;
-  score_texts(exec, model.network, ids, options, [&](std::size_t, std::span<const text_score> batch) {
-    for (text_score s : batch) {
-      if (truncated[scores.size()]) s.flags |= flag_truncated;
-      scores.push_back(s);
-    }
+  score_texts(exec, model.network, encoded, options, [&](std::size_t, std::span<const text_score> batch) {
+    scores.insert(scores.end(), batch.begin(), batch.end());
   });
   return scores;
 }

@@ -106,13 +106,9 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
   };
   const auto score_them = [&] {
     if (!go_on(phase::tokenizing)) return;
-    std::vector<encoded_text> encoded =
+    const encoded_texts encoded =
         encode_texts(model.words, model.plan, texts, missing, options.policy, model.folder.string(), options.threads);
-    std::vector<std::vector<std::int32_t>> ids;
-    for (encoded_text& e : encoded) {
-      progress.tokens += static_cast<std::int64_t>(e.ids.size());
-      ids.push_back(std::move(e.ids));
-    }
+    for (const auto& ids : encoded.ids) progress.tokens += static_cast<std::int64_t>(ids.size());
     if (!go_on(phase::packing_weights)) return;
     const auto network = load_decoder<T>(exec, model.plan, mxfp4_tensors<checkpoint>(model.weights),
                                          model.folder.string(), options.load);
@@ -120,13 +116,11 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
     const auto start = clock::now();
     auto saved_at = start;
     detail::pending_scores pending(store, stored, model.weights);
-    score_texts(exec, network, ids, options.batches, [&](std::size_t first, std::span<const text_score> batch) {
+    score_texts(exec, network, encoded, options.batches, [&](std::size_t first, std::span<const text_score> batch) {
       for (std::size_t i = 0; i < batch.size(); ++i) {
-        text_score score = batch[i];
-        if (encoded[first + i].truncated) score.flags |= flag_truncated;
-        pending.add(missing[first + i], score);
-        progress.tokens_done += static_cast<std::int64_t>(ids[first + i].size());
-        report.tokens_now += score.tokens_scored;
+        pending.add(missing[first + i], batch[i]);
+        progress.tokens_done += static_cast<std::int64_t>(encoded.ids[first + i].size());
+        report.tokens_now += batch[i].tokens_scored;
       }
       report.scored = progress.texts_done = first + batch.size();
       if (seconds_since(saved_at) > options.save_seconds) pending.save(), saved_at = clock::now();

@@ -59,15 +59,37 @@ encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const
   return out;
 }
 
+/// Texts as ids, one entry a text.
+struct encoded_texts {
+  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<std::uint8_t> truncated; // 1: the text was longer
+};
+
 /// The ids of the texts with these positions in the set, on up to `threads` threads.
 template <class Tokenizer>
-std::vector<encoded_text> encode_texts(const Tokenizer& words, const decoder_plan& plan, const text_set& texts,
-                                       std::span<const std::size_t> positions, const text_policy& policy,
-                                       const std::string& where, int threads) {
-  std::vector<encoded_text> encoded(positions.size());
-  parallel_for(threads, positions.size(),
-               [&](std::size_t i) { encoded[i] = encode_text(words, plan, texts.items[positions[i]], policy, where); });
-  return encoded;
+encoded_texts encode_texts(const Tokenizer& words, const decoder_plan& plan, const text_set& texts,
+                           std::span<const std::size_t> positions, const text_policy& policy, const std::string& where,
+                           int threads) {
+  encoded_texts out{std::vector<std::vector<std::int32_t>>(positions.size()),
+                    std::vector<std::uint8_t>(positions.size())};
+  parallel_for(threads, positions.size(), [&](std::size_t i) {
+    encoded_text text = encode_text(words, plan, texts.items[positions[i]], policy, where);
+    out.ids[i] = std::move(text.ids);
+    out.truncated[i] = text.truncated;
+  });
+  return out;
+}
+
+/// score_texts of encoded texts: the score of a truncated one is flagged.
+template <class Exec, class T, class Done>
+void score_texts(const Exec& exec, const decoder<Exec, T>& model, const encoded_texts& texts,
+                 const score_options& options, const Done& done) {
+  score_texts(exec, model, texts.ids, options, [&](std::size_t first, std::span<const text_score> batch) {
+    std::vector<text_score> scores(batch.begin(), batch.end());
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (texts.truncated[first + i]) scores[i].flags |= flag_truncated;
+    return done(first, std::span<const text_score>(scores));
+  });
 }
 
 } // namespace llmap

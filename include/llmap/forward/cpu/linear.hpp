@@ -2,15 +2,16 @@
 // Same bits for any M, any order of rows and any thread count: each element is a sum, in the order of K,
 // of chains of at most 128 multiply-adds.
 //
-// Six headers make it, from the outside in:
+// Seven headers make it, from the outside in:
 //   linear           y = x W^T + b                     what a caller sees
 //   packed_product   tasks: blocks of rows x panels    threads, order in the caches, prefetch
 //   packed_rows      X in strips of R rows             one stream of memory a strip
-//   packed_matrix    W in panels of NR columns         stored type, or widened; panel_packing.hpp packs it
+//   packed_matrix    W in panels of NR columns         in the stored type; made by pack, panel_packing
 //   matrix_tile      R x NR sums in registers          the multiply-adds
 //
 // Error: |y - exact| <= (128 + K / 128) eps sum_k |x_k w_k|, eps of T; one sequential sum would have K eps.
 #pragma once
+#include "llmap/forward/cpu/pack.hpp"
 #include "llmap/forward/cpu/packed_product.hpp"
 
 namespace llmap {

@@ -1,7 +1,7 @@
 // What only the CPU knows of memory: the arena of the weights, what loading takes beside them, and how many rows it
 // likes.
 #pragma once
-#include "llmap/forward/cpu/packed_matrix.hpp"
+#include "llmap/forward/cpu/pack.hpp"
 #include "llmap/forward/memory_plan.hpp"
 
 namespace llmap {

@@ -8,6 +8,7 @@
 // eps(T), without a bias of one sign. NaN hidden states give NaN.
 #pragma once
 #include "llmap/forward/cpu/online_softmax.hpp"
+#include "llmap/forward/cpu/pack.hpp"
 #include "llmap/forward/cpu/packed_product.hpp"
 #include "llmap/forward/ops.hpp"
 #include "llmap/likelihood/log_sum_exp.hpp"
