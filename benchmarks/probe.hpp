@@ -42,9 +42,8 @@ template <class T> int lanes() {
 template <class T> double measure_peak(int threads) {
   constexpr std::size_t rounds = 4'000'000;
   double best = 0;
-  T factor = T(0.999), term = T(1e-3);
-  benchmark::DoNotOptimize(factor);
-  benchmark::DoNotOptimize(term);
+  const volatile T hidden[] = {T(0.999), T(1e-3)};
+  const T factor = hidden[0], term = hidden[1];
   for (int attempt = 0; attempt < 5; ++attempt) {
     std::vector<T> out(static_cast<std::size_t>(threads) * 64);
     const auto start = std::chrono::steady_clock::now();
@@ -80,8 +79,8 @@ template <class T> double peak() {
 inline double measure_bf16_peak(int threads) {
   constexpr std::size_t rounds = 2'000'000;
   double best = 0;
-  int pair = 0x3c003c00;
-  benchmark::DoNotOptimize(pair);
+  const volatile int hidden = 0x3c003c00;
+  const int pair = hidden;
   for (int attempt = 0; attempt < 5; ++attempt) {
     std::vector<float> out(static_cast<std::size_t>(threads) * 64);
     const auto start = std::chrono::steady_clock::now();
