@@ -7,6 +7,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -45,14 +46,17 @@ inline void relax() {
 #endif
 }
 
-inline constexpr int spins_before_sleep = 20000; // 0.3 to 1 milliseconds
+inline constexpr std::chrono::microseconds spin_time{700};
 
 /// Waits until `word` is no longer `old`.
 template <class Word> void wait_while(const std::atomic<Word>& word, Word old) {
-  for (int i = 0; i < spins_before_sleep; ++i) {
-    if (word.load(std::memory_order_acquire) != old) return;
-    relax();
-  }
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < 128; ++i) { // 1 to 6 microseconds between two looks at the clock
+      if (word.load(std::memory_order_acquire) != old) return;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() - begin < spin_time);
   word.wait(old, std::memory_order_acquire);
 }
 
