@@ -16,7 +16,7 @@ seeds_of() { # a few small files of the kind
 }
 for target in "${targets[@]}"; do
   # shellcheck disable=SC2046
-  clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize=vptr,function,alignment,null,object-size,pointer-overflow \
+  clang++ -std=c++20 -O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=fuzzer,address,undefined -fno-sanitize=vptr,function,alignment,null,object-size,pointer-overflow \
     -fno-sanitize-recover=all -Iinclude -I. $(pkg-config --cflags libpcre2-8 libutf8proc) "tests/fuzz/${target}_fuzz.cpp" \
     $(pkg-config --libs libpcre2-8 libutf8proc) -o "$build/$target"
 done
