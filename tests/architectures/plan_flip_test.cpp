@@ -125,17 +125,22 @@ struct mixer_flips {
     list.value(
         name + "window", [at](decoder_plan& p) -> std::int64_t& { return at(p).window; },
         a.window == 0 ? 5 : a.window + 1);
+    if (a.rounded_alibi)
+      list.value(
+          name + "rounded_alibi", [at](decoder_plan& p) -> bool& { return at(p).rounded_alibi; }, false);
+    if (a.rope && (a.q_norm || a.k_norm))
+      list.value(
+          name + "norm_after_rotation", [at](decoder_plan& p) -> bool& { return at(p).norm_after_rotation; },
+          !a.norm_after_rotation);
     if (a.alibi.empty())
       list.value(
           name + "alibi", [at](decoder_plan& p) -> std::vector<double>& { return at(p).alibi; }, alibi_slopes(a.heads));
     else
-      list.value(
-          name + "alibi", [at](decoder_plan& p) -> std::vector<double>& { return at(p).alibi; }, std::vector<double>{});
+      list.all.push_back({name + "alibi", [at](decoder_plan& p) { at(p).alibi.clear(), at(p).rounded_alibi = false; }});
     if (a.rope) {
       list.rope(name + "rope", *a.rope, [at](decoder_plan& p) -> rope_plan& { return *at(p).rope; });
-      list.value(
-          name + "rope", [at](decoder_plan& p) -> std::optional<rope_plan>& { return at(p).rope; },
-          std::optional<rope_plan>{});
+      list.all.push_back(
+          {name + "rope", [at](decoder_plan& p) { at(p).rope.reset(), at(p).norm_after_rotation = false; }});
     } else if (a.head_dim >= 2) {
       list.value(
           name + "rope", [at](decoder_plan& p) -> std::optional<rope_plan>& { return at(p).rope; },
@@ -165,7 +170,14 @@ struct mixer_flips {
     list.norm(name + "kv_norm", a.kv_norm, [at](decoder_plan& p) -> norm_plan& { return at(p).kv_norm; });
   }
   void operator()(const mlp_plan& m) const {
-    if (m.act != activation::clamped_swiglu)
+    if (m.act == activation::xielu) {
+      const auto at = this->at<mlp_plan>();
+      list.all.push_back(
+          {name + "act", [at](decoder_plan& p) { at(p).act = activation::silu, at(p).parameters = {}; }});
+      list.all.push_back({name + "parameters", [at](decoder_plan& p) {
+                            std::swap(at(p).parameters.tensors[0], at(p).parameters.tensors[1]);
+                          }});
+    } else if (m.act != activation::clamped_swiglu)
       list.act(name, m.act, [at = at<mlp_plan>()](decoder_plan& p) -> activation& { return at(p).act; });
   }
   void operator()(const mixture_plan& m) const {
@@ -245,6 +257,13 @@ flip_list flips_of(const decoder_plan& plan) {
   list.value(
       "head.softcap", [](decoder_plan& p) -> double& { return p.head.softcap; },
       plan.head.softcap == 0 ? 9.0 : plan.head.softcap * 1.1);
+  const auto head_bias = [](decoder_plan& p) -> std::string& {
+    return (p.tied() ? p.embedding.table : p.head.table).parts[0].bias;
+  };
+  if (!plan.output_table().parts[0].bias.empty()) list.value("head.bias", head_bias, std::string());
+  if (plan.embedding.sinusoids)
+    list.value(
+        "embedding.sinusoids", [](decoder_plan& p) -> bool& { return p.embedding.sinusoids; }, false);
   if (plan.embedding.position_offset)
     list.value(
         "embedding.position_offset", [](decoder_plan& p) -> std::int64_t& { return p.embedding.position_offset; },

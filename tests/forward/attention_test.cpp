@@ -44,7 +44,8 @@ void against_reference(attention_shape s, bool alibi, bool sinks, double spread 
   const ragged_batch batch = batch_of({1, 2, 47, 48, 49, 130, 290});
   s.scale = rounded<T>(0.7);
   layer<T> l{s, {}, {}};
-  reference::attention_options r{s.heads, s.kv_heads, s.key_dim, s.value_dim, s.scale, s.softcap, s.window, {}, {}};
+  reference::attention_options r{s.heads,   s.kv_heads, s.key_dim, s.value_dim, s.scale,
+                                 s.softcap, s.window,   {},        {},          s.rounded_alibi};
   if (alibi)
     for (double slope : alibi_slopes(static_cast<std::int64_t>(s.heads)))
       l.alibi.push_back(static_cast<T>(slope)), r.alibi.push_back(rounded<T>(slope));
@@ -90,6 +91,15 @@ TEST(attention, like_the_reference) {
     against_reference<float>(with(5, 1), true, false);
     against_reference<double>(s, false, true);
     against_reference<float>(with(0, 20), false, true);
+  }
+}
+TEST(attention, rounded_alibi_like_the_reference) { // positions beyond 256 are rounded as well
+  for (attention_shape s : {attention_shape{3, 1, 6, 6}, {6, 6, 16, 16}, {4, 2, 16, 16}}) {
+    s.rounded_alibi = true;
+    against_reference<double>(s, true, false);
+    against_reference<float>(s, true, false);
+    s.window = 20;
+    against_reference<float>(s, true, true);
   }
 }
 TEST(attention, bits_of_a_text_do_not_depend_on_slabs_batch_or_threads) {

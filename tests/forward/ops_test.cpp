@@ -2,6 +2,7 @@
 #include "llmap/forward/cpu/activate.hpp"
 #include "llmap/forward/cpu/norm.hpp"
 #include "llmap/forward/cpu/rope.hpp"
+#include "llmap/forward/sinusoids.hpp"
 #include "llmap/reference/forward_reference.hpp"
 #include "support/golden.hpp"
 #include <functional>
@@ -68,6 +69,19 @@ template <class T> void activations() {
   activation_is<T>(activation::relu, [](double x) { return x > 0 ? x : 0; });
   activation_is<T>(activation::tanh, [](double x) { return std::tanh(x); });
 }
+template <class T> void xielus() {
+  const double eps = 40 * std::numeric_limits<T>::epsilon(); // of squares up to a hundred
+  for (const std::vector<double>& numbers : {std::vector<double>{0.8, -0.5, 0.5, -1e-6}, {-2, 3, 0.25, -0.5}})
+    for (std::size_t I : {1, 5, 16, 37}) {
+      const auto x = rounded<T>(golden::normals(3 * I, 6, 3)), p = rounded<T>(numbers);
+      const auto in = buffer<T>(x);
+      packed_rows<T> packed; // three rows: a strip each
+      cpu_scratch<T> scratch;
+      xielu(cpu_executor{3}, buffer<T>(p), {in.data(), 3, I}, packed, scratch);
+      for (std::size_t i = 0; i < x.size(); ++i)
+        ASSERT_NEAR(packed.data(0)[i], reference::xielu(x[i], p), eps * (1 + x[i] * x[i])) << x[i];
+    }
+}
 } // namespace
 
 TEST(norm, like_the_reference) {
@@ -77,6 +91,22 @@ TEST(norm, like_the_reference) {
 TEST(activate, like_the_reference) {
   activations<float>();
   activations<double>();
+}
+TEST(xielu, like_the_reference) {
+  xielus<float>();
+  xielus<double>();
+}
+TEST(sinusoids, are_sines_and_cosines_of_falling_frequencies) {
+  const auto even = sinusoids(5, 8), odd = sinusoids(5, 9);
+  for (std::size_t p = 0; p < 5; ++p)
+    for (std::size_t i = 0; i < 4; ++i) {
+      const double angle = static_cast<double>(p) * std::pow(10000., -static_cast<double>(i) / 3);
+      EXPECT_NEAR(even[p * 8 + i], std::sin(angle), 1e-15);
+      EXPECT_NEAR(even[p * 8 + 4 + i], std::cos(angle), 1e-15);
+      EXPECT_EQ(odd[p * 9 + i], even[p * 8 + i]);
+      EXPECT_EQ(odd[p * 9 + 4 + i], even[p * 8 + 4 + i]);
+      EXPECT_EQ(odd[p * 9 + 8], 0);
+    }
 }
 TEST(rope, rotates_like_the_reference_and_keeps_lengths) {
   rope_plan plan;

@@ -99,6 +99,10 @@ void norm(const executor&, in<T> x, const llmap::norm_weights<executor, T>&, row
 template <class T> void activate(const executor&, llmap::activation, bool gated, in<T> x, rows<T>& y, scratch<T>&) {
   y.fill(x.rows, gated ? x.cols / 2 : x.cols);
 }
+template <class T> void xielu(const executor&, const vector<T>& p, in<T> x, rows<T>& y, scratch<T>&) {
+  EXPECT_EQ(p.size(), 4u);
+  y.fill(x.rows, x.cols);
+}
 template <class T> void gather_rows(const executor&, in<T> x, std::span<const std::size_t> r, rows<T>& y, scratch<T>&) {
   y.fill(r.size(), x.cols);
 }

@@ -73,6 +73,9 @@ public:
     norm("k norm", p.k_norm, p.kv_heads * p.head_dim);
     if (p.sinks.present()) size("sinks", p.sinks, p.heads);
     require(p.alibi.empty() || static_cast<std::int64_t>(p.alibi.size()) == p.heads, "ALiBi: expected a slope a head");
+    require(!p.rounded_alibi || (!p.alibi.empty() && p.softcap == 0), "rounded ALiBi: expected slopes and no soft cap");
+    require(!p.norm_after_rotation || (p.rope && (p.q_norm || p.k_norm)),
+            "norm after the rotation: expected both of them");
   }
   void operator()(const latent_attention_plan& p) const {
     require(p.heads > 0 && p.nope_dim > 0 && p.value_dim > 0, "expected positive heads and widths");
@@ -96,6 +99,8 @@ public:
     shape("in", p.in, (p.gated ? 2 : 1) * p.out.cols, plan_.width);
     shape("out", p.out, plan_.width, p.out.cols);
     require(p.gated || p.act != activation::clamped_swiglu, "clamped_swiglu: expected a gated MLP");
+    require(!p.gated || p.act != activation::xielu, "xielu: expected an MLP without a gate");
+    size("parameters of the activation", p.parameters, p.act == activation::xielu ? 4 : 0);
   }
   void operator()(const mixture_plan& p) const {
     const router_plan& r = p.router;
@@ -192,6 +197,8 @@ public:
     if (e.positions.present())
       require(plan_.max_tokens > 0 && e.positions.size() >= (e.position_offset + plan_.max_tokens) * plan_.width,
               "positions: expected a row for every token up to ", plan_.max_tokens);
+    require(!e.sinusoids || (!e.positions.present() && plan_.max_tokens > 0 && plan_.width > 3),
+            "sinusoids: expected no learned positions, a limit of tokens and a width above 3");
     norm("embedding norm", e.norm, plan_.width);
     norm("final norm", plan_.head.norm, plan_.width);
     const std::int64_t out = plan_.head.projection.present() ? plan_.head.projection.rows() : plan_.width;

@@ -88,7 +88,8 @@ enum class activation {
   tanh,
   sigmoid,
   identity,
-  clamped_swiglu
+  clamped_swiglu,
+  xielu
 };
 
 /// Rotation of q and k. The frequencies of a text of T tokens depend on T for `dynamic` and `longrope`.
@@ -113,12 +114,14 @@ struct rope_plan {
 struct attention_plan {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
   double scale = 1;
-  double softcap = 0;        // 0: none
-  double clip = 0;           // q, k and v are clamped to [-clip, clip]; 0: not
-  std::int64_t window = 0;   // keys visible to a query, itself included; 0: all before it
-  std::vector<double> alibi; // slope a head (H), or empty
+  double softcap = 0;         // 0: none
+  double clip = 0;            // q, k and v are clamped to [-clip, clip] after the norms; 0: not
+  std::int64_t window = 0;    // keys visible to a query, itself included; 0: all before it
+  std::vector<double> alibi;  // slope a head (H), or empty
+  bool rounded_alibi = false; // slope * key position, rounded to bf16, is added before the scale (Falcon)
   std::optional<rope_plan> rope;
-  std::optional<norm_plan> q_norm, k_norm; // of a head (width D) or of all heads at once, before the rotation
+  std::optional<norm_plan> q_norm, k_norm; // of a head (width D) or of all heads at once
+  bool norm_after_rotation = false;        // of q and k, else before it
   vector_plan sinks;                       // (H): a score that takes part in the softmax and belongs to no key
   linear_plan qkv;                         // (H D + 2 Hkv D, C)
   linear_plan out;                         // (C, H D)
@@ -143,8 +146,9 @@ struct latent_attention_plan {
 struct mlp_plan {
   activation act = activation::silu;
   bool gated = true;
-  linear_plan in;  // (I, C) or (2 I, C)
-  linear_plan out; // (C, I)
+  linear_plan in;           // (I, C) or (2 I, C)
+  linear_plan out;          // (C, I)
+  vector_plan parameters{}; // xielu: alpha_p, alpha_n, beta, eps
 };
 
 /// How a token chooses its experts: scores of all experts from their logits, the best `chosen` by score + correction
@@ -264,6 +268,7 @@ struct embedding_plan {
   linear_plan table; // (V, E)
   double scale = 1;
   vector_plan positions;            // learned positions (P, C), or absent
+  bool sinusoids = false;           // fixed positions instead (forward/sinusoids.hpp)
   std::int64_t position_offset = 0; // row of the first position
   linear_plan projection;           // (C, E), or absent
   std::optional<norm_plan> norm;

@@ -2,7 +2,7 @@
 // shared ones. The score scale carries the factor m^2 of the publisher's own code where yarn has mscale_all_dim;
 // transformers leaves it out. Sources: transformers 4.57 modeling_deepseek_v2.py; DeepSeek-V2 (2024).
 #pragma once
-#include "llmap/architectures/llama.hpp"
+#include "llmap/architectures/experts.hpp"
 
 namespace llmap {
 
@@ -64,15 +64,8 @@ inline decoder_plan deepseek_v2_plan(const config& c) {
   return llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
     layer.branches[0].mixer = deepseek_attention(c, o, rope, name + "self_attn.");
     if (i < dense || i % every != 0) return;
-    const auto mlp = [&](const std::string& at, std::int64_t width) {
-      return fields::gated_mlp(at + "gate_proj", at + "up_proj", at + "down_proj", o.act, width, o.width, false);
-    };
-    mixture_plan m;
-    m.router = router;
-    m.router.logits = fields::linear(name + "mlp.gate", experts, o.width, false);
-    for (std::int64_t e = 0; e < experts; ++e)
-      m.experts.push_back(mlp(name + "mlp.experts." + std::to_string(e) + ".", inner));
-    if (shared) m.shared = mlp(name + "mlp.shared_experts.", inner * shared);
+    mixture_plan m = experts_apart(o, name + "mlp.", router, experts, inner);
+    if (shared) m.shared = expert(o, name + "mlp.shared_experts.", inner * shared);
     layer.branches[1].mixer = std::move(m);
   });
 }

@@ -258,6 +258,10 @@ inline decoder_plan skeleton(const std::string& model_type, const std::string& p
   if (!tied) plan.head.table = table(head, vocab, width);
   return plan;
 }
+/// A bias on the logits. Where the head is tied, the embedding's matrix carries it; rows that are looked up do not.
+inline void head_bias(decoder_plan& plan, const std::string& name) {
+  (plan.tied() ? plan.embedding.table : plan.head.table).parts.front().bias = name;
+}
 /// The usual layer: attention, then an MLP or what takes its place, each after a norm.
 inline layer_plan pre_norm_layer(norm_plan attention_norm, mixer_plan attention, norm_plan mlp_norm, mixer_plan mlp) {
   layer_plan layer;

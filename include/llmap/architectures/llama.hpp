@@ -17,7 +17,8 @@ struct llama_options {
   double embedding_scale = 1;
   activation act = activation::silu;
   bool qkv_bias = false, out_bias = false, mlp_bias = false;
-  bool fused = false; // qkv_proj and gate_up_proj in one matrix each (phi3, glm)
+  bool gated = true;                         // without: up_proj and down_proj alone
+  bool fused_qkv = false, fused_mlp = false; // qkv_proj, gate_up_proj: one matrix
   bool tied = false;
   std::optional<rope_plan> rope{}; // absent: theta 10000 over the whole head
 
@@ -53,17 +54,17 @@ inline attention_plan llama_attention(const llama_options& o, const std::string&
   a.scale = 1 / std::sqrt(static_cast<double>(a.head_dim));
   a.rope = o.rope ? *o.rope : rope_plan{.dims = a.head_dim};
   const std::int64_t q = a.heads * a.head_dim, kv = a.kv_heads * a.head_dim;
-  a.qkv = o.fused ? fields::linear(name + "qkv_proj", q + 2 * kv, o.width, o.qkv_bias)
-                  : fields::qkv_apart(name + "q_proj", name + "k_proj", name + "v_proj", a, o.width, o.qkv_bias);
+  a.qkv = o.fused_qkv ? fields::linear(name + "qkv_proj", q + 2 * kv, o.width, o.qkv_bias)
+                      : fields::qkv_apart(name + "q_proj", name + "k_proj", name + "v_proj", a, o.width, o.qkv_bias);
   a.out = fields::linear(name + "o_proj", o.width, q, o.out_bias);
   return a;
 }
 inline mlp_plan llama_mlp(const llama_options& o, const std::string& name) {
-  if (!o.fused)
-    return fields::gated_mlp(name + "gate_proj", name + "up_proj", name + "down_proj", o.act, o.inner, o.width,
-                             o.mlp_bias);
-  return {o.act, true, fields::linear(name + "gate_up_proj", 2 * o.inner, o.width, o.mlp_bias),
-          fields::linear(name + "down_proj", o.width, o.inner, o.mlp_bias)};
+  const linear_plan down = fields::linear(name + "down_proj", o.width, o.inner, o.mlp_bias);
+  if (!o.gated) return {o.act, false, fields::linear(name + "up_proj", o.inner, o.width, o.mlp_bias), down};
+  if (o.fused_mlp) return {o.act, true, fields::linear(name + "gate_up_proj", 2 * o.inner, o.width, o.mlp_bias), down};
+  return fields::gated_mlp(name + "gate_proj", name + "up_proj", name + "down_proj", o.act, o.inner, o.width,
+                           o.mlp_bias);
 }
 
 /// The plan. `adjust(i, name, layer)` changes layer i, whose tensors begin with `name`.

@@ -1,7 +1,7 @@
 // mixtral: a mistral with a mixture of experts in every layer; the weights of the chosen experts are a softmax over
 // them. Source: transformers 4.57 modeling_mixtral.py.
 #pragma once
-#include "llmap/architectures/llama.hpp"
+#include "llmap/architectures/experts.hpp"
 
 namespace llmap {
 
@@ -19,15 +19,8 @@ inline decoder_plan mixtral_plan(const config& c) {
                      chosen = c.integer("num_experts_per_tok", 2, 1, experts);
   return llama_plan(o, [&](std::int64_t, const std::string& name, layer_plan& layer) {
     attention_of(layer).window = window;
-    const std::string moe = name + "block_sparse_moe.";
-    mixture_plan m;
-    m.router = {.chosen = chosen, .normalized = true, .logits = fields::linear(moe + "gate", experts, o.width, false)};
-    for (std::int64_t e = 0; e < experts; ++e) {
-      const std::string expert = moe + "experts." + std::to_string(e) + ".";
-      m.experts.push_back(
-          fields::gated_mlp(expert + "w1", expert + "w3", expert + "w2", o.act, o.inner, o.width, false));
-    }
-    layer.branches[1].mixer = std::move(m);
+    layer.branches[1].mixer = experts_apart(o, name + "block_sparse_moe.", {.chosen = chosen, .normalized = true},
+                                            experts, o.inner, {"w1", "w3", "w2"});
   });
 }
 

@@ -5,6 +5,27 @@
 
 namespace llmap {
 
+/// Layers and final norm as fairseq names them: layer norms before each branch, biases everywhere (xglm, biogpt).
+inline void fairseq_layers(decoder_plan& plan, const std::string& prefix, std::int64_t layers, std::int64_t heads,
+                           std::int64_t inner, activation act, const config& c) {
+  const std::int64_t C = plan.width;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const std::string name = prefix + "layers." + std::to_string(i) + ".", at = name + "self_attn.";
+    attention_plan a;
+    a.heads = a.kv_heads = heads;
+    a.head_dim = fields::width_of_head(c, C, heads);
+    a.scale = 1 / std::sqrt(static_cast<double>(a.head_dim));
+    a.qkv = fields::qkv_apart(at + "q_proj", at + "k_proj", at + "v_proj", a, C, true);
+    a.out = fields::linear(at + "out_proj", C, C, true);
+    const mlp_plan mlp{act, false, fields::linear(name + "fc1", inner, C, true),
+                       fields::linear(name + "fc2", C, inner, true)};
+    plan.layers.push_back(fields::pre_norm_layer(fields::layer_norm(name + "self_attn_layer_norm", C, 1e-5),
+                                                 std::move(a), fields::layer_norm(name + "final_layer_norm", C, 1e-5),
+                                                 mlp));
+  }
+  plan.head.norm = fields::layer_norm(prefix + "layer_norm", C, 1e-5);
+}
+
 inline decoder_plan opt_plan(const config& c) {
   const std::int64_t C = c.integer("hidden_size", 768), heads = c.integer("num_attention_heads", 12, 1, 1 << 16);
   const std::int64_t vocab = c.integer("vocab_size", 50272), inner = c.integer("ffn_dim", 3072);

@@ -12,7 +12,8 @@ inline decoder_plan phi3_plan(const config& c) {
                                    .inner = 8192,
                                    .positions = 4096,
                                    .epsilon = 1e-5,
-                                   .fused = true,
+                                   .fused_qkv = true,
+                                   .fused_mlp = true,
                                    .rope = rope_plan{}});
   o.act = fields::activation_of(c, "hidden_act", "silu");
   const auto scaling = c.object("rope_scaling");

@@ -64,6 +64,7 @@ template <class Visit> struct tensor_walk {
   }
   template <class... W> void operator()(const mlp_plan& p, W&... w) {
     (*this)(p.in, w.in...);
+    (*this)(p.parameters, w.parameters...);
     (*this)(p.out, w.out...);
   }
   template <class... W> void operator()(const mixture_plan& p, W&... w) {

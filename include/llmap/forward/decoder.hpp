@@ -29,7 +29,10 @@ template <class Exec, class T> struct mixer_weights<Exec, T, latent_attention_pl
   norm_weights<Exec, T> kv_norm;
   std::optional<std::size_t> rope;
 };
-template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> { typename Exec::template matrix<T> in, out; };
+template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> {
+  typename Exec::template matrix<T> in, out;
+  typename Exec::template vector<T> parameters; // of the activation
+};
 template <class Exec, class T> struct mixer_weights<Exec, T, mixture_plan> {
   typename Exec::template matrix<T> logits, shared_gate;
   typename Exec::template vector<T> correction;
@@ -91,7 +94,7 @@ template <class Exec, class T> struct decoder {
   decoder_plan plan;
   arithmetic math = arithmetic::working;       // of all linears and the head
   matrix embedding;                            // (V, E); absent where the head is tied to it
-  typename Exec::template vector<T> positions; // (P, C)
+  typename Exec::template vector<T> positions; // (P, C): learned or sinusoids
   matrix embedding_projection;
   std::optional<norm_weights<Exec, T>> embedding_norm;
   std::vector<layer_weights<Exec, T>> layers;

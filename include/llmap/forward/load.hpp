@@ -5,6 +5,7 @@
 #include "llmap/core/memory.hpp"
 #include "llmap/forward/decoder.hpp"
 #include "llmap/forward/memory_plan.hpp"
+#include "llmap/forward/sinusoids.hpp"
 #include "llmap/weights/tensor_table.hpp"
 #include "llmap/weights/widen.hpp"
 #include <algorithm>
@@ -84,6 +85,10 @@ decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source&
     visit_tensors(plan, detail::weight_loader<Exec, T, Source>{exec, source, names, options.math, room}, model);
   } catch (const error& problem) {
     fail(where, ": ", problem.what());
+  }
+  if (plan.embedding.sinusoids) {
+    const std::vector<double> rows = sinusoids(plan.max_tokens + plan.embedding.position_offset, plan.width);
+    model.positions = upload(exec, std::vector<T>(rows.begin(), rows.end()));
   }
   // What attention needs beside its tensors.
   for (std::size_t i = 0; i < plan.layers.size(); ++i)

@@ -51,13 +51,17 @@ void mix(const slab_pass<Exec, T>& at, const attention_plan& p, const mixer_weig
              D = static_cast<std::size_t>(p.head_dim);
   matrix_view<T> qkv = at.work.wide.reshape(x.rows, w.qkv.rows), mixed = at.work.mixed.reshape(x.rows, H * D);
   at.product(x, w.qkv, qkv);
+  const auto norms = [&] {
+    if (w.q_norm) norm(at.exec, qkv.column_range(0, H * D), *w.q_norm, qkv.column_range(0, H * D));
+    if (w.k_norm) norm(at.exec, qkv.column_range(H * D, G * D), *w.k_norm, qkv.column_range(H * D, G * D));
+  };
+  if (!p.norm_after_rotation) norms();
   if (p.clip != 0) clamp(at.exec, static_cast<T>(p.clip), qkv);
-  if (w.q_norm) norm(at.exec, qkv.column_range(0, H * D), *w.q_norm, qkv.column_range(0, H * D));
-  if (w.k_norm) norm(at.exec, qkv.column_range(H * D, G * D), *w.k_norm, qkv.column_range(H * D, G * D));
   if (w.rope)
     rope(at.exec, qkv.column_range(0, (H + G) * D), rotated_heads{H + G, D, 0, p.rope->interleaved},
          at.angles(*w.rope));
-  const attention_shape shape{H, G, D, D, p.scale, p.softcap, static_cast<std::size_t>(p.window)};
+  if (p.norm_after_rotation) norms();
+  const attention_shape shape{H, G, D, D, p.scale, p.softcap, static_cast<std::size_t>(p.window), p.rounded_alibi};
   attention(at.exec, shape, w.alibi, w.sinks, at.batch, at.rows, qkv, mixed, at.memory.keys_values, at.work.scratch);
   at.product(mixed, w.out, y, mode);
 }
@@ -115,7 +119,8 @@ void mix(const slab_pass<Exec, T>& at, const mlp_plan& p, const mixer_weights<Ex
          matrix_view<T> y, store_mode mode) {
   matrix_view<T> inner = at.work.wide.reshape(x.rows, w.in.rows);
   at.product(x, w.in, inner);
-  activate(at.exec, p.act, p.gated, inner, at.work.activated, at.work.scratch);
+  if (p.act == activation::xielu) xielu(at.exec, w.parameters, inner, at.work.activated, at.work.scratch);
+  else activate(at.exec, p.act, p.gated, inner, at.work.activated, at.work.scratch);
   at.product(at.work.activated, w.out, y, mode);
 }
 

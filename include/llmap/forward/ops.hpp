@@ -22,6 +22,7 @@ struct attention_shape {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   double scale = 1, softcap = 0; // softcap 0: none
   std::size_t window = 0;        // keys visible to a query, itself included; 0: all before it
+  bool rounded_alibi = false;    // slopes as in attention_plan::rounded_alibi
 };
 
 struct head_scan_shape {
@@ -57,8 +58,9 @@ struct head_options {
 ///   I); y may be x, or
 ///                                                  its first half
 ///   activate(exec, act, gated, x, packed, scratch)
-///   place_heads(exec, x, x_heads, y, heads, first)   head h of y gets head h of x, or the one head of x, from its
-///   column `first` on gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
+///   xielu(exec, parameters, x, packed, scratch)    parameters alpha_p, alpha_n, beta, eps; see
+///   forward/cpu/activate.hpp place_heads(exec, x, x_heads, y, heads, first)   head h of y gets head h of x, or the one
+///   head of x, from its column `first` on gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
 ///   scale_rows_by_sigmoid(exec, gate, y)           row r of y times sigmoid(gate(r, 0))
 ///
 /// Products
@@ -105,6 +107,7 @@ concept forward_ops = executor<Exec> &&
   clear(exec, y);
   activate(exec, act, true, x, y);
   activate(exec, act, true, x, packed, scratch);
+  xielu(exec, v, x, packed, scratch);
   place_heads(exec, x, i, y, i, i);
   gather_rows(exec, x, routing.rows(i), packed, scratch);
   scale_rows_by_sigmoid(exec, x, y);

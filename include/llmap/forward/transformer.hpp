@@ -20,7 +20,7 @@ matrix_view<T> embed(const Exec& exec, const decoder<Exec, T>& model, const ragg
   embedding_rows(exec, table, batch, static_cast<T>(plan.scale), embedded);
   if (plan.projection.present())
     linear(exec, embedded, model.embedding_projection, h, store_mode::overwrite, work.scratch);
-  if (plan.positions.present())
+  if (plan.positions.present() || plan.sinusoids)
     add_positions(exec, model.positions, static_cast<std::size_t>(plan.position_offset), batch, h);
   if (model.embedding_norm) norm(exec, h, *model.embedding_norm, h);
   return h;

@@ -60,11 +60,19 @@ inline void rope(double* head, const vector& frequencies, double position) {
   }
 }
 
+/// The nearest number of 8 significant bits, of two equally near the even one.
+inline double to_bf16(double x) {
+  if (x == 0) return x;
+  const double unit = std::ldexp(1.0, std::ilogb(x) - 7);
+  return std::nearbyint(x / unit) * unit;
+}
+
 struct attention_options {
   std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1;
   double scale = 1, softcap = 0;
   std::size_t window = 0;
-  vector alibi, sinks; // a slope a head, a further score a head, or empty
+  vector alibi, sinks;        // a slope a head, a further score a head, or empty
+  bool rounded_alibi = false; // scale * bf16(bf16(slope) * bf16(key position)) instead
 };
 
 /// Causal attention of one text: qkv (T, H D + Hkv D + Hkv Dv) -> (T, H Dv).
@@ -82,7 +90,8 @@ inline vector attention(const vector& qkv, const attention_options& o, std::size
         for (std::size_t d = 0; d < D; ++d) s += qkv[i * stride + h * D + d] * qkv[j * stride + (o.heads + g) * D + d];
         s *= o.scale;
         if (o.softcap != 0) s = o.softcap * std::tanh(s / o.softcap);
-        if (!o.alibi.empty()) s += o.alibi[h] * static_cast<double>(j) - o.alibi[h] * static_cast<double>(i);
+        if (o.rounded_alibi) s += o.scale * to_bf16(to_bf16(o.alibi[h]) * to_bf16(static_cast<double>(j)));
+        else if (!o.alibi.empty()) s += o.alibi[h] * static_cast<double>(j) - o.alibi[h] * static_cast<double>(i);
         score.push_back(s);
         most = std::max(most, s);
       }
@@ -110,5 +119,10 @@ inline double gelu_tanh(double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
 }
 inline double silu(double x) { return x / (1 + std::exp(-x)); }
+/// Parameters alpha_p, alpha_n, beta, eps.
+inline double xielu(double x, const vector& p) {
+  const double ap = std::log(1 + std::exp(p[0])), an = p[2] + std::log(1 + std::exp(p[1]));
+  return x > 0 ? ap * x * x + p[2] * x : (std::expm1(std::fmin(x, p[3])) - x) * an + p[2] * x;
+}
 
 } // namespace llmap::reference

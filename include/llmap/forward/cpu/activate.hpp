@@ -3,11 +3,15 @@
 //   gated  x (M, 2 I):  y = act(x[:, :I]) * x[:, I:]
 // Formulas: gelu 0.5 x (1 + erf(x / sqrt 2)); gelu_tanh 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)));
 // quick_gelu x sigmoid(1.702 x); silu x sigmoid(x). Absolute error below 8 eps (1 + |x|).
+// xielu (Huang and Schlag 2024): with ap = softplus(alpha_p) and an = beta + softplus(alpha_n),
+//   ap x^2 + beta x where x > 0, an (exp(min(x, eps)) - 1 - x) + beta x elsewhere.
 // clamped_swiglu (gpt-oss) is gated only: with g = min(gate, 7) and u = up into [-7, 7], (u + 1) g sigmoid(1.702 g).
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/vector_math.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
+#include <algorithm>
+#include <cmath>
 
 namespace llmap {
 
@@ -92,7 +96,10 @@ template <class Run> void visit_activation(activation act, const Run& run) {
     return run.template operator()<activation::identity>();
   case activation::clamped_swiglu:
     return run.template operator()<activation::clamped_swiglu>();
+  case activation::xielu:
+    break;
   }
+  LLMAP_EXPECTS(false, "activate: xielu has parameters of its own");
 }
 
 } // namespace detail
@@ -119,6 +126,39 @@ void activate(const cpu_executor& exec, activation act, bool gated, std::type_id
            [&](std::size_t first, std::size_t count, matrix_view<T> out) {
              simd::run(detail::activate_task<A, T>{x.row_range(first, count), out, gated});
            });
+  });
+}
+
+namespace detail {
+template <class T> struct xielu_task {
+  matrix_view<const T> x;
+  matrix_view<T> y;
+  T positive, negative, beta, eps; // ap, an
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, T>;
+    for (std::size_t r = 0; r < x.rows; ++r)
+      for (std::size_t i = 0; i < x.cols; i += W) {
+        const std::size_t n = std::min<std::size_t>(W, x.cols - i);
+        const auto v = simd::load_partial<T, W>(x.row(r) + i, n);
+        const auto below = v > eps ? simd::broadcast<T, W>(eps) : v;
+        const auto left = negative * (simd::exp<T, W>(below) - T(1) - v), right = positive * v * v;
+        simd::store_partial<T, W>(y.row(r) + i, n, (v > T(0) ? right : left) + beta * v);
+      }
+  }
+};
+} // namespace detail
+
+/// y (M, I), packed for linear, of x (M, I).
+template <class T>
+void xielu(const cpu_executor& exec, const aligned_buffer<T>& parameters, std::type_identity_t<matrix_view<const T>> x,
+           packed_rows<T>& y, cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(parameters.size() == 4, "xielu: alpha_p, alpha_n, beta, eps");
+  const auto softplus = [](T v) { return static_cast<T>(std::log1p(std::exp(static_cast<double>(v)))); };
+  const T beta = parameters[2];
+  y.fill(exec, x.rows, x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+    simd::run(detail::xielu_task<T>{x.row_range(first, count), out, softplus(parameters[0]),
+                                    beta + softplus(parameters[1]), beta, parameters[3]});
   });
 }
 

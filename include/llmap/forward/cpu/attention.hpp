@@ -1,13 +1,15 @@
 // attention: causal softmax attention inside each text of a ragged batch, with grouped key/value heads.
 //   qkv (T, H D + Hkv D + Hkv Dv) = [q heads | k heads | v heads] of each row;  out (T, H Dv)
 //   out_i = sum_j softmax_j(cap(scale q_i . k_j) + slope (j - i)) v_j  over the keys j <= i inside the window
-// A sink is one more score of the softmax, which belongs to no value.
+// A sink is one more score of the softmax, which belongs to no value. With rounded_alibi the bias is that of Falcon,
+//   scale (b(j) - b(i)),  b(j) = slope * j with factors and product rounded to bf16.
 // Online softmax (Milakov and Gimelshein 2018; Rabe and Staats 2021) over blocks of keys that count from the start
 // of the text, so the bits of a text do not depend on what else is in the batch; no (T, T) matrix is stored.
 // A task takes a few queries of all heads that share a key/value head, so that these stream by once for all of them.
 // Both products are made of matrix_tile; a tile of scores becomes weights exp(score - shift) while it is in
 // registers, as in the fused head. Tiles that no query can see are skipped.
 #pragma once
+#include "llmap/core/dtype.hpp"
 #include "llmap/forward/cpu/online_softmax.hpp"
 #include "llmap/forward/cpu/packed_product.hpp"
 #include "llmap/forward/ops.hpp"
@@ -218,6 +220,17 @@ template <class T> struct attention_task {
     for (std::size_t i = 0; i < R; ++i) {
       const T slope = slopes ? slopes[(row + i) % heads()] : T(0);
       const T distance = static_cast<T>(key) - static_cast<T>(first + (row + i) / heads()); // key minus query
+      if (shape->rounded_alibi) {
+        const auto rounded = [slope](std::size_t position) {
+          const float factor = static_cast<float>(bf16(static_cast<float>(slope))),
+                      at = static_cast<float>(bf16(static_cast<float>(position)));
+          return static_cast<T>(static_cast<float>(bf16(factor * at)));
+        };
+        const T own = rounded(first + (row + i) / heads());
+        for (std::size_t j = 0; j < NR; ++j)
+          score[i * NR + j] += static_cast<T>(shape->scale) * (rounded(key + j) - own);
+        continue;
+      }
       for (std::size_t j = 0; j < NR; j += W) {
         simd::vec<T, W> z = simd::load<T, W>(score + i * NR + j);
         if (cap != T(0)) z = cap * simd::tanh<T, W>(z / cap);
