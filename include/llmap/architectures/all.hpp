@@ -1,14 +1,19 @@
 // Every architecture, by model_type. A program that loads one family includes that family's header instead.
 #pragma once
+#include "llmap/architectures/apertus.hpp"
+#include "llmap/architectures/arcee.hpp"
 #include "llmap/architectures/bloom.hpp"
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
+#include "llmap/architectures/ernie4_5.hpp"
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/gpt_neox.hpp"
 #include "llmap/architectures/gpt_oss.hpp"
+#include "llmap/architectures/helium.hpp"
+#include "llmap/architectures/hunyuan_v1_dense.hpp"
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/mamba.hpp"
 #include "llmap/architectures/mamba2.hpp"
@@ -21,6 +26,7 @@
 #include "llmap/architectures/qwen3.hpp"
 #include "llmap/architectures/recurrent_gemma.hpp"
 #include "llmap/architectures/rwkv.hpp"
+#include "llmap/architectures/seed_oss.hpp"
 
 namespace llmap {
 
@@ -30,15 +36,20 @@ struct architecture {
   std::string_view quantized = ""; // the quantization_config.quant_method that its files may have
 };
 
-inline constexpr architecture architectures[] = {{"bloom", bloom_plan},
+inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
+                                                 {"arcee", arcee_plan},
+                                                 {"bloom", bloom_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
+                                                 {"ernie4_5", ernie4_5_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
                                                  {"gpt2", gpt2_plan},
                                                  {"gpt_neox", gpt_neox_plan},
                                                  {"gpt_oss", gpt_oss_plan, "mxfp4"},
+                                                 {"helium", helium_plan},
+                                                 {"hunyuan_v1_dense", hunyuan_v1_dense_plan},
                                                  {"llama", llama_plan},
                                                  {"mamba", mamba_plan_of},
                                                  {"mamba2", mamba2_plan_of},
@@ -50,7 +61,8 @@ inline constexpr architecture architectures[] = {{"bloom", bloom_plan},
                                                  {"qwen2", qwen2_plan},
                                                  {"qwen3", qwen3_plan},
                                                  {"recurrent_gemma", recurrent_gemma_plan},
-                                                 {"rwkv", rwkv_plan}};
+                                                 {"rwkv", rwkv_plan},
+                                                 {"seed_oss", seed_oss_plan}};
 
 /// The plan of a config. Unknown model types, custom code and quantized weights are refused by name.
 inline decoder_plan plan_of(const config& c) {
