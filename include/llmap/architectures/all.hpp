@@ -3,6 +3,7 @@
 #include "llmap/architectures/apertus.hpp"
 #include "llmap/architectures/arcee.hpp"
 #include "llmap/architectures/bloom.hpp"
+#include "llmap/architectures/codegen.hpp"
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
 #include "llmap/architectures/ernie4_5.hpp"
@@ -12,6 +13,7 @@
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/gpt_neox.hpp"
 #include "llmap/architectures/gpt_oss.hpp"
+#include "llmap/architectures/gptj.hpp"
 #include "llmap/architectures/helium.hpp"
 #include "llmap/architectures/hunyuan_v1_dense.hpp"
 #include "llmap/architectures/llama.hpp"
@@ -21,6 +23,7 @@
 #include "llmap/architectures/mixtral.hpp"
 #include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/opt.hpp"
+#include "llmap/architectures/phi.hpp"
 #include "llmap/architectures/phi3.hpp"
 #include "llmap/architectures/qwen2.hpp"
 #include "llmap/architectures/qwen3.hpp"
@@ -39,6 +42,7 @@ struct architecture {
 inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"arcee", arcee_plan},
                                                  {"bloom", bloom_plan},
+                                                 {"codegen", codegen_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
                                                  {"ernie4_5", ernie4_5_plan},
@@ -48,6 +52,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gpt2", gpt2_plan},
                                                  {"gpt_neox", gpt_neox_plan},
                                                  {"gpt_oss", gpt_oss_plan, "mxfp4"},
+                                                 {"gptj", gptj_plan},
                                                  {"helium", helium_plan},
                                                  {"hunyuan_v1_dense", hunyuan_v1_dense_plan},
                                                  {"llama", llama_plan},
@@ -57,6 +62,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"mixtral", mixtral_plan},
                                                  {"olmo2", olmo2_plan},
                                                  {"opt", opt_plan},
+                                                 {"phi", phi_plan},
                                                  {"phi3", phi3_plan},
                                                  {"qwen2", qwen2_plan},
                                                  {"qwen3", qwen3_plan},
