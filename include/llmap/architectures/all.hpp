@@ -11,6 +11,8 @@
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
 #include "llmap/architectures/gpt2.hpp"
+#include "llmap/architectures/gpt_bigcode.hpp"
+#include "llmap/architectures/gpt_neo.hpp"
 #include "llmap/architectures/gpt_neox.hpp"
 #include "llmap/architectures/gpt_oss.hpp"
 #include "llmap/architectures/gptj.hpp"
@@ -50,6 +52,8 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
                                                  {"gpt2", gpt2_plan},
+                                                 {"gpt_bigcode", gpt_bigcode_plan},
+                                                 {"gpt_neo", gpt_neo_plan},
                                                  {"gpt_neox", gpt_neox_plan},
                                                  {"gpt_oss", gpt_oss_plan, "mxfp4"},
                                                  {"gptj", gptj_plan},
