@@ -7,6 +7,7 @@
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
 #include "llmap/architectures/ernie4_5.hpp"
+#include "llmap/architectures/falcon.hpp"
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
@@ -23,6 +24,7 @@
 #include "llmap/architectures/mamba2.hpp"
 #include "llmap/architectures/mistral.hpp"
 #include "llmap/architectures/mixtral.hpp"
+#include "llmap/architectures/mpt.hpp"
 #include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/opt.hpp"
 #include "llmap/architectures/phi.hpp"
@@ -48,6 +50,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
                                                  {"ernie4_5", ernie4_5_plan},
+                                                 {"falcon", falcon_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
@@ -64,6 +67,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"mamba2", mamba2_plan_of},
                                                  {"mistral", mistral_plan},
                                                  {"mixtral", mixtral_plan},
+                                                 {"mpt", mpt_plan},
                                                  {"olmo2", olmo2_plan},
                                                  {"opt", opt_plan},
                                                  {"phi", phi_plan},
