@@ -2,6 +2,7 @@
 #pragma once
 #include "llmap/architectures/apertus.hpp"
 #include "llmap/architectures/arcee.hpp"
+#include "llmap/architectures/biogpt.hpp"
 #include "llmap/architectures/bloom.hpp"
 #include "llmap/architectures/codegen.hpp"
 #include "llmap/architectures/cohere2.hpp"
@@ -34,6 +35,7 @@
 #include "llmap/architectures/recurrent_gemma.hpp"
 #include "llmap/architectures/rwkv.hpp"
 #include "llmap/architectures/seed_oss.hpp"
+#include "llmap/architectures/xglm.hpp"
 
 namespace llmap {
 
@@ -45,6 +47,7 @@ struct architecture {
 
 inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"arcee", arcee_plan},
+                                                 {"biogpt", biogpt_plan},
                                                  {"bloom", bloom_plan},
                                                  {"codegen", codegen_plan},
                                                  {"cohere2", cohere2_plan},
@@ -76,7 +79,8 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"qwen3", qwen3_plan},
                                                  {"recurrent_gemma", recurrent_gemma_plan},
                                                  {"rwkv", rwkv_plan},
-                                                 {"seed_oss", seed_oss_plan}};
+                                                 {"seed_oss", seed_oss_plan},
+                                                 {"xglm", xglm_plan}};
 
 /// The plan of a config. Unknown model types, custom code and quantized weights are refused by name.
 inline decoder_plan plan_of(const config& c) {
