@@ -26,8 +26,10 @@
 #include "llmap/architectures/mistral.hpp"
 #include "llmap/architectures/mixtral.hpp"
 #include "llmap/architectures/mpt.hpp"
+#include "llmap/architectures/nemotron.hpp"
 #include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/opt.hpp"
+#include "llmap/architectures/persimmon.hpp"
 #include "llmap/architectures/phi.hpp"
 #include "llmap/architectures/phi3.hpp"
 #include "llmap/architectures/qwen2.hpp"
@@ -35,6 +37,8 @@
 #include "llmap/architectures/recurrent_gemma.hpp"
 #include "llmap/architectures/rwkv.hpp"
 #include "llmap/architectures/seed_oss.hpp"
+#include "llmap/architectures/stablelm.hpp"
+#include "llmap/architectures/starcoder2.hpp"
 #include "llmap/architectures/xglm.hpp"
 
 namespace llmap {
@@ -71,8 +75,10 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"mistral", mistral_plan},
                                                  {"mixtral", mixtral_plan},
                                                  {"mpt", mpt_plan},
+                                                 {"nemotron", nemotron_plan},
                                                  {"olmo2", olmo2_plan},
                                                  {"opt", opt_plan},
+                                                 {"persimmon", persimmon_plan},
                                                  {"phi", phi_plan},
                                                  {"phi3", phi3_plan},
                                                  {"qwen2", qwen2_plan},
@@ -80,6 +86,8 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"recurrent_gemma", recurrent_gemma_plan},
                                                  {"rwkv", rwkv_plan},
                                                  {"seed_oss", seed_oss_plan},
+                                                 {"stablelm", stablelm_plan},
+                                                 {"starcoder2", starcoder2_plan},
                                                  {"xglm", xglm_plan}};
 
 /// The plan of a config. Unknown model types, custom code and quantized weights are refused by name.
