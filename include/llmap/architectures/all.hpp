@@ -8,6 +8,7 @@
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
 #include "llmap/architectures/ernie4_5.hpp"
+#include "llmap/architectures/exaone4.hpp"
 #include "llmap/architectures/falcon.hpp"
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
@@ -27,7 +28,9 @@
 #include "llmap/architectures/mixtral.hpp"
 #include "llmap/architectures/mpt.hpp"
 #include "llmap/architectures/nemotron.hpp"
+#include "llmap/architectures/olmo.hpp"
 #include "llmap/architectures/olmo2.hpp"
+#include "llmap/architectures/olmo3.hpp"
 #include "llmap/architectures/opt.hpp"
 #include "llmap/architectures/persimmon.hpp"
 #include "llmap/architectures/phi.hpp"
@@ -37,6 +40,7 @@
 #include "llmap/architectures/recurrent_gemma.hpp"
 #include "llmap/architectures/rwkv.hpp"
 #include "llmap/architectures/seed_oss.hpp"
+#include "llmap/architectures/smollm3.hpp"
 #include "llmap/architectures/stablelm.hpp"
 #include "llmap/architectures/starcoder2.hpp"
 #include "llmap/architectures/xglm.hpp"
@@ -57,6 +61,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
                                                  {"ernie4_5", ernie4_5_plan},
+                                                 {"exaone4", exaone4_plan},
                                                  {"falcon", falcon_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
@@ -76,7 +81,9 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"mixtral", mixtral_plan},
                                                  {"mpt", mpt_plan},
                                                  {"nemotron", nemotron_plan},
+                                                 {"olmo", olmo_plan},
                                                  {"olmo2", olmo2_plan},
+                                                 {"olmo3", olmo3_plan},
                                                  {"opt", opt_plan},
                                                  {"persimmon", persimmon_plan},
                                                  {"phi", phi_plan},
@@ -86,6 +93,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"recurrent_gemma", recurrent_gemma_plan},
                                                  {"rwkv", rwkv_plan},
                                                  {"seed_oss", seed_oss_plan},
+                                                 {"smollm3", smollm3_plan},
                                                  {"stablelm", stablelm_plan},
                                                  {"starcoder2", starcoder2_plan},
                                                  {"xglm", xglm_plan}};
