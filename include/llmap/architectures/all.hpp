@@ -5,6 +5,7 @@
 #include "llmap/architectures/biogpt.hpp"
 #include "llmap/architectures/bloom.hpp"
 #include "llmap/architectures/codegen.hpp"
+#include "llmap/architectures/cohere.hpp"
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
 #include "llmap/architectures/ernie4_5.hpp"
@@ -13,6 +14,8 @@
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
+#include "llmap/architectures/glm.hpp"
+#include "llmap/architectures/glm4.hpp"
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/gpt_bigcode.hpp"
 #include "llmap/architectures/gpt_neo.hpp"
@@ -58,6 +61,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"biogpt", biogpt_plan},
                                                  {"bloom", bloom_plan},
                                                  {"codegen", codegen_plan},
+                                                 {"cohere", cohere_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
                                                  {"ernie4_5", ernie4_5_plan},
@@ -66,6 +70,8 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
+                                                 {"glm", glm_plan},
+                                                 {"glm4", glm4_plan},
                                                  {"gpt2", gpt2_plan},
                                                  {"gpt_bigcode", gpt_bigcode_plan},
                                                  {"gpt_neo", gpt_neo_plan},
