@@ -22,6 +22,8 @@
 #include "llmap/architectures/gpt_neox.hpp"
 #include "llmap/architectures/gpt_oss.hpp"
 #include "llmap/architectures/gptj.hpp"
+#include "llmap/architectures/granite.hpp"
+#include "llmap/architectures/granitemoe.hpp"
 #include "llmap/architectures/helium.hpp"
 #include "llmap/architectures/hunyuan_v1_dense.hpp"
 #include "llmap/architectures/llama.hpp"
@@ -78,6 +80,8 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gpt_neox", gpt_neox_plan},
                                                  {"gpt_oss", gpt_oss_plan, "mxfp4"},
                                                  {"gptj", gptj_plan},
+                                                 {"granite", granite_plan},
+                                                 {"granitemoe", granitemoe_plan},
                                                  {"helium", helium_plan},
                                                  {"hunyuan_v1_dense", hunyuan_v1_dense_plan},
                                                  {"llama", llama_plan},
