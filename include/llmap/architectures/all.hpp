@@ -8,6 +8,7 @@
 #include "llmap/architectures/cohere.hpp"
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
+#include "llmap/architectures/deepseek_v3.hpp"
 #include "llmap/architectures/ernie4_5.hpp"
 #include "llmap/architectures/exaone4.hpp"
 #include "llmap/architectures/falcon.hpp"
@@ -36,12 +37,15 @@
 #include "llmap/architectures/olmo.hpp"
 #include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/olmo3.hpp"
+#include "llmap/architectures/olmoe.hpp"
 #include "llmap/architectures/opt.hpp"
 #include "llmap/architectures/persimmon.hpp"
 #include "llmap/architectures/phi.hpp"
 #include "llmap/architectures/phi3.hpp"
 #include "llmap/architectures/qwen2.hpp"
+#include "llmap/architectures/qwen2_moe.hpp"
 #include "llmap/architectures/qwen3.hpp"
+#include "llmap/architectures/qwen3_moe.hpp"
 #include "llmap/architectures/recurrent_gemma.hpp"
 #include "llmap/architectures/rwkv.hpp"
 #include "llmap/architectures/seed_oss.hpp"
@@ -66,6 +70,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"cohere", cohere_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
+                                                 {"deepseek_v3", deepseek_v3_plan},
                                                  {"ernie4_5", ernie4_5_plan},
                                                  {"exaone4", exaone4_plan},
                                                  {"falcon", falcon_plan},
@@ -94,12 +99,15 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"olmo", olmo_plan},
                                                  {"olmo2", olmo2_plan},
                                                  {"olmo3", olmo3_plan},
+                                                 {"olmoe", olmoe_plan},
                                                  {"opt", opt_plan},
                                                  {"persimmon", persimmon_plan},
                                                  {"phi", phi_plan},
                                                  {"phi3", phi3_plan},
                                                  {"qwen2", qwen2_plan},
+                                                 {"qwen2_moe", qwen2_moe_plan},
                                                  {"qwen3", qwen3_plan},
+                                                 {"qwen3_moe", qwen3_moe_plan},
                                                  {"recurrent_gemma", recurrent_gemma_plan},
                                                  {"rwkv", rwkv_plan},
                                                  {"seed_oss", seed_oss_plan},
