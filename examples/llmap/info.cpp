@@ -42,7 +42,7 @@ void show_folder(const std::string& folder) {
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
   check_plan(plan, folder);
   const llmap::mxfp4_tensors tensors(weights);
-  const llmap::tensor_naming names(tensors, plan.prefix);
+  const llmap::tensor_naming names(tensors, plan.prefix, plan.nested);
   for (llmap::tensor_spec& t : table) t.name = names(t.name);
   check_tensors(tensors, table, folder);
   fmt::print("model type     {}\n", plan.model_type);

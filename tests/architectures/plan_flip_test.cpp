@@ -38,6 +38,8 @@ public:
     value(
         name + ".kind", [at](decoder_plan& p) -> norm_kind& { return at(p).kind; },
         n.kind == norm_kind::rms ? norm_kind::layer : norm_kind::rms);
+    number(
+        name + ".scale", [at](decoder_plan& p) -> double& { return at(p).scale; }, 1.5);
     if (n.weight.present())
       value(
           name + ".weight_offset", [at](decoder_plan& p) -> double& { return at(p).weight_offset; },
@@ -59,7 +61,8 @@ public:
     const auto field = [&](const char* which, double rope_plan::*member, double factor = 1.3) {
       rope_plan other = r;
       other.*member *= factor;
-      if (member != &rope_plan::attention_factor && rope_frequencies(other, 17) == rope_frequencies(r, 17) &&
+      if (member != &rope_plan::attention_factor && member != &rope_plan::long_attention_factor &&
+          rope_frequencies(other, 17) == rope_frequencies(r, 17) &&
           rope_frequencies(other, 90) == rope_frequencies(r, 90))
         return;
       covered.insert(which);
@@ -68,7 +71,9 @@ public:
     };
     field(".theta", &rope_plan::theta);
     field(".attention_factor", &rope_plan::attention_factor);
-    if (r.dims > 2)
+    if (r.kind == kind::longrope) field(".long_attention_factor", &rope_plan::long_attention_factor);
+    if (r.kind == kind::proportional) field(".share", &rope_plan::share, 0.5);
+    if (r.dims > 2 && r.kind != kind::proportional)
       value(
           name + ".interleaved", [at](decoder_plan& p) -> bool& { return at(p).interleaved; }, !r.interleaved);
     if (r.dims > 2 && r.kind != kind::longrope)
@@ -117,14 +122,37 @@ struct mixer_flips {
   void operator()(const attention_plan& a) const {
     const auto at = this->at<attention_plan>();
     list.number(name + "scale", [at](decoder_plan& p) -> double& { return at(p).scale; });
-    list.value(
-        name + "softcap", [at](decoder_plan& p) -> double& { return at(p).softcap; },
-        a.softcap == 0 ? 3.0 : a.softcap * 1.1);
+    if (!a.rounded_alibi)
+      list.value(
+          name + "softcap", [at](decoder_plan& p) -> double& { return at(p).softcap; },
+          a.softcap == 0 ? 3.0 : a.softcap * 1.1);
+    if (a.window == 0)
+      list.value(
+          name + "chunk", [at](decoder_plan& p) -> std::int64_t& { return at(p).chunk; },
+          a.chunk == 0 ? 9 : a.chunk + 5);
+    if (a.growth) {
+      list.number(
+          name + "growth.beta", [at](decoder_plan& p) -> double& { return at(p).growth->beta; }, 1.5);
+      if (a.growth->period <= 64) // else no text is long enough
+        list.value(
+            name + "growth.offset", [at](decoder_plan& p) -> std::int64_t& { return at(p).growth->offset; },
+            1 - a.growth->offset),
+            list.value(
+                name + "growth.period", [at](decoder_plan& p) -> std::int64_t& { return at(p).growth->period; },
+                a.growth->period - 3);
+      else list.all.pop_back();
+    }
+    if (a.gate.present())
+      list.value(
+          name + "gate", [at](decoder_plan& p) -> linear_plan& { return at(p).gate; }, linear_plan{});
+    list.optional_norm(name + "v_norm", a.v_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).v_norm; });
     list.value(
         name + "clip", [at](decoder_plan& p) -> double& { return at(p).clip; }, a.clip == 0 ? 0.1 : a.clip * 0.9);
-    list.value(
-        name + "window", [at](decoder_plan& p) -> std::int64_t& { return at(p).window; },
-        a.window == 0 ? 5 : a.window + 1);
+    if (a.chunk == 0)
+      list.value(
+          name + "window", [at](decoder_plan& p) -> std::int64_t& { return at(p).window; },
+          a.window == 0 ? 5 : a.window + 1);
     if (a.rounded_alibi)
       list.value(
           name + "rounded_alibi", [at](decoder_plan& p) -> bool& { return at(p).rounded_alibi; }, false);
@@ -170,6 +198,9 @@ struct mixer_flips {
     list.norm(name + "kv_norm", a.kv_norm, [at](decoder_plan& p) -> norm_plan& { return at(p).kv_norm; });
   }
   void operator()(const mlp_plan& m) const {
+    if (m.gated && m.act != activation::clamped_swiglu)
+      list.number(
+          name + "gate_scale", [at = at<mlp_plan>()](decoder_plan& p) -> double& { return at(p).gate_scale; }, 1.3);
     if (m.act == activation::xielu) {
       const auto at = this->at<mlp_plan>();
       list.all.push_back(
@@ -184,6 +215,34 @@ struct mixer_flips {
     const auto at = this->at<mixture_plan>();
     const router_plan& r = m.router;
     const auto E = static_cast<std::int64_t>(m.experts.size());
+    const auto norms = [&](const char* which, std::optional<norm_plan> mixture_plan::*member) {
+      list.optional_norm(name + which, m.*member,
+                         [at, member](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).*member; });
+    };
+    norms("router_before", &mixture_plan::router_before), norms("experts_before", &mixture_plan::experts_before);
+    norms("shared_before", &mixture_plan::shared_before), norms("experts_after", &mixture_plan::experts_after);
+    norms("shared_after", &mixture_plan::shared_after);
+    list.value(
+        name + "weighs_input", [at](decoder_plan& p) -> bool& { return at(p).weighs_input; }, !m.weighs_input);
+    if (r.least_sum > 1e-3)
+      list.number(
+          name + "router.least_sum", [at](decoder_plan& p) -> double& { return at(p).router.least_sum; }, 1.3);
+    if (r.expert_scale.present())
+      list.value(
+          name + "router.expert_scale", [at](decoder_plan& p) -> vector_plan& { return at(p).router.expert_scale; },
+          vector_plan{});
+    if (r.correction.present())
+      list.value(
+          name + "router.correction", [at](decoder_plan& p) -> vector_plan& { return at(p).router.correction; },
+          vector_plan{});
+    if (r.scores == router_plan::score::banded) {
+      list.number(
+          name + "router.band", [at](decoder_plan& p) -> double& { return at(p).router.band; }, 8);
+      list.number(name + "router.scale", [at](decoder_plan& p) -> double& { return at(p).router.scale; });
+      return list.value(
+          name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
+          router_plan::score::softmax);
+    }
     list.value(
         name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
         r.scores == router_plan::score::softmax ? router_plan::score::sigmoid : router_plan::score::softmax);
@@ -204,9 +263,13 @@ struct mixer_flips {
                                                     : router_plan::group_rank::best);
     }
     if (m.shared)
+      list.all.push_back({name + "shared", [at](decoder_plan& p) {
+                            at(p).shared.reset(), at(p).shared_before.reset(), at(p).shared_after.reset();
+                            at(p).shared_gate = {};
+                          }});
+    if (m.shared_gate.present())
       list.value(
-          name + "shared", [at](decoder_plan& p) -> std::optional<mlp_plan>& { return at(p).shared; },
-          std::optional<mlp_plan>{});
+          name + "shared_gate", [at](decoder_plan& p) -> linear_plan& { return at(p).shared_gate; }, linear_plan{});
     list.value(
         name + "experts.act", [at](decoder_plan& p) -> std::vector<mlp_plan>& { return at(p).experts; },
         [&] {
@@ -215,8 +278,37 @@ struct mixer_flips {
           return other;
         }());
   }
+  void operator()(const delta_plan& d) const {
+    const auto at = this->at<delta_plan>();
+    list.act(name, d.act, [at](decoder_plan& p) -> activation& { return at(p).act; });
+    list.number(
+        name + "beta_scale", [at](decoder_plan& p) -> double& { return at(p).beta_scale; }, 0.5);
+    list.norm(name + "norm", d.norm, [at](decoder_plan& p) -> norm_plan& { return at(p).norm; });
+    list.all.push_back({name + "dt_bias and a_log", [at](decoder_plan& p) { std::swap(at(p).dt_bias, at(p).a_log); }});
+  }
+  void operator()(const short_convolution_plan& s) const {
+    const auto at = this->at<short_convolution_plan>();
+    if (s.convolution.bias.present())
+      list.value(
+          name + "convolution.bias", [at](decoder_plan& p) -> vector_plan& { return at(p).convolution.bias; },
+          vector_plan{});
+    list.all.push_back({name + "B and C", [at](decoder_plan& p) { std::swap(at(p).in.parts[0], at(p).in.parts[2]); }});
+  }
+  void operator()(const layer_input_plan& own) const {
+    const auto at = this->at<layer_input_plan>();
+    list.act(name, own.act, [at](decoder_plan& p) -> activation& { return at(p).act; });
+    list.value(
+        name + "first", [at](decoder_plan& p) -> std::int64_t& { return at(p).first; },
+        own.first == 0 ? own.gate.rows() : 0);
+  }
   void operator()(const mamba_plan& m) const {
     const auto at = this->at<mamba_plan>();
+    list.optional_norm(name + "step_norm", m.step_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).step_norm; });
+    list.optional_norm(name + "b_norm", m.b_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).b_norm; });
+    list.optional_norm(name + "c_norm", m.c_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).c_norm; });
     list.act(name, m.act, [at](decoder_plan& p) -> activation& { return at(p).act; });
     if (m.convolution.bias.present())
       list.value(
@@ -231,6 +323,15 @@ struct mixer_flips {
     list.value(
         name + "most_step", [at](decoder_plan& p) -> double& { return at(p).most_step; },
         std::isinf(m.most_step) ? 0.5 : m.most_step * 0.7);
+    for (const auto& [which, member] :
+         {std::pair{"x_scale", &mamba2_plan::x_scale}, std::pair{"b_scale", &mamba2_plan::b_scale},
+          std::pair{"c_scale", &mamba2_plan::c_scale}, std::pair{"dt_scale", &mamba2_plan::dt_scale},
+          std::pair{"z_scale", &mamba2_plan::z_scale}})
+      list.number(
+          name + which, [at, member = member](decoder_plan& p) -> double& { return at(p).*member; }, 1.3);
+    if (m.norm)
+      list.value(
+          name + "norm_first", [at](decoder_plan& p) -> bool& { return at(p).norm_first; }, !m.norm_first);
     list.optional_norm(name + "norm", m.norm,
                        [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).norm; });
   }
@@ -268,6 +369,11 @@ flip_list flips_of(const decoder_plan& plan) {
     list.value(
         "embedding.position_offset", [](decoder_plan& p) -> std::int64_t& { return p.embedding.position_offset; },
         plan.embedding.position_offset - 1);
+  if (plan.embedding.inputs) {
+    list.number("embedding.inputs.scale", [](decoder_plan& p) -> double& { return p.embedding.inputs->scale; });
+    list.norm("embedding.inputs.norm", plan.embedding.inputs->norm,
+              [](decoder_plan& p) -> norm_plan& { return p.embedding.inputs->norm; });
+  }
   list.optional_norm("embedding.norm", plan.embedding.norm,
                      [](decoder_plan& p) -> std::optional<norm_plan>& { return p.embedding.norm; });
   list.optional_norm("head.norm", plan.head.norm,
@@ -277,14 +383,22 @@ flip_list flips_of(const decoder_plan& plan) {
     const std::string in_layer = "layer " + std::to_string(l) + ".";
     // Before layer norms a scale of the whole state shows only through epsilon; it does change what later layers add
     // to.
-    list.number(
-        in_layer + "scale", [l](decoder_plan& p) -> double& { return p.layers[l].scale; }, 1.5);
+    const bool last = l + 1 == plan.layers.size();
+    if (!last || !plan.head.norm || plan.head.norm->epsilon > 1e-7)
+      list.number(
+          in_layer + "scale", [l](decoder_plan& p) -> double& { return p.layers[l].scale; }, 1.5);
+    if (layer.scalar.present() && !last) // the final norm takes out that of the last layer
+      list.value(
+          in_layer + "scalar", [l](decoder_plan& p) -> vector_plan& { return p.layers[l].scalar; }, vector_plan{});
+    if (layer.together)
+      list.value(
+          in_layer + "together", [l](decoder_plan& p) -> std::size_t& { return p.layers[l].together; }, std::size_t{0});
     if (layer.branches.size() > 1 && layer.joined == join::in_turn)
       list.value(
           in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::side_by_side);
     if (layer.joined == join::side_by_side)
-      list.value(
-          in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
+      list.all.push_back({in_layer + "joined",
+                          [l](decoder_plan& p) { p.layers[l].joined = join::in_turn, p.layers[l].together = 0; }});
     if (layer.joined == join::norm_is_residual)
       list.value(
           in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
@@ -339,9 +453,9 @@ TEST(plan_flip, every_field_of_a_stretch_counts_in_some_case) {
   std::set<std::string> covered;
   for (const std::string& name : golden::cases("models"))
     covered.merge(flips_of(plan_of(config::load(golden::folder("models") / name))).covered);
-  EXPECT_EQ(covered,
-            (std::set<std::string>{".attention_factor", ".beta_fast", ".beta_slow", ".factor", ".high_frequency_factor",
-                                   ".low_frequency_factor", ".original_positions", ".theta", ".truncate"}));
+  EXPECT_EQ(covered, (std::set<std::string>{".attention_factor", ".beta_fast", ".beta_slow", ".factor",
+                                            ".high_frequency_factor", ".long_attention_factor", ".low_frequency_factor",
+                                            ".original_positions", ".share", ".theta", ".truncate"}));
 }
 INSTANTIATE_TEST_SUITE_P(all, plan_flips, testing::ValuesIn(golden::cases("models")),
                          [](const auto& i) { return i.param; });

@@ -44,8 +44,8 @@ void against_reference(attention_shape s, bool alibi, bool sinks, double spread 
   const ragged_batch batch = batch_of({1, 2, 47, 48, 49, 130, 290});
   s.scale = rounded<T>(0.7);
   layer<T> l{s, {}, {}};
-  reference::attention_options r{s.heads,   s.kv_heads, s.key_dim, s.value_dim, s.scale,
-                                 s.softcap, s.window,   {},        {},          s.rounded_alibi};
+  reference::attention_options r{s.heads,  s.kv_heads, s.key_dim, s.value_dim, s.scale,        s.softcap,
+                                 s.window, s.chunk,    {},        {},          s.rounded_alibi};
   if (alibi)
     for (double slope : alibi_slopes(static_cast<std::int64_t>(s.heads)))
       l.alibi.push_back(static_cast<T>(slope)), r.alibi.push_back(rounded<T>(slope));
@@ -91,6 +91,41 @@ TEST(attention, like_the_reference) {
     against_reference<float>(with(5, 1), true, false);
     against_reference<double>(s, false, true);
     against_reference<float>(with(0, 20), false, true);
+  }
+}
+TEST(attention, chunks_like_the_reference) {
+  for (attention_shape s : {attention_shape{1, 1, 8, 8}, {4, 2, 16, 16}, {2, 1, 64, 64}})
+    for (const std::size_t chunk : {1, 24, 48, 131}) {
+      s.chunk = chunk;
+      against_reference<double>(s, false, false);
+      against_reference<float>(s, false, true);
+    }
+}
+// A layer that brings queries alone sees what an earlier one has left, whatever the slabs.
+TEST(attention, keys_of_an_earlier_call) {
+  const layer<double> o{{4, 2, 24, 24, 0.3, 0, 60}, {}, {}};
+  const ragged_batch batch = batch_of({70, 3, 130});
+  const std::size_t width = 8 * 24;
+  std::vector<double> qkv = golden::normals(batch.rows() * width, 4), other = golden::normals(batch.rows() * width, 5);
+  cpu_keys_values<double> kept;
+  cpu_scratch<double> scratch;
+  const cpu_executor exec{2};
+  const matrix_view<const double> first(qkv.data(), batch.rows(), width), second(other.data(), batch.rows(), width);
+  std::vector<double> out(batch.rows() * 96), mixed = other;
+  const matrix_view<double> to(out.data(), batch.rows(), 96);
+  const auto call = [&](matrix_view<const double> in, std::size_t slab_rows) {
+    for_slabs(batch.rows(), slab_rows, 1, [&](slab s) {
+      attention(exec, o.shape, {}, {}, batch, s, in.row_range(s.first, s.count), to.row_range(s.first, s.count), kept,
+                scratch);
+    });
+  };
+  call(first, 4096);
+  for (std::size_t r = 0; r < batch.rows(); ++r) // queries of the second, keys and values of the first
+    std::copy_n(first.row(r) + 96, 96, &mixed[r * width + 96]);
+  const auto expected = run<double>(o, batch, mixed, 1);
+  for (const std::size_t rows : {4096, 50}) {
+    call(second.column_range(0, 96), rows);
+    EXPECT_EQ(out, expected) << "slabs of " << rows;
   }
 }
 TEST(attention, rounded_alibi_like_the_reference) { // positions beyond 256 are rounded as well

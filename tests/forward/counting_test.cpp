@@ -45,6 +45,8 @@ TEST_P(counted, activations_are_those_of_the_plan) {
   const auto& w = work.forward;
   std::size_t kept = w.hidden.most + w.embedded.most + w.projected.most, state = 0;
   for (const auto& a : w.angles) kept += a.most;
+  for (const auto& k : w.kept) kept += k.most;
+  kept += w.inputs.most;
   for (const auto& m : w.memory) kept += m.keys_values.most, state = std::max(state, m.carry.most + m.state.most);
   EXPECT_EQ(kept * sizeof(float), T * batch_bytes<float>(exec, model.plan));
   EXPECT_EQ(static_cast<std::int64_t>(state), detail::slab_room_of(model.plan).state);

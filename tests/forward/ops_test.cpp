@@ -146,4 +146,14 @@ TEST(rope, scaling_kinds) {
   plan.short_factor = {1, 1, 1, 1}, plan.long_factor = {1, 2, 3, 4};
   EXPECT_EQ(rope_frequencies(plan, 64), plain);
   EXPECT_DOUBLE_EQ(rope_frequencies(plan, 65)[3], plain[3] / 4);
+  plan.attention_factor = 2, plan.long_attention_factor = 3;
+  EXPECT_EQ(attention_factor(plan, 64), 2);
+  EXPECT_EQ(attention_factor(plan, 65), 3);
+  plan.kind = rope_plan::scaling::proportional; // of four pairs the first two turn
+  plan.share = 0.5, plan.factor = 4;
+  EXPECT_EQ(rope_frequencies(plan, 65), (std::vector<double>{plain[0] / 4, plain[1] / 4, 0, 0}));
+  EXPECT_EQ(attention_factor(plan, 65), 2);
+  plan.kind = rope_plan::scaling::llama3; // without a band in the middle
+  plan.low_frequency_factor = plan.high_frequency_factor = 1, plan.original_positions = 64;
+  EXPECT_EQ(rope_frequencies(plan, 10), (std::vector<double>{plain[0], plain[1] / 4, plain[2] / 4, plain[3] / 4}));
 }

@@ -3,6 +3,7 @@
 #include "llmap/forward/cpu/recurrence.hpp"
 #include "llmap/reference/recurrence_reference.hpp"
 #include "support/golden.hpp"
+#include <array>
 
 using namespace llmap;
 
@@ -177,6 +178,31 @@ template <class T> void gated_scans() {
       });
 }
 
+template <class T> void delta_scans() {
+  for (const auto& [Hk, H, Dk, Dv] : {std::array<std::size_t, 4>{1, 1, 4, 4}, {2, 2, 16, 32}, {2, 6, 5, 19}})
+    for (const double beta_scale : {1.0, 2.0}) {
+      const std::size_t K = Hk * Dk, M = H * Dv, rows = batch_of_texts().rows();
+      const numbers<T> q(rows * K, 1), k(rows * K, 2), v(rows * M, 3), b(rows * H, 4), a(rows * H, 5), dt(H, 6),
+          w(H, 7);
+      const aligned_buffer<T> dt_bias = dt.buffer(), a_log = w.buffer();
+      matrix_buffer<T> state;
+      check<T>(
+          M, 400,
+          [&](cpu_executor exec, const ragged_batch& batch, slab s, matrix_view<T> y) {
+            const auto of = [&](const numbers<T>& n, std::size_t cols) {
+              return n.view(cols).row_range(s.first, s.count);
+            };
+            delta_scan(exec, {Hk, H, Dk, Dv, beta_scale}, batch, s, of(q, K), of(k, K), of(v, M), of(b, H), of(a, H),
+                       dt_bias, a_log, y, state.reshape(H * Dk, Dv));
+          },
+          [&](const ragged_batch& batch, std::size_t t) {
+            return reference::delta_scan(q.of_text(batch, t, K), k.of_text(batch, t, K), v.of_text(batch, t, M),
+                                         b.of_text(batch, t, H), a.of_text(batch, t, H), dt.wide, w.wide, beta_scale,
+                                         lengths[t], Hk, H, Dk, Dv);
+          });
+    }
+}
+
 } // namespace
 
 TEST(causal_convolution, like_the_reference) { convolutions<double>(), convolutions<float>(); }
@@ -184,4 +210,5 @@ TEST(token_shift, like_the_reference) { shifts<double>(), shifts<float>(); }
 TEST(selective_scan, like_the_reference) { selective_scans<double>(), selective_scans<float>(); }
 TEST(head_scan, like_the_reference) { head_scans<double>(), head_scans<float>(); }
 TEST(wkv_scan, like_the_reference) { wkv_scans<double>(), wkv_scans<float>(); }
+TEST(delta_scan, like_the_reference) { delta_scans<double>(), delta_scans<float>(); }
 TEST(gated_scan, like_the_reference) { gated_scans<double>(), gated_scans<float>(); }

@@ -1,4 +1,5 @@
 // Routing against plain loops: scores, groups, corrections, weights; and the rows that each expert gets.
+#include "llmap/forward/cpu/linear.hpp"
 #include "llmap/forward/cpu/pack.hpp"
 #include "llmap/forward/cpu/route.hpp"
 #include "llmap/forward/cpu/rows.hpp"
@@ -9,14 +10,19 @@ using namespace llmap;
 
 namespace {
 
-template <class T> void against_reference(const router_plan& plan, bool corrected, std::size_t ranked) {
+template <class T>
+void against_reference(const router_plan& plan, bool corrected, std::size_t ranked, bool scaled = false) {
   const std::size_t E = 12, S = 50;
   std::vector<T> logits, correction;
   for (double x : golden::normals(S * E, 1, 2)) logits.push_back(static_cast<T>(x));
   if (corrected)
     for (double x : golden::normals(E, 2, 0.3)) correction.push_back(static_cast<T>(x));
+  std::vector<T> expert_scale;
+  if (scaled)
+    for (double x : golden::normals(E, 3, 0.3)) expert_scale.push_back(static_cast<T>(1 + x));
   cpu_routing<T> routing;
-  route(cpu_executor{2}, plan, matrix_view<const T>(logits.data(), S, E), upload(cpu_executor{1}, correction), routing);
+  route(cpu_executor{2}, plan, matrix_view<const T>(logits.data(), S, E), upload(cpu_executor{1}, correction),
+        upload(cpu_executor{1}, expert_scale), routing);
   std::vector<double> got(S * E, 0.0);
   for (std::size_t e = 0; e < E; ++e) {
     EXPECT_TRUE(std::is_sorted(routing.rows(e).begin(), routing.rows(e).end()));
@@ -24,12 +30,17 @@ template <class T> void against_reference(const router_plan& plan, bool correcte
       got[routing.rows(e)[i] * E + e] = static_cast<double>(routing.weights(e)[i]);
   }
   for (std::size_t r = 0; r < S; ++r) {
-    const auto want = reference::route(
-        {logits.begin() + static_cast<std::ptrdiff_t>(r * E),
-         logits.begin() + static_cast<std::ptrdiff_t>((r + 1) * E)},
-        {correction.begin(), correction.end()}, plan.scores == router_plan::score::softmax,
-        static_cast<std::size_t>(plan.chosen), static_cast<std::size_t>(plan.groups),
-        static_cast<std::size_t>(plan.chosen_groups), ranked, plan.normalized, plan.epsilon, plan.scale);
+    auto want = reference::route({logits.begin() + static_cast<std::ptrdiff_t>(r * E),
+                                  logits.begin() + static_cast<std::ptrdiff_t>((r + 1) * E)},
+                                 {correction.begin(), correction.end()}, plan.scores == router_plan::score::softmax,
+                                 static_cast<std::size_t>(plan.chosen), static_cast<std::size_t>(plan.groups),
+                                 static_cast<std::size_t>(plan.chosen_groups), ranked, plan.normalized, plan.epsilon,
+                                 plan.scale);
+    if (plan.scores == router_plan::score::banded)
+      want = reference::banded_route({logits.begin() + static_cast<std::ptrdiff_t>(r * E),
+                                      logits.begin() + static_cast<std::ptrdiff_t>((r + 1) * E)},
+                                     plan.band);
+    for (std::size_t e = 0; e < expert_scale.size(); ++e) want[e] *= static_cast<double>(expert_scale[e]);
     for (std::size_t e = 0; e < E; ++e)
       ASSERT_NEAR(got[r * E + e], want[e], 4 * std::numeric_limits<T>::epsilon()) << "row " << r << " expert " << e;
   }
@@ -50,6 +61,9 @@ template <class T> void all() {
                         .scale = 2.5},
                        true, 2);
   against_reference<T>({.scores = score::sigmoid, .chosen = 12, .normalized = true}, true, 1);
+  against_reference<T>({.chosen = 3, .normalized = true}, false, 1, true);
+  for (const double band : {0.01, 0.2, 2.0})
+    against_reference<T>({.scores = score::banded, .chosen = 2, .band = band}, false, 1);
 }
 
 } // namespace
@@ -58,13 +72,54 @@ TEST(route, like_the_reference) { all<double>(), all<float>(); }
 TEST(route, of_equal_scores_the_lower_number_wins) {
   const std::vector<float> logits(8, 1.f);
   cpu_routing<float> routing;
-  route(cpu_executor{1}, {.chosen = 3}, matrix_view<const float>(logits.data(), 1, 8), {}, routing);
+  route(cpu_executor{1}, {.chosen = 3}, matrix_view<const float>(logits.data(), 1, 8), {}, {}, routing);
   for (std::size_t e = 0; e < 8; ++e) EXPECT_EQ(routing.count(e), e < 3 ? 1u : 0u);
 }
 TEST(route, no_rows) {
   cpu_routing<float> routing;
-  route(cpu_executor{2}, {.chosen = 1}, matrix_view<const float>(nullptr, 0, 4), {}, routing);
+  route(cpu_executor{2}, {.chosen = 1}, matrix_view<const float>(nullptr, 0, 4), {}, {}, routing);
   for (std::size_t e = 0; e < 4; ++e) EXPECT_EQ(routing.count(e), 0u);
+}
+TEST(route, the_sum_of_weights_has_a_least_value) {
+  const std::vector<double> logits{0, 0, 0, 0};
+  for (const double least : {0.25, 0.5, 1.0}) { // the two chosen have a quarter each
+    cpu_routing<double> routing;
+    route(cpu_executor{1}, {.chosen = 2, .normalized = true, .least_sum = least},
+          matrix_view<const double>(logits.data(), 1, 4), {}, {}, routing);
+    EXPECT_DOUBLE_EQ(routing.weights(0)[0], 0.25 / std::max(0.5, least));
+  }
+}
+TEST(rows, grow_with_their_positions) {
+  ragged_batch batch;
+  batch.add(std::vector<std::int32_t>(7));
+  batch.add(std::vector<std::int32_t>(5));
+  for (const std::int64_t offset : {0, 1}) {
+    std::vector<double> y(24, 1.0);
+    for_slabs(12, 5, 1, [&](slab s) {
+      grow(cpu_executor{2}, query_growth{0.5, 3, offset}, batch, s, matrix_view<double>(&y[s.first * 2], s.count, 2));
+    });
+    for (std::size_t r = 0; r < 12; ++r) {
+      const double position = static_cast<double>(r < 7 ? r : r - 7) + static_cast<double>(offset);
+      EXPECT_DOUBLE_EQ(y[2 * r + 1], 1 + 0.5 * std::log(1 + std::floor(position / 3))) << r;
+    }
+  }
+}
+TEST(rows, gathered_with_weights_and_added_without) {
+  const cpu_executor exec{2};
+  const std::vector<float> x{1, 2, 3, 4, 5, 6}, weights{2, 10};
+  const std::vector<std::size_t> rows{2, 0};
+  packed_rows<float> packed;
+  cpu_scratch<float> scratch;
+  gather_weighted_rows(exec, matrix_view<const float>(x.data(), 3, 2), std::span<const std::size_t>(rows),
+                       std::span<const float>(weights), packed, scratch);
+  const std::vector<float> eye{1, 0, 0, 1};
+  std::vector<float> y(4), sum{1, 1, 1, 1, 1, 1};
+  linear(exec, packed, pack<float>(exec, matrix_view<const float>(eye.data(), 2, 2)),
+         matrix_view<float>(y.data(), 2, 2), store_mode::overwrite, scratch);
+  EXPECT_EQ(y, (std::vector<float>{10, 12, 10, 20}));
+  add_weighted_rows(exec, matrix_view<const float>(y.data(), 2, 2), std::span<const std::size_t>(rows),
+                    std::span<const float>(), matrix_view<float>(sum.data(), 3, 2));
+  EXPECT_EQ(sum, (std::vector<float>{11, 21, 1, 1, 11, 13}));
 }
 TEST(rows, placed_gathered_clamped_and_added) {
   const cpu_executor exec{2};

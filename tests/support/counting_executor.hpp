@@ -107,6 +107,11 @@ template <class T> void gather_rows(const executor&, in<T> x, std::span<const st
   y.fill(r.size(), x.cols);
 }
 template <class T>
+void gather_weighted_rows(const executor&, in<T> x, std::span<const std::size_t> r,
+                          std::span<const std::type_identity_t<T>>, rows<T>& y, scratch<T>&) {
+  y.fill(r.size(), x.cols);
+}
+template <class T>
 void token_shift(const executor&, const llmap::ragged_batch&, llmap::slab, in<T> x, in<T>, const vector<T>&, rows<T>& y,
                  scratch<T>&) {
   y.fill(x.rows, x.cols);
@@ -134,18 +139,22 @@ template <class T>
 void attention(const executor& e, const llmap::attention_shape& s, const vector<std::type_identity_t<T>>&,
                const vector<std::type_identity_t<T>>&, const llmap::ragged_batch& batch, llmap::slab r, in<T> qkv,
                out<T> to, keys_values<T>& kept, scratch<T>&) {
-  EXPECT_EQ(qkv.cols, (s.heads + s.kv_heads) * s.key_dim + s.kv_heads * s.value_dim);
+  if (qkv.cols != s.heads * s.key_dim) {
+    EXPECT_EQ(qkv.cols, (s.heads + s.kv_heads) * s.key_dim + s.kv_heads * s.value_dim);
+  }
   EXPECT_EQ(to.cols, s.heads * s.value_dim);
-  kept.most = std::max(kept.most, batch.rows() * s.kv_heads * (s.key_dim + s.value_dim));
+  if (qkv.cols != s.heads * s.key_dim)
+    kept.most = std::max(kept.most, batch.rows() * s.kv_heads * (s.key_dim + s.value_dim));
   for_parts(batch, r, [&](std::size_t, std::size_t position, std::size_t n) {
     for (std::size_t p = position; p < position + n; ++p) {
-      const std::size_t seen = s.window ? std::min(p + 1, s.window) : p + 1;
+      const std::size_t seen = s.chunk ? p % s.chunk + 1 : s.window ? std::min(p + 1, s.window) : p + 1;
       e.total->sequence += static_cast<double>(seen * s.heads * (s.key_dim + s.value_dim));
     }
   });
 }
 template <class T>
-void route(const executor&, const llmap::router_plan& p, in<T> logits, const vector<T>&, routing<T>& to) {
+void route(const executor&, const llmap::router_plan& p, in<T> logits, const vector<T>&, const vector<T>&,
+           routing<T>& to) {
   const std::size_t E = logits.cols, k = static_cast<std::size_t>(p.chosen), all = logits.rows * k;
   to.counts.resize(E);
   for (std::size_t e = 0; e < E; ++e) to.counts[e] = (e + 1) * all / E - e * all / E;
@@ -178,6 +187,12 @@ void gated_scan(const executor& e, const llmap::ragged_batch&, llmap::slab, in<T
   e.total->sequence += static_cast<double>(x.rows * x.cols);
 }
 
+template <class T>
+void delta_scan(const executor& e, const llmap::delta_shape&, const llmap::ragged_batch&, llmap::slab, in<T>, in<T>,
+                in<T> v, in<T>, in<T>, const vector<T>&, const vector<T>&, out<T>, out<T> state) {
+  e.total->sequence += 4 * static_cast<double>(v.rows * state.rows * state.cols);
+}
+
 // --- Ops that only move numbers about
 template <class T>
 void embedding_rows(const executor&, const matrix<T>&, const llmap::ragged_batch&, std::type_identity_t<T>, view<T>) {}
@@ -189,6 +204,11 @@ template <class T> void norm(const executor&, in<T> x, const llmap::norm_weights
 }
 template <class T> void add_scaled(const executor&, in<T>, std::type_identity_t<T>, view<T>, llmap::store_mode) {}
 template <class T> void scale(const executor&, std::type_identity_t<T>, view<T>) {}
+template <class T> void scale(const executor&, const vector<std::type_identity_t<T>>& s, view<T>) {
+  EXPECT_EQ(s.size(), 1u);
+}
+template <class T>
+void grow(const executor&, const llmap::query_growth&, const llmap::ragged_batch&, llmap::slab, view<T>) {}
 template <class T> void clamp(const executor&, std::type_identity_t<T>, view<T>) {}
 template <class T> void clear(const executor&, view<T>) {}
 template <class T> void activate(const executor&, llmap::activation, bool, in<T>, view<T>) {}

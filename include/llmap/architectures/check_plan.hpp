@@ -37,7 +37,7 @@ class plan_checker {
     for (const vector_plan* v : {&p.weight, &p.bias})
       require(!v->present() || v->size() == p.width || v->size() == channels, name, ": expected ", p.width, " or ",
               channels, " numbers, got ", v->size());
-    require(p.epsilon > 0, name, ": expected an epsilon above 0");
+    require(p.epsilon > 0 && p.scale != 0, name, ": expected an epsilon above 0 and a scale");
     require(!p.bias.present() || !p.weight.present() || p.bias.size() == p.weight.size(), name,
             ": expected a bias of the weight's size");
   }
@@ -45,6 +45,8 @@ class plan_checker {
     if (p) norm(name, *p, channels);
   }
   void rope(const rope_plan& p, std::int64_t width) const {
+    require(p.kind != rope_plan::scaling::proportional || (p.share > 0 && p.share <= 1 && !p.interleaved),
+            "proportional rotation: expected a share of the pairs, in halves");
     require(p.dims >= 2 && p.dims % 2 == 0 && p.dims <= width, "rotated dims of a head: expected an even number up to ",
             width, ", got ", p.dims);
     if (p.kind == rope_plan::scaling::longrope)
@@ -61,16 +63,51 @@ class plan_checker {
 public:
   plan_checker(const decoder_plan& plan, const std::string& where) : plan_(plan), where_(where) {}
 
+private:
+  /// Keys and values that are used again have been left by an earlier layer, in the same shape.
+  void kept_heads() const {
+    std::vector<const attention_plan*> left;
+    for (const layer_plan& layer : plan_.layers)
+      for (const branch_plan& b : layer.branches) {
+        const auto* a = std::get_if<attention_plan>(&b.mixer);
+        if (!a || a->kept_as == 0) {
+          require(!a || !a->reuses, "keys of an earlier layer: expected their number");
+          continue;
+        }
+        require(a->kept_as > 0 && a->kept_as < 4096, "keys that are kept: expected a number from 1 to 4095");
+        const auto number = static_cast<std::size_t>(a->kept_as);
+        if (left.size() <= number) left.resize(number + 1);
+        const attention_plan* from = left[number];
+        if (!a->reuses) left[number] = a;
+        else
+          require(from && from->kv_heads == a->kv_heads && from->head_dim == a->head_dim && !a->k_norm && !a->v_norm,
+                  "keys of an earlier layer: expected such a layer with the same heads, and no norm of k or v here");
+      }
+  }
+  void mlp(const mlp_plan& p, std::int64_t width) const {
+    shape("in", p.in, (p.gated ? 2 : 1) * p.out.cols, width);
+    shape("out", p.out, width, p.out.cols);
+    require(p.gated || p.act != activation::clamped_swiglu, "clamped_swiglu: expected a gated MLP");
+    require(!p.gated || p.act != activation::xielu, "xielu: expected an MLP without a gate");
+    require(p.gated || p.gate_scale == 1, "gate scale: expected a gated MLP");
+    size("parameters of the activation", p.parameters, p.act == activation::xielu ? 4 : 0);
+  }
+
+public:
   void operator()(const attention_plan& p) const {
     require(p.heads > 0 && p.kv_heads > 0 && p.heads % p.kv_heads == 0, "expected key/value heads that divide ",
             p.heads, " heads, got ", p.kv_heads);
-    require(p.head_dim > 0 && p.window >= 0 && p.softcap >= 0 && p.clip >= 0,
-            "expected a positive width of a head, no negative window or cap");
-    shape("qkv", p.qkv, (p.heads + 2 * p.kv_heads) * p.head_dim, plan_.width);
+    require(p.head_dim > 0 && p.window >= 0 && p.chunk >= 0 && p.softcap >= 0 && p.clip >= 0,
+            "expected a positive width of a head, no negative window, chunk or cap");
+    require(p.window == 0 || p.chunk == 0, "expected a window or chunks, got both");
+    require(!p.growth || (p.growth->period > 0 && p.growth->offset >= 0), "growth of the query: expected a period");
+    shape("qkv", p.qkv, (p.heads + (p.reuses ? 0 : 2 * p.kv_heads)) * p.head_dim, plan_.width);
+    if (p.gate.present()) shape("gate", p.gate, p.heads * p.head_dim, plan_.width);
     shape("out", p.out, plan_.width, p.heads * p.head_dim);
     if (p.rope) rope(*p.rope, p.head_dim);
     norm("q norm", p.q_norm, p.heads * p.head_dim);
     norm("k norm", p.k_norm, p.kv_heads * p.head_dim);
+    norm("v norm", p.v_norm, p.kv_heads * p.head_dim);
     if (p.sinks.present()) size("sinks", p.sinks, p.heads);
     require(p.alibi.empty() || static_cast<std::int64_t>(p.alibi.size()) == p.heads, "ALiBi: expected a slope a head");
     require(!p.rounded_alibi || (!p.alibi.empty() && p.softcap == 0), "rounded ALiBi: expected slopes and no soft cap");
@@ -95,13 +132,7 @@ public:
     shape("v_up", p.v_up, p.heads * p.value_dim, latent);
     shape("out", p.out, plan_.width, p.heads * p.value_dim);
   }
-  void operator()(const mlp_plan& p) const {
-    shape("in", p.in, (p.gated ? 2 : 1) * p.out.cols, plan_.width);
-    shape("out", p.out, plan_.width, p.out.cols);
-    require(p.gated || p.act != activation::clamped_swiglu, "clamped_swiglu: expected a gated MLP");
-    require(!p.gated || p.act != activation::xielu, "xielu: expected an MLP without a gate");
-    size("parameters of the activation", p.parameters, p.act == activation::xielu ? 4 : 0);
-  }
+  void operator()(const mlp_plan& p) const { mlp(p, plan_.width); }
   void operator()(const mixture_plan& p) const {
     const router_plan& r = p.router;
     const auto E = static_cast<std::int64_t>(p.experts.size());
@@ -114,8 +145,21 @@ public:
             "router: expected two experts a group");
     shape("router", r.logits, E, plan_.width);
     if (r.correction.present()) size("router correction", r.correction, E);
-    for (const mlp_plan& expert : p.experts) (*this)(expert);
-    if (p.shared) (*this)(*p.shared);
+    if (r.expert_scale.present()) size("scale of experts", r.expert_scale, E);
+    require(r.scores != router_plan::score::banded ||
+                (r.chosen == 2 && r.groups == 1 && !r.normalized && !r.correction.present() && r.band > 0),
+            "router: expected two experts, a band and nothing else where scores are banded");
+    require(p.narrow.present() == p.wide.present(), "experts of narrow rows: expected both narrow and wide");
+    const std::int64_t N = p.narrow.present() ? p.narrow.rows() : plan_.width;
+    if (p.narrow.present()) shape("narrow", p.narrow, N, plan_.width), shape("wide", p.wide, plan_.width, N);
+    norm("norm before the router", p.router_before, plan_.width);
+    norm("norm before the experts", p.experts_before, plan_.width);
+    norm("norm after the experts", p.experts_after, plan_.width);
+    norm("norm before the shared expert", p.shared_before, plan_.width);
+    norm("norm after the shared expert", p.shared_after, plan_.width);
+    require(p.shared || (!p.shared_before && !p.shared_after), "norms of a shared expert: expected one");
+    for (const mlp_plan& expert : p.experts) mlp(expert, N);
+    if (p.shared) mlp(*p.shared, plan_.width);
     if (p.shared_gate.present()) {
       require(p.shared.has_value(), "shared gate: expected a shared expert");
       shape("shared gate", p.shared_gate, 1, plan_.width);
@@ -126,6 +170,9 @@ public:
     convolution(p.convolution, p.inner);
     shape("select", p.select, p.rank + 2 * p.states, p.inner);
     shape("step", p.step, p.inner, p.rank);
+    norm("step norm", p.step_norm, p.rank);
+    norm("B norm", p.b_norm, p.states);
+    norm("C norm", p.c_norm, p.states);
     size("A_log", p.a_log, p.inner * p.states);
     size("D", p.d, p.inner);
     shape("out", p.out, plan_.width, p.inner);
@@ -140,6 +187,7 @@ public:
     size("A_log", p.a_log, p.heads);
     size("D", p.d, p.heads);
     norm("norm", p.norm, M);
+    require(p.norm || !p.norm_first, "norm before the gate: expected a norm");
     shape("out", p.out, plan_.width, M);
   }
   void operator()(const rwkv_time_plan& p) const {
@@ -169,8 +217,38 @@ public:
     shape("out", p.out, plan_.width, p.channels);
   }
 
+  void operator()(const delta_plan& p) const {
+    require(p.key_heads > 0 && p.value_heads > 0 && p.value_heads % p.key_heads == 0 && p.key_dim > 0 &&
+                p.value_dim > 0,
+            "expected key heads that divide ", p.value_heads, " value heads, got ", p.key_heads);
+    const std::int64_t M = p.value_heads * p.value_dim, conv = 2 * p.key_heads * p.key_dim + M;
+    shape("in", p.in, conv + 2 * p.value_heads + M, plan_.width);
+    convolution(p.convolution, conv);
+    size("dt bias", p.dt_bias, p.value_heads);
+    size("A_log", p.a_log, p.value_heads);
+    require(p.norm.width == p.value_dim, "norm: expected the width of a value head, ", p.value_dim);
+    norm("norm", p.norm, M);
+    shape("out", p.out, plan_.width, M);
+  }
+  void operator()(const short_convolution_plan& p) const {
+    const std::int64_t M = p.convolution.channels;
+    shape("in", p.in, 3 * M, plan_.width);
+    convolution(p.convolution, M);
+    shape("out", p.out, plan_.width, M);
+  }
+  void operator()(const layer_input_plan& p) const {
+    const std::int64_t own = p.gate.rows();
+    require(plan_.embedding.inputs && p.first >= 0 && p.first + own <= plan_.embedding.inputs->table.cols,
+            "a layer's own input: expected its columns in the embedding's");
+    shape("gate", p.gate, own, plan_.width);
+    shape("out", p.out, plan_.width, own);
+  }
+
   void operator()(const layer_plan& layer) const {
     require(!layer.branches.empty() && layer.scale > 0, "expected a branch and a positive scale");
+    require(layer.together == 0 || (layer.joined == join::side_by_side && layer.together <= layer.branches.size()),
+            "branches together: expected as many side by side");
+    if (layer.scalar.present()) size("scalar", layer.scalar, 1);
     for (const branch_plan& b : layer.branches) {
       norm("norm before", b.before, plan_.width);
       norm("norm after", b.after, plan_.width);
@@ -197,6 +275,11 @@ public:
     if (e.positions.present())
       require(plan_.max_tokens > 0 && e.positions.size() >= (e.position_offset + plan_.max_tokens) * plan_.width,
               "positions: expected a row for every token up to ", plan_.max_tokens);
+    if (e.inputs) {
+      shape("inputs of the layers", e.inputs->table, plan_.vocab, e.inputs->table.cols);
+      shape("projection to the inputs of the layers", e.inputs->projection, e.inputs->table.cols, plan_.width);
+      norm("norm of the inputs of the layers", e.inputs->norm, e.inputs->table.cols);
+    }
     require(!e.sinusoids || (!e.positions.present() && plan_.max_tokens > 0 && plan_.width > 3),
             "sinusoids: expected no learned positions, a limit of tokens and a width above 3");
     norm("embedding norm", e.norm, plan_.width);
@@ -205,6 +288,7 @@ public:
     if (plan_.head.projection.present()) shape("head projection", plan_.head.projection, out, plan_.width);
     shape("head", plan_.output_table(), plan_.vocab, out);
     require(plan_.head.softcap >= 0 && plan_.head.scale != 0, "head: expected a soft cap of 0 or more and a scale");
+    kept_heads();
     for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
       at_ = "layer " + std::to_string(i) + ": ";
       (*this)(plan_.layers[i]);

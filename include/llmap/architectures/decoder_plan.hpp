@@ -3,7 +3,7 @@
 // the letters: C width, H heads, Hkv key/value heads, D head width, I inner width, V vocabulary rows.
 //
 // A layer is a list of branches. A branch is norm -> mixer -> norm, scaled and added to the hidden state. A mixer is
-// attention, latent attention, an MLP, a mixture of experts, or a recurrence.
+// attention, latent attention, an MLP, a mixture of experts, a recurrence, or a convolution.
 #pragma once
 #include "llmap/weights/tensor_table.hpp"
 #include <cstdint>
@@ -61,8 +61,8 @@ struct linear_plan {
 
 enum class norm_kind { rms, layer };
 
-/// rms:   y = x / sqrt(mean(x^2) + eps) * (w + weight_offset)
-/// layer: y = (x - mean) / sqrt(var + eps) * (w + weight_offset) + b, biased variance
+/// rms:   y = scale * x / sqrt(mean(x^2) + eps) * (w + weight_offset)
+/// layer: y = scale * ((x - mean) / sqrt(var + eps) * (w + weight_offset) + b), biased variance
 /// The mean is taken over each `width` channels of a row. Rows of several such groups share the weight (width), or it
 /// has one number a channel. An absent vector leaves out the factor or the term.
 struct norm_plan {
@@ -71,6 +71,7 @@ struct norm_plan {
   double epsilon = 1e-6;
   double weight_offset = 0;
   vector_plan weight, bias;
+  double scale = 1;
 
   bool operator==(const norm_plan&) const = default;
 };
@@ -94,7 +95,7 @@ enum class activation {
 
 /// Rotation of q and k. The frequencies of a text of T tokens depend on T for `dynamic` and `longrope`.
 struct rope_plan {
-  enum class scaling { none, linear, dynamic, llama3, yarn, longrope };
+  enum class scaling { none, linear, dynamic, llama3, yarn, longrope, proportional };
   scaling kind = scaling::none;
   std::int64_t dims = 0;    // rotated dims of each head
   bool interleaved = false; // pairs (2i, 2i + 1) instead of (i, i + dims / 2)
@@ -106,25 +107,44 @@ struct rope_plan {
   bool truncate = true;                                       // yarn
   double attention_factor = 1;                                // multiplies cos and sin
   std::vector<double> short_factor{}, long_factor{};          // longrope, dims / 2 each
+  double long_attention_factor = 1;                           // longrope, with the long factors
+  double share = 1;                                           // proportional: of the pairs that turn, the first ones
 
   bool operator==(const rope_plan&) const = default;
 };
 
-/// out(softmax(cap(scale q k) + alibi) v) over the keys before a query, itself included.
+/// A factor of the query at position t (from 0): 1 + beta log(1 + floor((t + offset) / period)).
+struct query_growth {
+  double beta = 0;
+  std::int64_t period = 0, offset = 0;
+
+  bool operator==(const query_growth&) const = default;
+};
+
+/// out(softmax(cap(scale q k) + alibi) v) over the keys before a query, itself included; with a gate,
+/// out(sigmoid(gate(x)) * ...).
 struct attention_plan {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
   double scale = 1;
   double softcap = 0;         // 0: none
   double clip = 0;            // q, k and v are clamped to [-clip, clip] after the norms; 0: not
   std::int64_t window = 0;    // keys visible to a query, itself included; 0: all before it
+  std::int64_t chunk = 0;     // positions of a chunk, in which a query sees only its own; 0: no chunks
   std::vector<double> alibi;  // slope a head (H), or empty
   bool rounded_alibi = false; // slope * key position, rounded to bf16, is added before the scale (Falcon)
   std::optional<rope_plan> rope;
   std::optional<norm_plan> q_norm, k_norm; // of a head (width D) or of all heads at once
   bool norm_after_rotation = false;        // of q and k, else before it
-  vector_plan sinks;                       // (H): a score that takes part in the softmax and belongs to no key
-  linear_plan qkv;                         // (H D + 2 Hkv D, C)
-  linear_plan out;                         // (C, H D)
+  std::optional<norm_plan> v_norm;
+  std::optional<query_growth> growth; // after norm and rotation
+  vector_plan sinks;                  // (H): a score that takes part in the softmax and belongs to no key
+  linear_plan qkv;                    // (H D + 2 Hkv D, C)
+  linear_plan gate;                   // (H D, C), or absent
+  linear_plan out;                    // (C, H D)
+  /// Keys and values that later layers use: a number from 1 on, or 0. With `reuses` they are those that an earlier
+  /// layer has left under the number, and qkv is q alone.
+  std::int64_t kept_as = 0;
+  bool reuses = false;
 };
 
 /// Attention with low-rank q, k and v (DeepSeek). A head's query and key are [nope_dim | rope.dims]; the rotated part
@@ -142,37 +162,47 @@ struct latent_attention_plan {
   linear_plan out;                 // (C, H Dv)
 };
 
-/// out(act(in(x))), or out(act(gate(x)) * up(x)) with `in` holding gate above up.
+/// out(act(in(x))), or out(act(gate_scale * gate(x)) * up(x)) with `in` holding gate above up.
 struct mlp_plan {
   activation act = activation::silu;
   bool gated = true;
   linear_plan in;           // (I, C) or (2 I, C)
   linear_plan out;          // (C, I)
   vector_plan parameters{}; // xielu: alpha_p, alpha_n, beta, eps
+  double gate_scale = 1;
 };
 
 /// How a token chooses its experts: scores of all experts from their logits, the best `chosen` by score + correction
-/// inside the best groups, weights from the scores of the chosen.
+/// inside the best groups, weights from the scores of the chosen. `banded` is the sparse mixer of Phi-3.5-MoE: of two
+/// experts, one after the other, each is the best that is left, and its weight its softmax over those of the rest whose
+/// logits s have (best - s) / max(|s|, best) <= 2 band.
 struct router_plan {
-  enum class score { softmax, sigmoid };
+  enum class score { softmax, sigmoid, banded };
   enum class group_rank { best, best_two }; // a group is ranked by its best score, or by the sum of its two best
   score scores = score::softmax;
   std::int64_t chosen = 1;
   std::int64_t groups = 1, chosen_groups = 1;
   group_rank rank = group_rank::best;
-  bool normalized = false; // weights divided by their sum + epsilon
-  double epsilon = 0;
-  double scale = 1;         // of the weights
-  linear_plan logits{};     // (E, C)
-  vector_plan correction{}; // (E), or absent
+  bool normalized = false; // weights divided by their sum + epsilon, at least least_sum
+  double epsilon = 0, least_sum = 0;
+  double scale = 1; // of the weights
+  double band = 0;
+  linear_plan logits{};       // (E, C)
+  vector_plan correction{};   // (E), or absent
+  vector_plan expert_scale{}; // (E): a further factor of each expert's weight, or absent
 };
 
 /// sum over the chosen experts of weight * expert(x), and the shared expert, which every token takes.
 struct mixture_plan {
   router_plan router;
   std::vector<mlp_plan> experts;
+  bool weighs_input = false;       // expert(weight * x) instead
+  std::vector<mlp_plan> stacked{}; // the same experts as other files hold them, or empty (settle_plan)
   std::optional<mlp_plan> shared;
-  linear_plan shared_gate; // (1, C): the shared expert times sigmoid of it; or absent
+  linear_plan shared_gate;  // (1, C): the shared expert times sigmoid of it; or absent
+  linear_plan narrow, wide; // (N, C), (C, N): wide(sum of experts(narrow(x))), experts of rows of N; or absent
+  /// Of what router, experts and shared expert read, and of what the experts' sum and the shared expert give.
+  std::optional<norm_plan> router_before, experts_before, shared_before, experts_after, shared_after;
 };
 
 /// Causal convolution of each channel by itself: y_t = bias + sum_j w[j] x_{t - (taps - 1) + j}, x before the text 0.
@@ -183,14 +213,15 @@ struct convolution_plan {
 };
 
 /// Mamba: a selective scan with N states a channel (Gu and Dao 2023). M inner channels.
-///   [x | z] = in(u); x = act(conv(x)); [dt | B | C] = select(x); dt = softplus(step(dt)); A = -exp(A_log)
+///   [x | z] = in(u); x = act(conv(x)); [dt | B | C] = select(x), normed; dt = softplus(step(dt)); A = -exp(A_log)
 ///   s = exp(dt A) s + dt B x;  y = C s + D x;  out(y act(z))
 struct mamba_plan {
   std::int64_t inner = 0, states = 0, rank = 0; // M, N, R
   activation act = activation::silu;
   linear_plan in; // (2 M, C)
   convolution_plan convolution;
-  linear_plan select;   // (R + 2 N, M)
+  linear_plan select; // (R + 2 N, M)
+  std::optional<norm_plan> step_norm, b_norm, c_norm;
   linear_plan step;     // (M, R)
   vector_plan a_log, d; // (M, N), (M)
   linear_plan out;      // (C, M)
@@ -198,7 +229,7 @@ struct mamba_plan {
 
 /// Mamba-2: one decay a head, groups of heads that share B and C (Dao and Gu 2024). M = heads * head_dim.
 ///   [z | x B C | dt] = in(u); [x B C] = act(conv(x B C)); dt = clamp(softplus(dt + dt_bias))
-///   S = exp(dt A) S + dt x B^T;  y = S C + D x;  out(norm(y act(z)))
+///   S = exp(dt A) S + dt x B^T;  y = S C + D x;  out(norm(y act(z))), or out(norm(y) act(z))
 struct mamba2_plan {
   std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0;
   double least_step = 0, most_step = std::numeric_limits<double>::infinity();
@@ -207,7 +238,41 @@ struct mamba2_plan {
   convolution_plan convolution;  // over M + 2 G N channels
   vector_plan dt_bias, a_log, d; // (heads) each
   std::optional<norm_plan> norm; // (M)
+  bool norm_first = false;       // before the gate
   linear_plan out;               // (C, M)
+  double x_scale = 1, b_scale = 1, c_scale = 1, dt_scale = 1, z_scale = 1; // of what `in` gives
+};
+
+/// Gated delta net (Yang et al. 2024): a matrix a head that forgets and corrects itself. Head h of the Hv value heads
+/// uses key head floor(h / (Hv / Hk)).
+///   [q k v | b | a | z] = in(u); [q k v] = act(conv(q k v)); q = q / |q| / sqrt(Dk); k = k / |k|
+///   S = exp(-exp(A_log) softplus(a + dt_bias)) S;  S += k (beta_scale sigmoid(b) (v - S^T k))^T;  y = S^T q
+///   out(norm(y) silu(z)), |x| = sqrt(sum x^2 + 1e-6)
+struct delta_plan {
+  std::int64_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0; // Hk, Hv, Dk, Dv
+  double beta_scale = 1;
+  activation act = activation::silu;
+  linear_plan in;               // (2 Hk Dk + 2 Hv Dv + 2 Hv, C)
+  convolution_plan convolution; // over 2 Hk Dk + Hv Dv channels
+  vector_plan dt_bias, a_log;   // (Hv) each
+  norm_plan norm;               // (Dv)
+  linear_plan out;              // (C, Hv Dv)
+};
+
+/// Gated short convolution (LFM2): [B | u | C] = in(x); out(C * conv(B * u)).
+struct short_convolution_plan {
+  linear_plan in;               // (3 M, C)
+  convolution_plan convolution; // over M channels
+  linear_plan out;              // (C, M)
+};
+
+/// A token's own input of a layer (Gemma 3n, 4): out(act(gate(x)) * P), P the columns [first, first + p) of the rows
+/// that embedding_plan::inputs makes.
+struct layer_input_plan {
+  activation act = activation::gelu_tanh;
+  std::int64_t first = 0;
+  linear_plan gate; // (p, C)
+  linear_plan out;  // (C, p)
 };
 
 /// RWKV-4 time mixing (Peng et al. 2023): k, v, r of the input mixed with that of the token before; A channels.
@@ -239,8 +304,9 @@ struct rg_lru_plan {
   linear_plan out;                                     // (C, L)
 };
 
-using mixer_plan = std::variant<attention_plan, latent_attention_plan, mlp_plan, mixture_plan, mamba_plan, mamba2_plan,
-                                rwkv_time_plan, rwkv_channel_plan, rg_lru_plan>;
+using mixer_plan =
+    std::variant<attention_plan, latent_attention_plan, mlp_plan, mixture_plan, mamba_plan, mamba2_plan, rwkv_time_plan,
+                 rwkv_channel_plan, rg_lru_plan, delta_plan, short_convolution_plan, layer_input_plan>;
 
 // --- The model ---------------------------------------------------------------------------------------------------
 
@@ -253,15 +319,25 @@ struct branch_plan {
 
 /// How the branches of a layer are joined:
 ///   in_turn           each branch reads what the one before it left:  h += b1(h);  h += b2(h)
-///   side_by_side      all branches read the same h:                   h += b1(h) + b2(h)
+///   side_by_side      all branches read the same h:                   h += b1(h) + b2(h), or the first `together` do
 ///   norm_of_sum       `after` norms the sum (post-LN):                h = after(h + mixer(h))
 ///   norm_is_residual  the normed input is what is added to:           x = before(h);  h = x + mixer(x)
 enum class join { in_turn, side_by_side, norm_of_sum, norm_is_residual };
 
 struct layer_plan {
   join joined = join::in_turn;
+  std::size_t together = 0; // side_by_side: the first so many branches, the others follow in turn; 0: all
   std::vector<branch_plan> branches;
-  double scale = 1; // of the hidden state that leaves the layer
+  double scale = 1;     // of the hidden state that leaves the layer
+  vector_plan scalar{}; // (1): a learned factor of it, or absent
+};
+
+/// What layer_input_plan takes its columns of: scale * table[id] + norm(projection(h)), h the embedded token. (T, P)
+struct layer_inputs_plan {
+  linear_plan table; // (V, P)
+  double scale = 1;
+  linear_plan projection; // (P, C)
+  norm_plan norm;         // of each layer's columns
 };
 
 struct embedding_plan {
@@ -272,18 +348,21 @@ struct embedding_plan {
   std::int64_t position_offset = 0; // row of the first position
   linear_plan projection;           // (C, E), or absent
   std::optional<norm_plan> norm;
+  std::optional<layer_inputs_plan> inputs;
 };
 
 struct head_plan {
   std::optional<norm_plan> norm;
-  linear_plan projection;        // (E, C), or absent
-  linear_plan table;             // (V, E); absent: tied to the embedding
-  double softcap = 0, scale = 1; // logits = cap(scale * table x)
+  linear_plan projection;         // (E, C), or absent
+  linear_plan table;              // (V, E); absent: tied to the embedding
+  bool tied_where_absent = false; // from the files: tied where they lack the table
+  double softcap = 0, scale = 1;  // logits = cap(scale * table x)
 };
 
 struct decoder_plan {
   std::string model_type;
-  std::string prefix; // base prefix of tensor names, with its dot
+  std::string prefix;                // base prefix of tensor names, with its dot
+  std::vector<std::string> nested{}; // what stands for it in files of larger models; see tensor_naming
   std::int64_t vocab = 0, width = 0;
   std::int64_t max_tokens = 0;     // a longer text cannot be computed; 0: no limit
   std::int64_t trained_tokens = 0; // positions the config promises; 0: it does not say

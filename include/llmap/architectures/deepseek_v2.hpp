@@ -6,18 +6,22 @@
 
 namespace llmap {
 
+/// Defaults of the sizes of latent attention.
+struct latent_sizes {
+  std::int64_t q_rank = 1536, kv_rank = 512, nope = 128, value = 128;
+};
+
 inline latent_attention_plan deepseek_attention(const config& c, const llama_options& o, const rope_plan& rope,
-                                                const std::string& name) {
+                                                const std::string& name, const latent_sizes& sizes = {}) {
   latent_attention_plan a;
   a.heads = o.heads;
-  a.nope_dim = c.integer("qk_nope_head_dim", 128, 1, 1 << 16);
-  a.value_dim = c.integer("v_head_dim", 128, 1, 1 << 16);
+  a.nope_dim = c.integer("qk_nope_head_dim", sizes.nope, 1, 1 << 16);
+  a.value_dim = c.integer("v_head_dim", sizes.value, 1, 1 << 16);
   a.rope = rope;
   const std::int64_t H = a.heads, N = a.nope_dim, R = rope.dims, V = a.value_dim,
-                     latent = c.integer("kv_lora_rank", 512);
-  const double all = c.object("rope_scaling") && !c.object("rope_scaling")->absent("mscale_all_dim")
-                         ? c.object("rope_scaling")->real("mscale_all_dim", 0)
-                         : 0;
+                     latent = c.integer("kv_lora_rank", sizes.kv_rank);
+  const auto newer = c.object("rope_parameters"), scaling = newer ? newer : c.object("rope_scaling");
+  const double all = scaling && !scaling->absent("mscale_all_dim") ? scaling->real("mscale_all_dim", 0) : 0;
   const double sharp =
       rope.kind == rope_plan::scaling::yarn && all != 0 ? fields::yarn_sharpening(rope.factor, all) : 1;
   a.scale = sharp * sharp / std::sqrt(static_cast<double>(N + R));
@@ -26,7 +30,7 @@ inline latent_attention_plan deepseek_attention(const config& c, const llama_opt
   if (c.is_null("q_lora_rank")) {
     a.q_up = fields::linear(name + "q_proj", H * (N + R), o.width, false);
   } else {
-    const std::int64_t rank = c.integer("q_lora_rank", 1536);
+    const std::int64_t rank = c.integer("q_lora_rank", sizes.q_rank);
     a.q_down = fields::linear(name + "q_a_proj", rank, o.width, bias);
     a.q_norm = fields::rms_norm(name + "q_a_layernorm", rank, epsilon);
     a.q_up = fields::linear(name + "q_b_proj", H * (N + R), rank, false);

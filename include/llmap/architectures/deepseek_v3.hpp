@@ -39,27 +39,35 @@ inline mixture_plan deepseek_mixture(const llama_options& o, const std::string& 
   return m;
 }
 
-inline decoder_plan deepseek_v3_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "deepseek_v3",
-                                   .vocab = 129280,
-                                   .width = 7168,
-                                   .inner = 18432,
-                                   .layers = 61,
-                                   .heads = 128,
-                                   .head_dim = 1,
-                                   .positions = 4096,
-                                   .rope = rope_plan{}});
+/// Latent attention in every layer, experts where `sparse(i)`. `o` holds the defaults.
+template <class Sparse>
+decoder_plan deepseek_like_plan(const config& c, llama_options o, const latent_sizes& sizes, deepseek_experts experts,
+                                bool interleaved, const Sparse& sparse) {
+  o.head_dim = 1, o.rope = rope_plan{}; // not those of its heads
+  o = read_llama(c, std::move(o));
   o.act = fields::activation_of(c, "hidden_act", "silu");
   o.qkv_bias = c.boolean("attention_bias", false);
-  rope_plan rope = fields::rope_of(c, c.integer("qk_rope_head_dim", 64, 2, 1 << 16), o.positions);
-  rope.interleaved = c.boolean("rope_interleave", true);
-  const std::int64_t dense = c.integer("first_k_dense_replace", 3, 0, 4096);
-  deepseek_experts experts;
+  rope_plan rope = fields::rope_of(c, c.integer("qk_rope_head_dim|head_dim", 64, 2, 1 << 16), o.positions);
+  rope.interleaved = interleaved;
   const router_plan router = read_deepseek_router(c, experts);
   return llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
-    layer.branches[0].mixer = deepseek_attention(c, o, rope, name + "self_attn.");
-    if (i >= dense) layer.branches[1].mixer = deepseek_mixture(o, name, router, experts);
+    layer.branches[0].mixer = deepseek_attention(c, o, rope, name + "self_attn.", sizes);
+    if (sparse(i, o.layers)) layer.branches[1].mixer = deepseek_mixture(o, name, router, experts);
   });
+}
+
+inline decoder_plan deepseek_v3_plan(const config& c) {
+  const std::int64_t dense = c.integer("first_k_dense_replace", 3, 0, 4096);
+  return deepseek_like_plan(c,
+                            {.model_type = "deepseek_v3",
+                             .vocab = 129280,
+                             .width = 7168,
+                             .inner = 18432,
+                             .layers = 61,
+                             .heads = 128,
+                             .positions = 4096},
+                            {}, {}, c.boolean("rope_interleave", true),
+                            [&](std::int64_t i, std::int64_t) { return i >= dense; });
 }
 
 } // namespace llmap

@@ -24,15 +24,16 @@ inline mixture_plan experts_apart(const llama_options& o, const std::string& nam
   return m;
 }
 
-/// `count` experts in two stacks: [count, 2 inner, width] with gate above up, and [count, width, inner].
+/// `count` experts in two stacks: [count, 2 inner, width] with gate above up, and [count, width, inner]; or, where
+/// `transposed`, their transposes.
 inline std::vector<mlp_plan> stacked_experts(const llama_options& o, const std::string& in, const std::string& out,
-                                             std::int64_t count, std::int64_t inner) {
+                                             std::int64_t count, std::int64_t inner, bool transposed = false) {
   std::vector<mlp_plan> all;
   for (std::int64_t e = 0; e < count; ++e)
     all.push_back({o.act,
                    true,
-                   {o.width, {{in, "", 2 * inner, 2 * inner, 0, 2 * inner, 2 * inner, false, count, e}}},
-                   {inner, {{out, "", o.width, o.width, 0, o.width, o.width, false, count, e}}}});
+                   {o.width, {{in, "", 2 * inner, 2 * inner, 0, 2 * inner, 2 * inner, transposed, count, e}}},
+                   {inner, {{out, "", o.width, o.width, 0, o.width, o.width, transposed, count, e}}}});
   return all;
 }
 

@@ -84,8 +84,8 @@ public:
     rope_.low_frequency_factor = required("low_freq_factor");
     rope_.high_frequency_factor = required("high_freq_factor");
     rope_.original_positions = required("original_max_position_embeddings");
-    if (!(rope_.high_frequency_factor > rope_.low_frequency_factor))
-      fail(scaling_.where(), ": high_freq_factor: expected more than low_freq_factor");
+    if (!(rope_.high_frequency_factor >= rope_.low_frequency_factor))
+      fail(scaling_.where(), ": high_freq_factor: expected low_freq_factor or more");
   }
   void yarn() {
     rope_.kind = rope_plan::scaling::yarn;
@@ -102,6 +102,11 @@ public:
             ? optional("attention_factor", yarn_sharpening(s, mscale) / yarn_sharpening(s, mscale_all))
             : optional("attention_factor", yarn_sharpening(s, 1));
   }
+  void proportional() { // of all pairs of the head, those beyond the share stand still
+    rope_.kind = rope_plan::scaling::proportional;
+    rope_.factor = optional("factor", 1);
+    rope_.share = optional("partial_rotary_factor", 1);
+  }
   void longrope() {
     rope_.kind = rope_plan::scaling::longrope;
     const bool top_level = !model_.absent("original_max_position_embeddings");
@@ -110,7 +115,7 @@ public:
     rope_.short_factor = factors("short_factor");
     rope_.long_factor = factors("long_factor");
     const double s = rope_.factor;
-    rope_.attention_factor =
+    rope_.attention_factor = rope_.long_attention_factor =
         optional("attention_factor", s > 1 ? std::sqrt(1 + std::log(s) / std::log(rope_.original_positions)) : 1);
   }
 };
@@ -133,8 +138,9 @@ inline rope_plan scaled_rope(const config& c, const std::optional<config>& scali
   else if (kind == "llama3") read.llama3();
   else if (kind == "yarn") read.yarn();
   else if (kind == "longrope" || kind == "su") read.longrope();
+  else if (kind == "proportional") read.proportional();
   else if (kind != "default")
-    scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn or longrope");
+    scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn, longrope or proportional");
   return rope;
 }
 
@@ -159,17 +165,22 @@ inline std::int64_t rotated_dims(const config& c, std::int64_t head_dim, double 
   return static_cast<std::int64_t>(static_cast<double>(head_dim) * share);
 }
 
-/// layer_types[i] == "sliding_attention", or `otherwise(i)` where the config has no layer_types.
+/// Whether entry i of a list with one a layer, `field`, is `one` rather than `other`; otherwise(i) without a list.
 template <class Otherwise>
-bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
-  const json* types = c.find("layer_types");
+bool layer_is(const config& c, std::int64_t layers, std::int64_t i, const char* one, const char* other,
+              const Otherwise& otherwise, std::string_view field = "layer_types") {
+  const json* types = c.find(field);
   if (!types || types->is_null()) return otherwise(i);
   if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
-    c.wrong("layer_types", *types, "one entry a layer (" + std::to_string(layers) + ")");
+    c.wrong(field, *types, "one entry a layer (" + std::to_string(layers) + ")");
   const json& entry = (*types->items())[static_cast<std::size_t>(i)];
-  if (entry.is("sliding_attention")) return true;
-  if (entry.is("full_attention")) return false;
-  c.wrong("layer_types", entry, "full_attention or sliding_attention");
+  if (entry.is(one)) return true;
+  if (entry.is(other)) return false;
+  c.wrong(field, entry, std::string(other) + " or " + one);
+}
+template <class Otherwise>
+bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
+  return layer_is(c, layers, i, "sliding_attention", "full_attention", otherwise);
 }
 
 /// A window in tokens; null and 0 where it is not given mean none.
@@ -227,6 +238,10 @@ inline linear_plan qkv_apart(const std::string& q, const std::string& k, const s
   return {cols,
           {whole(q, a.heads * a.head_dim, bias), whole(k, a.kv_heads * a.head_dim, bias),
            whole(v, a.kv_heads * a.head_dim, bias)}};
+}
+inline convolution_plan convolution(const std::string& name, std::int64_t channels, std::int64_t taps, bool bias) {
+  return {channels, taps, vector(name + ".weight", {channels, 1, taps}),
+          bias ? vector(name + ".bias", {channels}) : vector_plan{}};
 }
 /// A gated MLP of three matrices.
 inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const std::string& down, activation act,

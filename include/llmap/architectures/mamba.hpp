@@ -24,33 +24,33 @@ decoder_plan mamba_like_plan(const config& c, const std::string& type, std::int6
   return plan;
 }
 
-inline convolution_plan convolution(const config& c, const std::string& name, std::int64_t channels,
-                                    std::string_view taps_names, std::string_view bias_names) {
-  convolution_plan p;
-  p.channels = channels;
-  p.taps = c.integer(taps_names, 4, 1, 64);
-  p.weight = fields::vector(name + ".weight", {channels, 1, p.taps});
-  if (c.boolean(bias_names, true)) p.bias = fields::vector(name + ".bias", {channels});
-  return p;
+/// A selective scan of M channels with N states, step rank R.
+inline mamba_plan selective_scan_mixer(const std::string& name, std::int64_t C, std::int64_t M, std::int64_t N,
+                                       std::int64_t R, std::int64_t taps, bool convolution_bias, bool bias,
+                                       activation act) {
+  mamba_plan m;
+  m.inner = M, m.states = N, m.rank = R, m.act = act;
+  m.in = fields::linear(name + "in_proj", 2 * M, C, bias);
+  m.convolution = fields::convolution(name + "conv1d", M, taps, convolution_bias);
+  m.select = fields::linear(name + "x_proj", R + 2 * N, M, false);
+  m.step = fields::linear(name + "dt_proj", M, R, true);
+  m.a_log = fields::vector(name + "A_log", {M, N});
+  m.d = fields::vector(name + "D", {M});
+  m.out = fields::linear(name + "out_proj", C, M, bias);
+  return m;
+}
+/// The rank of the step: a number, or "auto" for a sixteenth of the width.
+inline std::int64_t step_rank(const config& c, const char* field, std::int64_t width) {
+  const json* rank = c.find(field);
+  return !rank || rank->is("auto") ? (width + 15) / 16 : c.integer(field, 1);
 }
 
 inline decoder_plan mamba_plan_of(const config& c) {
   return mamba_like_plan(c, "mamba", 50280, 768, 32, true, [&](const std::string& name, std::int64_t C, double) {
-    mamba_plan m;
-    const std::int64_t M = m.inner = static_cast<std::int64_t>(c.positive("expand", 2) * static_cast<double>(C));
-    const std::int64_t N = m.states = c.integer("state_size", 16, 1, 1 << 12);
-    const json* rank = c.find("time_step_rank");
-    const std::int64_t R = m.rank = !rank || rank->is("auto") ? (C + 15) / 16 : c.integer("time_step_rank", 1);
-    const bool bias = c.boolean("use_bias", false);
-    m.act = fields::activation_of(c, "hidden_act", "silu");
-    m.in = fields::linear(name + "in_proj", 2 * M, C, bias);
-    m.convolution = convolution(c, name + "conv1d", M, "conv_kernel", "use_conv_bias");
-    m.select = fields::linear(name + "x_proj", R + 2 * N, M, false);
-    m.step = fields::linear(name + "dt_proj", M, R, true);
-    m.a_log = fields::vector(name + "A_log", {M, N});
-    m.d = fields::vector(name + "D", {M});
-    m.out = fields::linear(name + "out_proj", C, M, bias);
-    return m;
+    const auto M = static_cast<std::int64_t>(c.positive("expand", 2) * static_cast<double>(C));
+    return selective_scan_mixer(name, C, M, c.integer("state_size", 16, 1, 1 << 12), step_rank(c, "time_step_rank", C),
+                                c.integer("conv_kernel", 4, 1, 64), c.boolean("use_conv_bias", true),
+                                c.boolean("use_bias", false), fields::activation_of(c, "hidden_act", "silu"));
   });
 }
 

@@ -16,32 +16,56 @@ inline void read_step_limits(const config& c, mamba2_plan& m) {
   m.least_step = *least, m.most_step = *most;
 }
 
+/// A mamba2 mixer in numbers.
+struct mamba2_options {
+  std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0, taps = 4;
+  bool convolution_bias = true, in_bias = false, out_bias = false;
+  activation act = activation::silu;
+
+  std::int64_t inner() const { return heads * head_dim; }
+};
+
+/// Its tensors; a norm, and limits of the step, are the families' to add.
+inline mamba2_plan mamba2_mixer(const mamba2_options& o, const std::string& name, std::int64_t C) {
+  mamba2_plan m;
+  m.heads = o.heads, m.head_dim = o.head_dim, m.groups = o.groups, m.states = o.states, m.act = o.act;
+  const std::int64_t M = o.inner(), conv = M + 2 * o.groups * o.states, stored = M + conv + o.heads;
+  // Stored [z | x B C | dt]; used [x B C | dt | z].
+  m.in = {C,
+          {fields::rows_of(name + "in_proj", M, conv + o.heads, stored, o.in_bias),
+           fields::rows_of(name + "in_proj", 0, M, stored, o.in_bias)}};
+  m.convolution = fields::convolution(name + "conv1d", conv, o.taps, o.convolution_bias);
+  m.dt_bias = fields::vector(name + "dt_bias", {o.heads});
+  m.a_log = fields::vector(name + "A_log", {o.heads});
+  m.d = fields::vector(name + "D", {o.heads});
+  m.out = fields::linear(name + "out_proj", C, M, o.out_bias);
+  return m;
+}
+/// RMS norm of each group of its channels by itself.
+inline norm_plan mamba2_group_norm(const mamba2_options& o, const std::string& name, double epsilon) {
+  norm_plan n = fields::rms_norm(name + "norm", o.inner(), epsilon);
+  n.width = o.inner() / o.groups;
+  return n;
+}
+
 inline decoder_plan mamba2_plan_of(const config& c) {
-  return mamba_like_plan(c, "mamba2", 32768, 4096, 64, false,
-                         [&](const std::string& name, std::int64_t C, double epsilon) {
-                           mamba2_plan m;
-                           const std::int64_t H = m.heads = c.integer("num_heads", 128, 1, 1 << 16),
-                                              P = m.head_dim = c.integer("head_dim", 64, 1, 1 << 16);
-                           const std::int64_t G = m.groups = c.integer("n_groups", 8, 1, H),
-                                              N = m.states = c.integer("state_size", 128, 1, 1 << 12);
-                           const std::int64_t M = H * P, conv = M + 2 * G * N, stored = M + conv + H;
-                           if (static_cast<std::int64_t>(c.positive("expand", 2) * static_cast<double>(C)) != M)
-                             fail(c.where(), ": expand: expected expand * hidden_size to be num_heads * head_dim, ", M);
-                           const bool bias = c.boolean("use_bias", false);
-                           m.act = fields::activation_of(c, "hidden_act", "silu");
-                           read_step_limits(c, m);
-                           // Stored [z | x B C | dt]; used [x B C | dt | z].
-                           m.in = {C,
-                                   {fields::rows_of(name + "in_proj", M, conv + H, stored, bias),
-                                    fields::rows_of(name + "in_proj", 0, M, stored, bias)}};
-                           m.convolution = convolution(c, name + "conv1d", conv, "conv_kernel", "use_conv_bias");
-                           m.dt_bias = fields::vector(name + "dt_bias", {H});
-                           m.a_log = fields::vector(name + "A_log", {H});
-                           m.d = fields::vector(name + "D", {H});
-                           m.norm = fields::rms_norm(name + "norm", M, epsilon);
-                           m.out = fields::linear(name + "out_proj", C, M, bias);
-                           return m;
-                         });
+  return mamba_like_plan(
+      c, "mamba2", 32768, 4096, 64, false, [&](const std::string& name, std::int64_t C, double epsilon) {
+        mamba2_options o{.heads = c.integer("num_heads", 128, 1, 1 << 16),
+                         .head_dim = c.integer("head_dim", 64, 1, 1 << 16),
+                         .states = c.integer("state_size", 128, 1, 1 << 12),
+                         .taps = c.integer("conv_kernel", 4, 1, 64),
+                         .convolution_bias = c.boolean("use_conv_bias", true),
+                         .act = fields::activation_of(c, "hidden_act", "silu")};
+        o.groups = c.integer("n_groups", 8, 1, o.heads);
+        o.in_bias = o.out_bias = c.boolean("use_bias", false);
+        if (static_cast<std::int64_t>(c.positive("expand", 2) * static_cast<double>(C)) != o.inner())
+          fail(c.where(), ": expand: expected expand * hidden_size to be num_heads * head_dim, ", o.inner());
+        mamba2_plan m = mamba2_mixer(o, name, C);
+        read_step_limits(c, m);
+        m.norm = fields::rms_norm(name + "norm", o.inner(), epsilon);
+        return m;
+      });
 }
 
 } // namespace llmap

@@ -3,6 +3,7 @@
 #pragma once
 #include "llmap/architectures/visit_tensors.hpp"
 #include <algorithm>
+#include <cmath>
 
 namespace llmap {
 
@@ -47,8 +48,12 @@ struct product_counter {
   void operator()(const norm_plan&, tensor_use) const {}
 };
 
-/// Pairs of a query and a key that it sees, in a text of `tokens`.
-inline double visible_pairs(double tokens, std::int64_t window) {
+/// Pairs of a query and a key that it sees, in a text of `tokens`; window and chunk as in attention_plan.
+inline double visible_pairs(double tokens, std::int64_t window, std::int64_t chunk = 0) {
+  if (chunk) {
+    const double c = static_cast<double>(chunk), whole = std::floor(tokens / c), rest = tokens - whole * c;
+    return whole * c * (c + 1) / 2 + rest * (rest + 1) / 2;
+  }
   const double w = window ? std::min(static_cast<double>(window), tokens) : tokens;
   return w * (w + 1) / 2 + (tokens - w) * w;
 }
@@ -57,7 +62,7 @@ inline double visible_pairs(double tokens, std::int64_t window) {
 struct sequence_counter {
   double tokens;
   double operator()(const attention_plan& p) const {
-    return 2 * static_cast<double>(p.heads * p.head_dim) * visible_pairs(tokens, p.window);
+    return 2 * static_cast<double>(p.heads * p.head_dim) * visible_pairs(tokens, p.window, p.chunk);
   }
   double operator()(const latent_attention_plan& p) const {
     return static_cast<double>(p.heads * (p.nope_dim + p.rope.dims + p.value_dim)) * visible_pairs(tokens, 0);
@@ -69,6 +74,10 @@ struct sequence_counter {
   double operator()(const mamba2_plan& p) const {
     return convolved(p.convolution) + 3 * static_cast<double>(p.heads * p.head_dim * p.states) * tokens;
   }
+  double operator()(const delta_plan& p) const {
+    return convolved(p.convolution) + 4 * static_cast<double>(p.value_heads * p.key_dim * p.value_dim) * tokens;
+  }
+  double operator()(const short_convolution_plan& p) const { return convolved(p.convolution); }
   double operator()(const rwkv_time_plan& p) const { return 4 * static_cast<double>(p.channels) * tokens; }
   double operator()(const rg_lru_plan& p) const {
     return convolved(p.convolution) + static_cast<double>(p.channels) * tokens;

@@ -4,7 +4,6 @@
 // modeling_recurrent_gemma.py; De et al. 2024.
 #pragma once
 #include "llmap/architectures/llama.hpp"
-#include "llmap/architectures/mamba.hpp"
 
 namespace llmap {
 
@@ -16,10 +15,7 @@ inline rg_lru_plan recurrent_block(const config& c, const std::string& name, std
   r.act = act;
   r.gate = fields::linear(name + "linear_y", L, C, true);
   r.in = fields::linear(name + "linear_x", L, C, true);
-  r.convolution.channels = L;
-  r.convolution.taps = c.integer("conv1d_width", 4, 1, 64);
-  r.convolution.weight = fields::vector(name + "conv_1d.weight", {L, 1, r.convolution.taps});
-  r.convolution.bias = fields::vector(name + "conv_1d.bias", {L});
+  r.convolution = fields::convolution(name + "conv_1d", L, c.integer("conv1d_width", 4, 1, 64), true);
   const auto gates = [&](const std::string& which) { // stored [in, out], a slice a block
     std::vector<linear_plan> all;
     for (std::int64_t b = 0; b < heads; ++b)

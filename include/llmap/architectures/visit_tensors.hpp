@@ -49,7 +49,9 @@ template <class Visit> struct tensor_walk {
     (*this)(p.qkv, w.qkv...);
     (*this)(p.q_norm, w.q_norm...);
     (*this)(p.k_norm, w.k_norm...);
+    (*this)(p.v_norm, w.v_norm...);
     (*this)(p.sinks, w.sinks...);
+    (*this)(p.gate, w.gate...);
     (*this)(p.out, w.out...);
   }
   template <class... W> void operator()(const latent_attention_plan& p, W&... w) {
@@ -68,14 +70,22 @@ template <class Visit> struct tensor_walk {
     (*this)(p.out, w.out...);
   }
   template <class... W> void operator()(const mixture_plan& p, W&... w) {
+    (*this)(p.router_before, w.router_before...);
     (*this)(p.router.logits, w.logits...);
     (*this)(p.router.correction, w.correction...);
+    (*this)(p.router.expert_scale, w.expert_scale...);
+    (*this)(p.experts_before, w.experts_before...);
+    (*this)(p.narrow, w.narrow...);
     const double all = std::exchange(use.share, use.share * static_cast<double>(p.router.chosen) /
                                                     static_cast<double>(p.experts.size()));
     (*this)(p.experts, w.experts...);
     use.share = all;
+    (*this)(p.wide, w.wide...);
+    (*this)(p.experts_after, w.experts_after...);
+    (*this)(p.shared_before, w.shared_before...);
     (*this)(p.shared, w.shared...);
     (*this)(p.shared_gate, w.shared_gate...);
+    (*this)(p.shared_after, w.shared_after...);
   }
   template <class... W> void operator()(const convolution_plan& p, W&... w) {
     (*this)(p.weight, w.weight...);
@@ -85,6 +95,9 @@ template <class Visit> struct tensor_walk {
     (*this)(p.in, w.in...);
     (*this)(p.convolution, w.convolution...);
     (*this)(p.select, w.select...);
+    (*this)(p.step_norm, w.step_norm...);
+    (*this)(p.b_norm, w.b_norm...);
+    (*this)(p.c_norm, w.c_norm...);
     (*this)(p.step, w.step...);
     (*this)(p.a_log, w.a_log...);
     (*this)(p.d, w.d...);
@@ -97,6 +110,23 @@ template <class Visit> struct tensor_walk {
     (*this)(p.a_log, w.a_log...);
     (*this)(p.d, w.d...);
     (*this)(p.norm, w.norm...);
+    (*this)(p.out, w.out...);
+  }
+  template <class... W> void operator()(const delta_plan& p, W&... w) {
+    (*this)(p.in, w.in...);
+    (*this)(p.convolution, w.convolution...);
+    (*this)(p.dt_bias, w.dt_bias...);
+    (*this)(p.a_log, w.a_log...);
+    (*this)(p.norm, w.norm...);
+    (*this)(p.out, w.out...);
+  }
+  template <class... W> void operator()(const short_convolution_plan& p, W&... w) {
+    (*this)(p.in, w.in...);
+    (*this)(p.convolution, w.convolution...);
+    (*this)(p.out, w.out...);
+  }
+  template <class... W> void operator()(const layer_input_plan& p, W&... w) {
+    (*this)(p.gate, w.gate...);
     (*this)(p.out, w.out...);
   }
   template <class... W> void operator()(const rwkv_time_plan& p, W&... w) {
@@ -133,7 +163,10 @@ template <class Visit> struct tensor_walk {
                p.mixer);
     (*this)(p.after, w.after...);
   }
-  template <class... W> void operator()(const layer_plan& p, W&... w) { (*this)(p.branches, w.branches...); }
+  template <class... W> void operator()(const layer_plan& p, W&... w) {
+    (*this)(p.branches, w.branches...);
+    (*this)(p.scalar, w.scalar...);
+  }
 };
 
 } // namespace detail
@@ -151,6 +184,11 @@ void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights)
   looked_up(plan.embedding.positions, weights.positions...);
   walk(plan.embedding.projection, weights.embedding_projection...);
   walk(plan.embedding.norm, weights.embedding_norm...);
+  if (plan.embedding.inputs) {
+    looked_up(plan.embedding.inputs->table, weights.inputs_table...);
+    walk(plan.embedding.inputs->projection, weights.inputs_projection...);
+    walk(plan.embedding.inputs->norm, weights.inputs_norm...);
+  }
   walk(plan.layers, weights.layers...);
   walk(plan.head.norm, weights.head_norm...);
   walk(plan.head.projection, weights.head_projection...);

@@ -18,8 +18,8 @@ template <class Exec, class T> struct norm_weights {
 template <class Exec, class T, class Plan> struct mixer_weights;
 
 template <class Exec, class T> struct mixer_weights<Exec, T, attention_plan> {
-  typename Exec::template matrix<T> qkv, out;
-  std::optional<norm_weights<Exec, T>> q_norm, k_norm;
+  typename Exec::template matrix<T> qkv, gate, out;
+  std::optional<norm_weights<Exec, T>> q_norm, k_norm, v_norm;
   typename Exec::template vector<T> sinks, alibi; // (H) each, or absent
   std::optional<std::size_t> rope;                // which of decoder::ropes
 };
@@ -34,8 +34,9 @@ template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> {
   typename Exec::template vector<T> parameters; // of the activation
 };
 template <class Exec, class T> struct mixer_weights<Exec, T, mixture_plan> {
-  typename Exec::template matrix<T> logits, shared_gate;
-  typename Exec::template vector<T> correction;
+  typename Exec::template matrix<T> logits, shared_gate, narrow, wide;
+  typename Exec::template vector<T> correction, expert_scale;
+  std::optional<norm_weights<Exec, T>> router_before, experts_before, shared_before, experts_after, shared_after;
   std::vector<mixer_weights<Exec, T, mlp_plan>> experts;
   std::optional<mixer_weights<Exec, T, mlp_plan>> shared;
 };
@@ -45,6 +46,7 @@ template <class Exec, class T> struct convolution_weights {
 template <class Exec, class T> struct mixer_weights<Exec, T, mamba_plan> {
   typename Exec::template matrix<T> in, select, step, out;
   convolution_weights<Exec, T> convolution;
+  std::optional<norm_weights<Exec, T>> step_norm, b_norm, c_norm;
   typename Exec::template vector<T> a_log, d;
 };
 template <class Exec, class T> struct mixer_weights<Exec, T, mamba2_plan> {
@@ -67,6 +69,19 @@ template <class Exec, class T> struct mixer_weights<Exec, T, rg_lru_plan> {
   std::vector<typename Exec::template matrix<T>> input_gate, recurrent_gate;
   typename Exec::template vector<T> decay;
 };
+template <class Exec, class T> struct mixer_weights<Exec, T, delta_plan> {
+  typename Exec::template matrix<T> in, out;
+  convolution_weights<Exec, T> convolution;
+  typename Exec::template vector<T> dt_bias, a_log;
+  norm_weights<Exec, T> norm;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, short_convolution_plan> {
+  typename Exec::template matrix<T> in, out;
+  convolution_weights<Exec, T> convolution;
+};
+template <class Exec, class T> struct mixer_weights<Exec, T, layer_input_plan> {
+  typename Exec::template matrix<T> gate, out;
+};
 
 namespace detail {
 /// A variant of the weights of every mixer that a plan's variant names.
@@ -86,7 +101,10 @@ template <class Exec, class T> struct branch_weights {
     return std::holds_alternative<weights>(mixer) ? std::get<weights>(mixer) : mixer.template emplace<weights>();
   }
 };
-template <class Exec, class T> struct layer_weights { std::vector<branch_weights<Exec, T>> branches; };
+template <class Exec, class T> struct layer_weights {
+  std::vector<branch_weights<Exec, T>> branches;
+  typename Exec::template vector<T> scalar;
+};
 
 template <class Exec, class T> struct decoder {
   using matrix = typename Exec::template matrix<T>;
@@ -97,6 +115,8 @@ template <class Exec, class T> struct decoder {
   typename Exec::template vector<T> positions; // (P, C): learned or sinusoids
   matrix embedding_projection;
   std::optional<norm_weights<Exec, T>> embedding_norm;
+  matrix inputs_table, inputs_projection; // (V, P), (P, C), or absent
+  norm_weights<Exec, T> inputs_norm;
   std::vector<layer_weights<Exec, T>> layers;
   std::optional<norm_weights<Exec, T>> head_norm;
   matrix head_projection;

@@ -1,6 +1,7 @@
 // Loads the weights that a plan names onto an executor.
 #pragma once
 #include "llmap/architectures/check_plan.hpp"
+#include "llmap/architectures/settle_plan.hpp"
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/core/memory.hpp"
 #include "llmap/forward/decoder.hpp"
@@ -42,9 +43,15 @@ template <class Exec, class T, class Source> struct weight_loader {
     to.epsilon = plan.epsilon;
     to.width = static_cast<std::size_t>(plan.width);
     std::vector<T> weight = read<T>(plan.weight);
-    for (T& x : weight) x += static_cast<T>(plan.weight_offset);
+    if (weight.empty() && plan.scale != 1) weight.assign(to.width, T(1));
+    else
+      for (T& x : weight) x += static_cast<T>(plan.weight_offset);
+    std::vector<T> bias = read<T>(plan.bias);
+    if (plan.scale != 1)
+      for (std::vector<T>* all : {&weight, &bias})
+        for (T& x : *all) x *= static_cast<T>(plan.scale);
     to.weight = upload(exec, weight);
-    to.bias = upload(exec, read<T>(plan.bias));
+    to.bias = upload(exec, bias);
   }
 
 private:
@@ -70,9 +77,10 @@ inline std::size_t index_of(std::vector<rope_plan>& all, const rope_plan& plan) 
 template <class T, executor Exec, tensor_source Source>
 decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source& source, const std::string& where,
                               const load_options& options = {}) {
+  plan = settle_plan(std::move(plan), source);
   check_plan(plan, where);
   check_arithmetic<T>(exec, options.math, where);
-  const tensor_naming names(source, plan.prefix);
+  const tensor_naming names(source, plan.prefix, plan.nested);
   std::vector<tensor_spec> table = tensor_table(plan);
   for (tensor_spec& spec : table) spec.name = names(spec.name);
   check_tensors(source, table, where);

@@ -19,7 +19,7 @@ struct row_limits {
 /// Bytes of the weights as load_decoder holds them. Every tensor of the plan must be in the source.
 template <class T, class Exec, tensor_source Source>
 std::uint64_t weight_bytes(const Exec& exec, const decoder_plan& plan, const Source& source) {
-  const tensor_naming names(source, plan.prefix);
+  const tensor_naming names(source, plan.prefix, plan.nested);
   std::uint64_t bytes = 0;
   struct adder {
     const Exec& exec;
@@ -45,6 +45,10 @@ struct state_size {
   std::int64_t operator()(const mamba2_plan& p) const { return carry(p.convolution) + p.heads * p.head_dim * p.states; }
   std::int64_t operator()(const rwkv_time_plan& p) const { return p.key.cols + 3 * p.channels; }
   std::int64_t operator()(const rwkv_channel_plan& p) const { return p.key.cols; }
+  std::int64_t operator()(const delta_plan& p) const {
+    return carry(p.convolution) + p.value_heads * p.key_dim * p.value_dim;
+  }
+  std::int64_t operator()(const short_convolution_plan& p) const { return carry(p.convolution); }
   std::int64_t operator()(const rg_lru_plan& p) const { return carry(p.convolution) + p.channels; }
   template <class Plan> std::int64_t operator()(const Plan&) const { return 0; }
 };
@@ -54,7 +58,10 @@ struct kept_heads {
   std::int64_t kv_heads = 0, key_dim = 0, value_dim = 0;
 };
 inline kept_heads kept_heads_of(const mixer_plan& mixer) {
-  if (const auto* a = std::get_if<attention_plan>(&mixer)) return {a->kv_heads, a->head_dim, a->head_dim};
+  if (const auto* a = std::get_if<attention_plan>(&mixer)) {
+    if (a->kept_as) return {}; // in a room of their own
+    return {a->kv_heads, a->head_dim, a->head_dim};
+  }
   if (const auto* l = std::get_if<latent_attention_plan>(&mixer))
     return {l->heads, l->nope_dim + l->rope.dims, l->value_dim};
   return {};
@@ -68,6 +75,7 @@ struct slab_room {
 };
 inline slab_room slab_room_of(const decoder_plan& plan) {
   slab_room room;
+  if (plan.embedding.inputs) room.most.wide = plan.embedding.inputs->table.cols;
   for (const layer_plan& layer : plan.layers)
     for (const branch_plan& b : layer.branches) {
       std::visit(
@@ -114,6 +122,11 @@ template <class T, class Exec> std::size_t batch_bytes(const Exec& exec, const d
           most = std::max(most, keys_values_columns<T>(exec, kept.kv_heads, kept.key_dim, kept.value_dim));
     columns += most;
   }
+  for (const layer_plan& layer : plan.layers) // what later layers use has a room of its own
+    for (const branch_plan& b : layer.branches)
+      if (const auto* a = std::get_if<attention_plan>(&b.mixer); a && a->kept_as && !a->reuses)
+        columns += keys_values_columns<T>(exec, a->kv_heads, a->head_dim, a->head_dim);
+  if (plan.embedding.inputs) columns += plan.embedding.inputs->table.cols;
   if (plan.embedding.projection.present()) columns += plan.embedding.table.cols;
   if (plan.head.projection.present()) columns += plan.head.projection.rows();
   for (const rope_plan& rope : ropes) columns += rope.dims;

@@ -23,6 +23,18 @@ struct attention_shape {
   double scale = 1, softcap = 0; // softcap 0: none
   std::size_t window = 0;        // keys visible to a query, itself included; 0: all before it
   bool rounded_alibi = false;    // slopes as in attention_plan::rounded_alibi
+  std::size_t chunk = 0;         // positions of a chunk, in which a query sees only its own; 0: no chunks
+
+  /// The first key that a query at `position` sees.
+  std::size_t oldest(std::size_t position) const {
+    if (chunk) return position / chunk * chunk;
+    return window && position + 1 > window ? position + 1 - window : 0;
+  }
+};
+
+struct delta_shape {
+  std::size_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
+  double beta_scale = 1;
 };
 
 struct head_scan_shape {
@@ -52,6 +64,8 @@ struct head_options {
 ///   norm(exec, x, weights, packed, scratch)        the same, packed for linear
 ///   add_scaled(exec, x, s, y, mode)                y = or += s x
 ///   scale(exec, s, y)                              y *= s
+///   scale(exec, vector, y)                         y *= the one number of it
+///   grow(exec, growth, batch, slab, y)             row of y at position t times the factor of query_growth
 ///   clamp(exec, limit, y)                          y into [-limit, limit]
 ///   clear(exec, y)                                 y = 0
 ///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)), or act(x[:, :I]) * x[:, I:] of x (S, 2
@@ -71,12 +85,14 @@ struct head_options {
 /// Attention
 ///   rope(exec, y, rotated_heads, angles)           rotates the heads of y (S, ...) in place
 ///   attention(exec, shape, alibi, sinks, batch, slab, qkv, out, keys_values, scratch)
-///                                                  qkv (S, H D + G D + G Dv), out (S, H Dv); slabs in order
+///                                                  qkv (S, H D + G D + G Dv), out (S, H Dv); slabs in order. qkv (S,
+///                                                  H D) is q alone: keys and values lie in keys_values already
 ///
 /// Mixture of experts
-///   route(exec, router_plan, logits, correction, routing)   logits (S, E); equal scores: the lower number wins
-///   routing.count(e), routing.rows(e), routing.weights(e)   the rows that chose expert e, ascending, and their weights
-///   add_weighted_rows(exec, x, rows, weights, y)   y[rows[i]] += weights[i] * x[i]
+///   route(exec, router_plan, logits, correction, expert_scale, routing)   logits (S, E); equal scores: the lower
+///   number wins routing.count(e), routing.rows(e), routing.weights(e)   the rows that chose expert e, ascending, and
+///   their weights add_weighted_rows(exec, x, rows, weights, y)   y[rows[i]] += weights[i] * x[i]; without weights,
+///   x[i] gather_weighted_rows(exec, x, rows, weights, packed, scratch)   weights[i] * x[rows[i]], packed for linear
 ///
 /// Recurrences, with what a text leaves at the end of a slab; slabs in order, texts start from zero
 ///   causal_convolution(exec, batch, slab, x, weight, bias, y, carry)   weight (channels, taps), carry (taps - 1,
@@ -86,6 +102,7 @@ struct head_options {
 ///   overwritten head_scan(exec, shape, batch, slab, x, B, C, dt, dt_bias, a_log, d, y, state)   mamba2_plan; state (M,
 ///   N) wkv_scan(exec, batch, slab, k, v, decay, first, y, state)                       rwkv_time_plan; state (3, A)
 ///   gated_scan(exec, batch, slab, x, input_gate, recurrent_gate, decay, y, state)   rg_lru_plan; state (1, L)
+///   delta_scan(exec, shape, batch, slab, q, k, v, b, a, dt_bias, a_log, y, state)   delta_plan; state (Hv Dk, Dv)
 template <class Exec, class T>
 concept forward_ops = executor<Exec> &&
     requires(const Exec& exec, const typename Exec::template matrix<T>& w, const typename Exec::template vector<T>& v,
@@ -103,6 +120,8 @@ concept forward_ops = executor<Exec> &&
   norm(exec, x, n, packed, scratch);
   add_scaled(exec, x, number, y, mode);
   scale(exec, number, y);
+  scale(exec, v, y);
+  grow(exec, query_growth{}, batch, rows, y);
   clamp(exec, number, y);
   clear(exec, y);
   activate(exec, act, true, x, y);
@@ -116,9 +135,10 @@ concept forward_ops = executor<Exec> &&
   linear_cross_entropy(exec, packed, w, targets, head_options{}, nats, head, scratch);
   rope(exec, y, rotated_heads{}, x);
   attention(exec, attention_shape{}, v, v, batch, rows, x, y, keys_values, scratch);
-  route(exec, router, x, v, routing);
+  route(exec, router, x, v, v, routing);
   { routing.count(i) } -> std::convertible_to<std::size_t>;
   add_weighted_rows(exec, x, routing.rows(i), routing.weights(i), y);
+  gather_weighted_rows(exec, x, routing.rows(i), routing.weights(i), packed, scratch);
   causal_convolution(exec, batch, rows, x, v, v, y, y);
   token_shift(exec, batch, rows, x, y, v, packed, scratch);
   keep_last_row(exec, x, y);
@@ -126,6 +146,7 @@ concept forward_ops = executor<Exec> &&
   head_scan(exec, head_scan_shape{}, batch, rows, x, x, x, x, v, v, v, y, y);
   wkv_scan(exec, batch, rows, x, x, v, v, y, y);
   gated_scan(exec, batch, rows, x, x, x, v, y, y);
+  delta_scan(exec, delta_shape{}, batch, rows, x, x, x, x, x, v, v, y, y);
 };
 
 } // namespace llmap

@@ -42,7 +42,9 @@ inline std::vector<double> rope_frequencies(const rope_plan& plan, std::size_t t
     case kind::llama3: {
       const double wavelength = 2 * std::numbers::pi / f, lo = plan.low_frequency_factor,
                    hi = plan.high_frequency_factor;
-      const double t = std::clamp((n0 / wavelength - lo) / (hi - lo), 0.0, 1.0); // 0: stretched, 1: as trained
+      const double turns = n0 / wavelength; // within the original length
+      // 0: stretched, 1: as trained
+      const double t = lo == hi ? (turns < lo ? 0 : 1) : std::clamp((turns - lo) / (hi - lo), 0.0, 1.0);
       frequency[i] = (1 - t) * f / s + t * f;
       break;
     }
@@ -51,12 +53,21 @@ inline std::vector<double> rope_frequencies(const rope_plan& plan, std::size_t t
       frequency[i] = f * (1 - ramp) + f / s * ramp;
       break;
     }
+    case kind::proportional:
+      frequency[i] = i < static_cast<std::size_t>(plan.share * r / 2) ? f / s : 0;
+      break;
     case kind::longrope:
       frequency[i] = f / (static_cast<double>(tokens) > n0 ? plan.long_factor : plan.short_factor)[i];
       break;
     }
   }
   return frequency;
+}
+
+/// The factor of cosines and sines for a text of `tokens` tokens.
+inline double attention_factor(const rope_plan& plan, std::size_t tokens) {
+  const bool far = plan.kind == rope_plan::scaling::longrope && static_cast<double>(tokens) > plan.original_positions;
+  return far ? plan.long_attention_factor : plan.attention_factor;
 }
 
 /// Whether the frequencies depend on the length of the text.

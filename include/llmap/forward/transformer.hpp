@@ -26,6 +26,21 @@ matrix_view<T> embed(const Exec& exec, const decoder<Exec, T>& model, const ragg
   return h;
 }
 
+/// The layers' own inputs (T, P) = scale * table[ids] + norm(projection(h)), of the embedded tokens h.
+template <class Exec, class T>
+void embed_inputs(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
+                  std::type_identity_t<matrix_view<const T>> h, forward_workspace<Exec, T>& work) {
+  matrix_view<T> inputs = work.inputs.reshape(h.rows, model.inputs_table.cols);
+  embedding_rows(exec, model.inputs_table, batch, static_cast<T>(model.plan.embedding.inputs->scale), inputs);
+  work.for_slabs(exec, model.plan, h.rows, [&](slab rows) {
+    matrix_view<T> projected = work.wide.reshape(rows.count, inputs.cols);
+    linear(exec, h.row_range(rows.first, rows.count), model.inputs_projection, projected, store_mode::overwrite,
+           work.scratch);
+    norm(exec, projected, model.inputs_norm, projected);
+    add_scaled(exec, projected, T(1), inputs.row_range(rows.first, rows.count), store_mode::add);
+  });
+}
+
 /// The input of a branch, in the form that its mixer reads: h normed, or h itself. Calls use(x).
 template <class Plan, class Exec, class T, class Use>
 void with_input(const slab_pass<Exec, T>& at, const std::optional<norm_weights<Exec, T>>& before, matrix_view<T> h,
@@ -65,17 +80,21 @@ void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T
            slab rows, matrix_view<T> h, forward_workspace<Exec, T>& work) {
   // Side by side, the branches are summed apart from the h that they all read.
   matrix_view<T> sum = plan.joined == join::side_by_side ? work.sum.reshape(h.rows, h.cols) : h;
+  const std::size_t together = plan.together ? plan.together : plan.branches.size();
   for (std::size_t b = 0; b < plan.branches.size(); ++b) {
     const branch_plan& branch = plan.branches[b];
     const branch_weights<Exec, T>& w = weights.branches[b];
-    const bool input_ready = plan.joined == join::side_by_side && b > 0 && branch.before == plan.branches[b - 1].before;
+    const bool input_ready = plan.joined == join::side_by_side && b > 0 && b < together &&
+                             branch.before == plan.branches[b - 1].before && packs_input(plan.branches[b - 1].mixer);
     const slab_pass<Exec, T> at{exec, batch, rows, work, work.memory[b], input_ready};
     switch (plan.joined) {
     case join::in_turn:
       add_branch(at, branch, w, h, h, store_mode::add);
       break;
     case join::side_by_side:
-      add_branch(at, branch, w, h, sum, b == 0 ? store_mode::overwrite : store_mode::add);
+      if (b < together) add_branch(at, branch, w, h, sum, b == 0 ? store_mode::overwrite : store_mode::add);
+      else add_branch(at, branch, w, h, h, store_mode::add);
+      if (b + 1 == together) add_scaled(exec, sum, T(1), h, store_mode::add);
       break;
     case join::norm_of_sum:
     case join::norm_is_residual:
@@ -90,8 +109,8 @@ void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T
       break;
     }
   }
-  if (plan.joined == join::side_by_side) add_scaled(exec, sum, T(1), h, store_mode::add);
   if (plan.scale != 1) scale(exec, static_cast<T>(plan.scale), h);
+  if (plan.scalar.present()) scale(exec, weights.scalar, h);
 }
 
 /// Hidden states (T, E) that enter the head. `observe(name, rows)` is called with "input", after each layer and with
@@ -105,6 +124,7 @@ matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, co
   for (std::size_t i = 0; i < model.ropes.size(); ++i)
     fill_angles(exec, model.ropes[i], batch,
                 work.angles[i].reshape(batch.rows(), static_cast<std::size_t>(model.ropes[i].dims)));
+  if (model.plan.embedding.inputs) embed_inputs(exec, model, batch, h, work);
   observe("input", matrix_view<const T>(h));
   // 2. Layers (T, C), a slab (S, C) at a time
   for (std::size_t i = 0; i < model.layers.size(); ++i) {

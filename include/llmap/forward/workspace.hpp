@@ -18,9 +18,11 @@ template <class Exec, class T> struct forward_workspace {
     buffer state;                                       // of a recurrence
   };
 
-  buffer embedded, hidden, projected; // of a batch: (T, E), (T, C), (T, E)
-  std::vector<buffer> angles;         // (T, r) for each of decoder::ropes: cosines, then sines
-  std::vector<branch_memory> memory;  // for each branch of a layer
+  buffer embedded, hidden, projected;                       // of a batch: (T, E), (T, C), (T, E)
+  buffer inputs;                                            // (T, P): of layers with an input of their own
+  std::vector<buffer> angles;                               // (T, r) for each of decoder::ropes: cosines, then sines
+  std::vector<branch_memory> memory;                        // for each branch of a layer
+  std::vector<typename Exec::template keys_values<T>> kept; // that later layers use, by number (from 1 on)
 
   buffer sum, branch, plain; // (S, C): of branches side by side; of one; its input where rows are read as they are
   rows input, activated, gathered; // packed for linear
@@ -33,7 +35,12 @@ template <class Exec, class T> struct forward_workspace {
   /// Before a model's layers: one table of angles a rotation, one memory a branch, rows packed for its products.
   void prepare(const decoder<Exec, T>& model) {
     angles.resize(std::max(angles.size(), model.ropes.size()));
-    for (const auto& layer : model.layers) memory.resize(std::max(memory.size(), layer.branches.size()));
+    for (const layer_plan& layer : model.plan.layers) {
+      memory.resize(std::max(memory.size(), layer.branches.size()));
+      for (const branch_plan& b : layer.branches)
+        if (const auto* a = std::get_if<attention_plan>(&b.mixer))
+          kept.resize(std::max(kept.size(), static_cast<std::size_t>(a->kept_as)));
+    }
     input.math = activated.math = gathered.math = model.math;
   }
   /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.

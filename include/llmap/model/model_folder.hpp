@@ -1,6 +1,6 @@
 // A model folder, opened: everything of it that is read before its weights are.
 #pragma once
-#include "llmap/architectures/decoder_plan.hpp"
+#include "llmap/architectures/settle_plan.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/text/tokenizer.hpp"
 #include "llmap/weights/checkpoint.hpp"
@@ -20,7 +20,9 @@ struct opened_model {
 
   opened_model(std::filesystem::path path, decoder_plan of_config)
       : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder),
-        words(tokenizer::load(folder)) {}
+        words(tokenizer::load(folder)) {
+    plan = settle_plan(std::move(plan), tensors());
+  }
 
   /// The weights as load_decoder reads them: packed forms as plain matrices.
   mxfp4_tensors<checkpoint> tensors() const { return mxfp4_tensors<checkpoint>(weights); }

@@ -70,9 +70,9 @@ inline double to_bf16(double x) {
 struct attention_options {
   std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1;
   double scale = 1, softcap = 0;
-  std::size_t window = 0;
+  std::size_t window = 0, chunk = 0;
   vector alibi, sinks;        // a slope a head, a further score a head, or empty
-  bool rounded_alibi = false; // scale * bf16(bf16(slope) * bf16(key position)) instead
+  bool rounded_alibi = false; // b(key) - b(query) times the scale instead, b(i) = bf16(bf16(slope) * bf16(i))
 };
 
 /// Causal attention of one text: qkv (T, H D + Hkv D + Hkv Dv) -> (T, H Dv).
@@ -82,7 +82,8 @@ inline vector attention(const vector& qkv, const attention_options& o, std::size
   for (std::size_t h = 0; h < o.heads; ++h) {
     const std::size_t g = h / (o.heads / o.kv_heads);
     for (std::size_t i = 0; i < T; ++i) {
-      const std::size_t first = o.window && i + 1 > o.window ? i + 1 - o.window : 0;
+      std::size_t first = 0;
+      while (first < i && ((o.window && i - first >= o.window) || (o.chunk && first / o.chunk != i / o.chunk))) ++first;
       vector score;
       double most = o.sinks.empty() ? -std::numeric_limits<double>::infinity() : o.sinks[h];
       for (std::size_t j = first; j <= i; ++j) {
@@ -90,7 +91,10 @@ inline vector attention(const vector& qkv, const attention_options& o, std::size
         for (std::size_t d = 0; d < D; ++d) s += qkv[i * stride + h * D + d] * qkv[j * stride + (o.heads + g) * D + d];
         s *= o.scale;
         if (o.softcap != 0) s = o.softcap * std::tanh(s / o.softcap);
-        if (o.rounded_alibi) s += o.scale * to_bf16(to_bf16(o.alibi[h]) * to_bf16(static_cast<double>(j)));
+        const auto rounded = [&](std::size_t at) {
+          return to_bf16(to_bf16(o.alibi[h]) * to_bf16(static_cast<double>(at)));
+        };
+        if (o.rounded_alibi) s += o.scale * (rounded(j) - rounded(i));
         else if (!o.alibi.empty()) s += o.alibi[h] * static_cast<double>(j) - o.alibi[h] * static_cast<double>(i);
         score.push_back(s);
         most = std::max(most, s);

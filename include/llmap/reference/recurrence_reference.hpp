@@ -114,6 +114,50 @@ inline vector gated_scan(const vector& x, const vector& input_gate, const vector
   return y;
 }
 
+/// The delta rule: q, k (T, Hk Dk), v (T, H Dv), b, a (T, H) -> y (T, H Dv)
+inline vector delta_scan(const vector& q, const vector& k, const vector& v, const vector& b, const vector& a,
+                         const vector& dt_bias, const vector& a_log, double beta_scale, std::size_t T, std::size_t Hk,
+                         std::size_t H, std::size_t Dk, std::size_t Dv) {
+  vector y(T * H * Dv);
+  for (std::size_t h = 0; h < H; ++h) {
+    vector S(Dk * Dv, 0);
+    for (std::size_t t = 0; t < T; ++t) {
+      const double *query = &q[(t * Hk + h / (H / Hk)) * Dk], *key = &k[(t * Hk + h / (H / Hk)) * Dk];
+      double qq = 1e-6, kk = 1e-6;
+      for (std::size_t i = 0; i < Dk; ++i) qq += query[i] * query[i], kk += key[i] * key[i];
+      for (double& s : S) s *= std::exp(-std::exp(a_log[h]) * softplus(a[t * H + h] + dt_bias[h]));
+      for (std::size_t j = 0; j < Dv; ++j) {
+        double held = 0;
+        for (std::size_t i = 0; i < Dk; ++i) held += S[i * Dv + j] * key[i] / std::sqrt(kk);
+        const double change = beta_scale * sigmoid(b[t * H + h]) * (v[(t * H + h) * Dv + j] - held);
+        double& out = y[(t * H + h) * Dv + j] = 0;
+        for (std::size_t i = 0; i < Dk; ++i) {
+          S[i * Dv + j] += key[i] / std::sqrt(kk) * change;
+          out += S[i * Dv + j] * query[i] / std::sqrt(qq * static_cast<double>(Dk));
+        }
+      }
+    }
+  }
+  return y;
+}
+
+/// The sparse mixer's weights (E) of one token: two experts, see router_plan.
+inline vector banded_route(vector logits, double band) {
+  vector weight(logits.size(), 0);
+  for (int i = 0; i < 2; ++i) {
+    std::size_t best = 0;
+    for (std::size_t e = 0; e < logits.size(); ++e)
+      if (logits[e] > logits[best]) best = e;
+    double sum = 0;
+    for (const double s : logits)
+      if (std::isfinite(s) && (logits[best] - s) / std::max(std::abs(s), logits[best]) <= 2 * band)
+        sum += std::exp(s - logits[best]);
+    weight[best] = 1 / sum;
+    logits[best] = -std::numeric_limits<double>::infinity();
+  }
+  return weight;
+}
+
 /// The weights (E) of one token's experts, 0 for those not chosen. Groups are ranked by the sum of their `ranked` best.
 inline vector route(const vector& logits, const vector& correction, bool softmax, std::size_t chosen,
                     std::size_t groups, std::size_t chosen_groups, std::size_t ranked, bool normalized, double epsilon,

@@ -26,18 +26,27 @@ template <tensor_source Source> bool has_prefix(const Source& source, std::strin
          std::any_of(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); });
 }
 
-/// Maps the names of a plan to those of a source: without the prefix where the source lacks it.
+/// Maps the names of a plan to those of a source: without the prefix where the source lacks it. In the files of a
+/// larger model another stands for it: the first of `nested` that a name of the source starts with. Where that ends
+/// with the plan's own prefix ("language_model.model."), names without it, as those of the head, get what comes before.
 class tensor_naming {
-  std::string prefix_;
+  std::string prefix_, nested_;
   bool prefixed_ = true;
 
 public:
   tensor_naming() = default;
   template <tensor_source Source>
-  tensor_naming(const Source& source, std::string prefix)
-      : prefix_(std::move(prefix)), prefixed_(has_prefix(source, prefix_)) {}
+  tensor_naming(const Source& source, std::string prefix, std::span<const std::string> nested = {})
+      : prefix_(std::move(prefix)), prefixed_(has_prefix(source, prefix_)) {
+    for (const std::string& other : nested)
+      if (nested_.empty() && has_prefix(source, other)) nested_ = other;
+  }
 
   std::string operator()(const std::string& name) const {
+    if (!nested_.empty()) {
+      if (name.starts_with(prefix_)) return nested_ + name.substr(prefix_.size());
+      return nested_.ends_with("." + prefix_) ? nested_.substr(0, nested_.size() - prefix_.size()) + name : name;
+    }
     return !prefixed_ && name.starts_with(prefix_) ? name.substr(prefix_.size()) : name;
   }
 };

@@ -1,6 +1,7 @@
 // attention: causal softmax attention inside each text of a ragged batch, with grouped key/value heads.
 //   qkv (T, H D + Hkv D + Hkv Dv) = [q heads | k heads | v heads] of each row;  out (T, H Dv)
-//   out_i = sum_j softmax_j(cap(scale q_i . k_j) + slope (j - i)) v_j  over the keys j <= i inside the window
+//   out_i = sum_j softmax_j(cap(scale q_i . k_j) + slope (j - i)) v_j  over the keys j <= i inside the window, or the
+//   chunk
 // A sink is one more score of the softmax, which belongs to no value. With rounded_alibi the bias is that of Falcon,
 //   scale (b(j) - b(i)),  b(j) = slope * j with factors and product rounded to bf16.
 // Online softmax (Milakov and Gimelshein 2018; Rabe and Staats 2021) over blocks of keys that count from the start
@@ -105,7 +106,6 @@ template <class T> struct attention_task {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     const std::size_t D = shape->key_dim, Dv = shape->value_dim, Q = heads(), rows = q.rows * Q,
                       padded = round_up(Dv, NR);
-    const std::size_t window = shape->window;
     T* const weights = scratch;                  // (rows, key_block)
     T* const total = weights + rows * key_block; // (rows, padded): sums of weighted values
     T* const sums = total + rows * padded;       // (rows, W): sums of weights by lane
@@ -122,24 +122,24 @@ template <class T> struct attention_task {
         });
     for (std::size_t i = 0; i < rows * D; ++i) packed[i] *= static_cast<T>(shape->scale);
 
-    const std::size_t oldest = window && first + 1 > window ? first + 1 - window : 0, end = first + q.rows;
-    for (std::size_t block = oldest / key_block * key_block; block < end; block += key_block) {
+    const std::size_t end = first + q.rows;
+    for (std::size_t block = shape->oldest(first) / key_block * key_block; block < end; block += key_block) {
       for (std::size_t key = block; key < std::min(block + key_block, end); key += NR)
         for_strips<Isa>(
             rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
               const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q; // positions of the rows
-              if (key > high || (window && key + NR + window <= low + 1)) return;
+              if (key > high || key + NR <= shape->oldest(low)) return;
               matrix_tile<Isa, T, R> tile;
               tile.clear();
               tile.multiply_add(D, packed + r * D, 1, R, keys + key * D);
-              const bool seen = key + NR <= low + 1 && (!window || key + window > high);
+              const bool seen = key + NR <= low + 1 && key >= shape->oldest(high);
               weigh<Isa>(tile, r, block, key, seen, weights, total, padded, sums, shift);
             });
       for_strips<Isa>(
           rows, [&]<int R>(std::size_t r) __attribute__((always_inline)) {
             const std::size_t low = first + r / Q, high = first + (r + R - 1) / Q;
             // Keys of the tiles that were not skipped: [from, to).
-            const std::size_t hidden = window && low + 1 > window ? (low + 1 - window) / NR * NR : 0;
+            const std::size_t hidden = shape->oldest(low) / NR * NR;
             const std::size_t from = std::max(block, hidden), to = std::min(block + key_block, high + 1);
             if (from >= to) return;
             for (std::size_t d = 0; d < padded; d += NR) {
@@ -177,7 +177,7 @@ template <class T> struct attention_task {
         // Visible are the keys in [oldest, position]: at most half as many away from the middle. Exact in T, and one
         // comparison: GCC 12 takes two of them on one vector apart.
         const std::size_t position = first + (row + static_cast<std::size_t>(i)) / heads();
-        const std::size_t oldest = shape->window && position + 1 > shape->window ? position + 1 - shape->window : 0;
+        const std::size_t oldest = shape->oldest(position);
         const T half = T(0.5) * static_cast<T>(position - oldest),
                 middle = static_cast<T>(oldest) + half - static_cast<T>(key);
 #pragma GCC unroll 4
@@ -260,7 +260,8 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
                cpu_keys_values<T>& kept, cpu_scratch<T>& scratch) {
   const std::size_t D = shape.key_dim, Dv = shape.value_dim, H = shape.heads, G = shape.kv_heads, Q = H / G,
                     NR = simd::panel_width<T>();
-  LLMAP_EXPECTS(qkv.cols == (H + G) * D + G * Dv && out.cols == H * Dv && qkv.rows == rows.count &&
+  const bool own = qkv.cols != H * D; // keys and values, else those that are kept
+  LLMAP_EXPECTS((!own || qkv.cols == (H + G) * D + G * Dv) && out.cols == H * Dv && qkv.rows == rows.count &&
                     out.rows == rows.count,
                 "attention: shapes");
   LLMAP_EXPECTS((alibi.size() == 0 || alibi.size() == H) && (sinks.size() == 0 || sinks.size() == H),
@@ -272,8 +273,8 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
   key_start.assign(batch.texts() + 1, 0);
   for (std::size_t t = 0; t < batch.texts(); ++t)
     key_start[t + 1] = key_start[t] + detail::round_up(batch.length(t), NR);
-  kept.keys.resize(key_start.back() * G * D);
-  kept.values.resize(batch.rows() * G * padded);
+  LLMAP_EXPECTS(own || kept.values.size() >= batch.rows() * G * padded, "attention: keys and values that are kept");
+  if (own) kept.keys.resize(key_start.back() * G * D), kept.values.resize(batch.rows() * G * padded);
   const auto keys_of = [&](std::size_t t, std::size_t g) {
     return kept.keys.data() + (key_start[t] * G + g * (key_start[t + 1] - key_start[t])) * D;
   };
@@ -288,7 +289,8 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
         tiles.push_back({t, p, n = std::min(step - p % step, first + count - p)});
     });
   };
-  cut_texts(detail::key_block, kept.key_tiles);
+  kept.key_tiles.clear();
+  if (own) cut_texts(detail::key_block, kept.key_tiles);
   parallel_for(exec.threads, kept.key_tiles.size() * G, [&](std::size_t task) {
     const auto [t, first, n] = kept.key_tiles[task / G];
     const std::size_t g = task % G;

@@ -26,7 +26,7 @@ arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source&
 template <class T, tensor_source Source>
 std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source, arithmetic math) {
   if (math == arithmetic::working) return 0;
-  const tensor_naming names(source, plan.prefix);
+  const tensor_naming names(source, plan.prefix, plan.nested);
   std::uint64_t twice = 0;
   visit_tensors(plan, [&](const auto& p, tensor_use) {
     if constexpr (std::is_same_v<std::decay_t<decltype(p)>, linear_plan>)

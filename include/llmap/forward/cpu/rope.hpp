@@ -18,12 +18,13 @@ void fill_angles(const cpu_executor& exec, const rope_plan& plan, const ragged_b
   for_row_blocks(exec, batch.rows(), 64, [&](std::size_t first, std::size_t count) {
     for_parts(batch, {first, count}, [&](std::size_t text, std::size_t position, std::size_t n) {
       const std::vector<double> own = depends_on_length(plan) ? rope_frequencies(plan, batch.length(text)) : fixed;
+      const double factor = attention_factor(plan, batch.length(text));
       for (const std::size_t end = position + n; position < end; ++position) {
         T* row = angles.row(batch.offsets[text] + position);
         for (std::size_t i = 0; i < half; ++i) {
           const double angle = static_cast<double>(position) * own[i];
-          row[i] = static_cast<T>(std::cos(angle) * plan.attention_factor);
-          row[half + i] = static_cast<T>(std::sin(angle) * plan.attention_factor);
+          row[i] = static_cast<T>(std::cos(angle) * factor);
+          row[half + i] = static_cast<T>(std::sin(angle) * factor);
         }
       }
     });

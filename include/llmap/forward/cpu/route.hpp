@@ -59,6 +59,20 @@ class token_router {
     return std::span(order_).first(n);
   }
 
+  /// The sparse mixer: writes both experts and their weights.
+  template <class T> void banded(std::span<const double> logits, std::size_t* choice, T* weight) {
+    rank_.assign(logits.begin(), logits.end());
+    for (int i = 0; i < 2; ++i) {
+      const std::size_t first = best(rank_, 1)[0];
+      const double most = rank_[first];
+      double sum = 0; // of those that are left and inside the band; the best is
+      for (const double s : rank_)
+        if (std::isfinite(s) && (most - s) / std::max(std::abs(s), most) <= 2 * plan_.band) sum += std::exp(s - most);
+      choice[i] = first, weight[i] = static_cast<T>(plan_.scale / sum);
+      rank_[first] = -std::numeric_limits<double>::infinity();
+    }
+  }
+
   void scores_of(std::span<const double> logits) {
     score_.assign(logits.begin(), logits.end());
     if (plan_.scores == router_plan::score::sigmoid) {
@@ -93,7 +107,9 @@ public:
   explicit token_router(const router_plan& plan) : plan_(plan) {}
 
   template <class T>
-  void operator()(std::span<const double> logits, std::span<const T> correction, std::size_t* choice, T* weight) {
+  void operator()(std::span<const double> logits, std::span<const T> correction, std::span<const T> expert_scale,
+                  std::size_t* choice, T* weight) {
+    if (plan_.scores == router_plan::score::banded) return banded(logits, choice, weight);
     scores_of(logits);
     rank_ = score_;
     for (std::size_t e = 0; e < correction.size(); ++e) rank_[e] += static_cast<double>(correction[e]);
@@ -101,10 +117,11 @@ public:
     const auto chosen = best(rank_, static_cast<std::size_t>(plan_.chosen));
     double sum = plan_.epsilon;
     for (const std::size_t e : chosen) sum += score_[e];
-    const double factor = plan_.normalized ? plan_.scale / sum : plan_.scale;
+    const double factor = plan_.normalized ? plan_.scale / std::max(sum, plan_.least_sum) : plan_.scale;
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       choice[i] = chosen[i];
-      weight[i] = static_cast<T>(score_[chosen[i]] * factor);
+      const double further = expert_scale.empty() ? 1 : static_cast<double>(expert_scale[chosen[i]]);
+      weight[i] = static_cast<T>(score_[chosen[i]] * factor * further);
     }
   }
 };
@@ -113,8 +130,10 @@ public:
 
 template <class T>
 void route(const cpu_executor& exec, const router_plan& plan, std::type_identity_t<matrix_view<const T>> logits,
-           const aligned_buffer<T>& correction, cpu_routing<T>& routing) {
-  LLMAP_EXPECTS(correction.size() == 0 || correction.size() == logits.cols, "route: a correction an expert");
+           const aligned_buffer<T>& correction, const aligned_buffer<T>& expert_scale, cpu_routing<T>& routing) {
+  LLMAP_EXPECTS((correction.size() == 0 || correction.size() == logits.cols) &&
+                    (expert_scale.size() == 0 || expert_scale.size() == logits.cols),
+                "route: a correction and a scale an expert");
   const auto k = static_cast<std::size_t>(plan.chosen);
   std::vector<std::size_t> choice(logits.rows * k);
   std::vector<T> weight(choice.size());
@@ -123,7 +142,8 @@ void route(const cpu_executor& exec, const router_plan& plan, std::type_identity
     std::vector<double> row;
     for (std::size_t r = first; r < first + count; ++r) {
       row.assign(logits.row(r), logits.row(r) + logits.cols);
-      router(row, std::span<const T>(correction.data(), correction.size()), choice.data() + r * k,
+      router(row, std::span<const T>(correction.data(), correction.size()),
+             std::span<const T>(expert_scale.data(), expert_scale.size()), choice.data() + r * k,
              weight.data() + r * k);
     }
   });

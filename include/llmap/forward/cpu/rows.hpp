@@ -63,6 +63,28 @@ template <class T> void scale(const cpu_executor& exec, std::type_identity_t<T> 
   });
 }
 
+/// y times the one number of s.
+template <class T>
+void scale(const cpu_executor& exec, const aligned_buffer<std::type_identity_t<T>>& s, matrix_view<T> y) {
+  LLMAP_EXPECTS(s.size() == 1, "scale: one number");
+  scale(exec, s[0], y);
+}
+
+template <class T>
+void grow(const cpu_executor& exec, const query_growth& growth, const ragged_batch& batch, slab rows,
+          matrix_view<T> y) {
+  LLMAP_EXPECTS(y.rows == rows.count && growth.period > 0, "grow: rows of the slab, a period");
+  for_parts(batch, rows, [&](std::size_t text, std::size_t position, std::size_t count) {
+    const std::size_t first = batch.offsets[text] + position - rows.first;
+    detail::for_rows(exec, y.row_range(first, count), [&](T* to, std::size_t r) {
+      const auto periods = (static_cast<std::int64_t>(position + r) + growth.offset) / growth.period;
+      const T factor = static_cast<T>(1 + growth.beta * std::log1p(static_cast<double>(periods)));
+      if (periods == 0) return;
+      for (std::size_t k = 0; k < y.cols; ++k) to[k] *= factor;
+    });
+  });
+}
+
 template <class T> void clamp(const cpu_executor& exec, std::type_identity_t<T> limit, matrix_view<T> y) {
   detail::for_rows(exec, y, [&](T* to, std::size_t) {
     for (std::size_t k = 0; k < y.cols; ++k) to[k] = std::min(std::max(to[k], -limit), limit); // NaN stays NaN
@@ -94,6 +116,17 @@ void gather_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<cons
 }
 
 template <class T>
+void gather_weighted_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
+                          std::span<const std::size_t> rows, std::span<const std::type_identity_t<T>> weights,
+                          packed_rows<T>& y, cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(rows.size() == weights.size(), "gather_weighted_rows: a weight a row");
+  y.fill(exec, rows.size(), x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+    for (std::size_t r = 0; r < count; ++r)
+      for (std::size_t k = 0; k < x.cols; ++k) out(r, k) = weights[first + r] * x(rows[first + r], k);
+  });
+}
+
+template <class T>
 void scale_rows_by_sigmoid(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> gate,
                            matrix_view<T> y) {
   LLMAP_EXPECTS(gate.rows == y.rows && gate.cols == 1, "scale_rows_by_sigmoid: a gate a row");
@@ -107,12 +140,13 @@ template <class T>
 void add_weighted_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
                        std::span<const std::size_t> rows, std::span<const std::type_identity_t<T>> weights,
                        matrix_view<T> y) {
-  LLMAP_EXPECTS(x.rows == rows.size() && x.rows == weights.size() && x.cols == y.cols,
+  LLMAP_EXPECTS(x.rows == rows.size() && (weights.empty() || x.rows == weights.size()) && x.cols == y.cols,
                 "add_weighted_rows: a row and a weight of y for each of x");
   for_row_blocks(exec, x.rows, detail::row_block, [&](std::size_t first, std::size_t count) { // no row of y twice
     for (std::size_t i = first; i < first + count; ++i) {
       T* to = y.row(rows[i]);
-      for (std::size_t k = 0; k < y.cols; ++k) to[k] += weights[i] * x(i, k);
+      const T weight = weights.empty() ? T(1) : weights[i];
+      for (std::size_t k = 0; k < y.cols; ++k) to[k] += weight * x(i, k);
     }
   });
 }
