@@ -45,7 +45,9 @@
 #include "llmap/architectures/qwen2.hpp"
 #include "llmap/architectures/qwen2_moe.hpp"
 #include "llmap/architectures/qwen3.hpp"
+#include "llmap/architectures/qwen3_5.hpp"
 #include "llmap/architectures/qwen3_moe.hpp"
+#include "llmap/architectures/qwen3_next.hpp"
 #include "llmap/architectures/recurrent_gemma.hpp"
 #include "llmap/architectures/rwkv.hpp"
 #include "llmap/architectures/seed_oss.hpp"
@@ -107,7 +109,10 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"qwen2", qwen2_plan},
                                                  {"qwen2_moe", qwen2_moe_plan},
                                                  {"qwen3", qwen3_plan},
+                                                 {"qwen3_5_moe_text", qwen3_5_moe_text_plan},
+                                                 {"qwen3_5_text", qwen3_5_text_plan},
                                                  {"qwen3_moe", qwen3_moe_plan},
+                                                 {"qwen3_next", qwen3_next_plan},
                                                  {"recurrent_gemma", recurrent_gemma_plan},
                                                  {"rwkv", rwkv_plan},
                                                  {"seed_oss", seed_oss_plan},
