@@ -12,6 +12,7 @@
 #include "llmap/architectures/ernie4_5.hpp"
 #include "llmap/architectures/exaone4.hpp"
 #include "llmap/architectures/falcon.hpp"
+#include "llmap/architectures/falcon_h1.hpp"
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
@@ -25,8 +26,10 @@
 #include "llmap/architectures/gptj.hpp"
 #include "llmap/architectures/granite.hpp"
 #include "llmap/architectures/granitemoe.hpp"
+#include "llmap/architectures/granitemoehybrid.hpp"
 #include "llmap/architectures/helium.hpp"
 #include "llmap/architectures/hunyuan_v1_dense.hpp"
+#include "llmap/architectures/jamba.hpp"
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/mamba.hpp"
 #include "llmap/architectures/mamba2.hpp"
@@ -34,6 +37,7 @@
 #include "llmap/architectures/mixtral.hpp"
 #include "llmap/architectures/mpt.hpp"
 #include "llmap/architectures/nemotron.hpp"
+#include "llmap/architectures/nemotron_h.hpp"
 #include "llmap/architectures/olmo.hpp"
 #include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/olmo3.hpp"
@@ -76,6 +80,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"ernie4_5", ernie4_5_plan},
                                                  {"exaone4", exaone4_plan},
                                                  {"falcon", falcon_plan},
+                                                 {"falcon_h1", falcon_h1_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
@@ -89,8 +94,10 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gptj", gptj_plan},
                                                  {"granite", granite_plan},
                                                  {"granitemoe", granitemoe_plan},
+                                                 {"granitemoehybrid", granitemoehybrid_plan},
                                                  {"helium", helium_plan},
                                                  {"hunyuan_v1_dense", hunyuan_v1_dense_plan},
+                                                 {"jamba", jamba_plan},
                                                  {"llama", llama_plan},
                                                  {"mamba", mamba_plan_of},
                                                  {"mamba2", mamba2_plan_of},
@@ -98,6 +105,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"mixtral", mixtral_plan},
                                                  {"mpt", mpt_plan},
                                                  {"nemotron", nemotron_plan},
+                                                 {"nemotron_h", nemotron_h_plan},
                                                  {"olmo", olmo_plan},
                                                  {"olmo2", olmo2_plan},
                                                  {"olmo3", olmo3_plan},
