@@ -30,6 +30,7 @@
 #include "llmap/architectures/helium.hpp"
 #include "llmap/architectures/hunyuan_v1_dense.hpp"
 #include "llmap/architectures/jamba.hpp"
+#include "llmap/architectures/lfm2.hpp"
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/mamba.hpp"
 #include "llmap/architectures/mamba2.hpp"
@@ -41,6 +42,7 @@
 #include "llmap/architectures/olmo.hpp"
 #include "llmap/architectures/olmo2.hpp"
 #include "llmap/architectures/olmo3.hpp"
+#include "llmap/architectures/olmo_hybrid.hpp"
 #include "llmap/architectures/olmoe.hpp"
 #include "llmap/architectures/opt.hpp"
 #include "llmap/architectures/persimmon.hpp"
@@ -98,6 +100,8 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"helium", helium_plan},
                                                  {"hunyuan_v1_dense", hunyuan_v1_dense_plan},
                                                  {"jamba", jamba_plan},
+                                                 {"lfm2", lfm2_plan},
+                                                 {"lfm2_moe", lfm2_moe_plan},
                                                  {"llama", llama_plan},
                                                  {"mamba", mamba_plan_of},
                                                  {"mamba2", mamba2_plan_of},
@@ -109,6 +113,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"olmo", olmo_plan},
                                                  {"olmo2", olmo2_plan},
                                                  {"olmo3", olmo3_plan},
+                                                 {"olmo_hybrid", olmo_hybrid_plan},
                                                  {"olmoe", olmoe_plan},
                                                  {"opt", opt_plan},
                                                  {"persimmon", persimmon_plan},
