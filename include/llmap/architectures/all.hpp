@@ -9,7 +9,9 @@
 #include "llmap/architectures/cohere2.hpp"
 #include "llmap/architectures/deepseek_v2.hpp"
 #include "llmap/architectures/deepseek_v3.hpp"
+#include "llmap/architectures/deepseek_v32.hpp"
 #include "llmap/architectures/ernie4_5.hpp"
+#include "llmap/architectures/ernie4_5_moe.hpp"
 #include "llmap/architectures/exaone4.hpp"
 #include "llmap/architectures/falcon.hpp"
 #include "llmap/architectures/falcon_h1.hpp"
@@ -18,6 +20,7 @@
 #include "llmap/architectures/gemma3.hpp"
 #include "llmap/architectures/glm.hpp"
 #include "llmap/architectures/glm4.hpp"
+#include "llmap/architectures/glm4_moe.hpp"
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/gpt_bigcode.hpp"
 #include "llmap/architectures/gpt_neo.hpp"
@@ -34,6 +37,7 @@
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/mamba.hpp"
 #include "llmap/architectures/mamba2.hpp"
+#include "llmap/architectures/minimax_m2.hpp"
 #include "llmap/architectures/mistral.hpp"
 #include "llmap/architectures/mixtral.hpp"
 #include "llmap/architectures/mpt.hpp"
@@ -48,6 +52,7 @@
 #include "llmap/architectures/persimmon.hpp"
 #include "llmap/architectures/phi.hpp"
 #include "llmap/architectures/phi3.hpp"
+#include "llmap/architectures/phimoe.hpp"
 #include "llmap/architectures/qwen2.hpp"
 #include "llmap/architectures/qwen2_moe.hpp"
 #include "llmap/architectures/qwen3.hpp"
@@ -79,7 +84,9 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"cohere2", cohere2_plan},
                                                  {"deepseek_v2", deepseek_v2_plan},
                                                  {"deepseek_v3", deepseek_v3_plan},
+                                                 {"deepseek_v32", deepseek_v32_plan},
                                                  {"ernie4_5", ernie4_5_plan},
+                                                 {"ernie4_5_moe", ernie4_5_moe_plan},
                                                  {"exaone4", exaone4_plan},
                                                  {"falcon", falcon_plan},
                                                  {"falcon_h1", falcon_h1_plan},
@@ -88,6 +95,9 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gemma3_text", gemma3_text_plan},
                                                  {"glm", glm_plan},
                                                  {"glm4", glm4_plan},
+                                                 {"glm4_moe", glm4_moe_plan},
+                                                 {"glm4_moe_lite", glm4_moe_lite_plan},
+                                                 {"glm_moe_dsa", glm_moe_dsa_plan},
                                                  {"gpt2", gpt2_plan},
                                                  {"gpt_bigcode", gpt_bigcode_plan},
                                                  {"gpt_neo", gpt_neo_plan},
@@ -105,6 +115,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"llama", llama_plan},
                                                  {"mamba", mamba_plan_of},
                                                  {"mamba2", mamba2_plan_of},
+                                                 {"minimax_m2", minimax_m2_plan},
                                                  {"mistral", mistral_plan},
                                                  {"mixtral", mixtral_plan},
                                                  {"mpt", mpt_plan},
@@ -119,6 +130,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"persimmon", persimmon_plan},
                                                  {"phi", phi_plan},
                                                  {"phi3", phi3_plan},
+                                                 {"phimoe", phimoe_plan},
                                                  {"qwen2", qwen2_plan},
                                                  {"qwen2_moe", qwen2_moe_plan},
                                                  {"qwen3", qwen3_plan},
