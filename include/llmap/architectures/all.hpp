@@ -18,6 +18,7 @@
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
+#include "llmap/architectures/gemma4.hpp"
 #include "llmap/architectures/glm.hpp"
 #include "llmap/architectures/glm4.hpp"
 #include "llmap/architectures/glm4_moe.hpp"
@@ -35,9 +36,11 @@
 #include "llmap/architectures/jamba.hpp"
 #include "llmap/architectures/lfm2.hpp"
 #include "llmap/architectures/llama.hpp"
+#include "llmap/architectures/llama4.hpp"
 #include "llmap/architectures/mamba.hpp"
 #include "llmap/architectures/mamba2.hpp"
 #include "llmap/architectures/minimax_m2.hpp"
+#include "llmap/architectures/ministral3.hpp"
 #include "llmap/architectures/mistral.hpp"
 #include "llmap/architectures/mixtral.hpp"
 #include "llmap/architectures/mpt.hpp"
@@ -93,6 +96,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
+                                                 {"gemma4_text", gemma4_text_plan},
                                                  {"glm", glm_plan},
                                                  {"glm4", glm4_plan},
                                                  {"glm4_moe", glm4_moe_plan},
@@ -113,9 +117,11 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"lfm2", lfm2_plan},
                                                  {"lfm2_moe", lfm2_moe_plan},
                                                  {"llama", llama_plan},
+                                                 {"llama4_text", llama4_text_plan},
                                                  {"mamba", mamba_plan_of},
                                                  {"mamba2", mamba2_plan_of},
                                                  {"minimax_m2", minimax_m2_plan},
+                                                 {"ministral3", ministral3_plan},
                                                  {"mistral", mistral_plan},
                                                  {"mixtral", mixtral_plan},
                                                  {"mpt", mpt_plan},
