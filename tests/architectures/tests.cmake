@@ -1,1 +1,2 @@
 llmap_test(architectures/plan_flip_test llmap::llmap)
+llmap_test(architectures/nested_test llmap::llmap)

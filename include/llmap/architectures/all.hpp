@@ -152,6 +152,31 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"starcoder2", starcoder2_plan},
                                                  {"xglm", xglm_plan}};
 
+/// Larger models whose text part is one of these: their config has it in text_config. `inner` is its model_type where
+/// it names none.
+struct wrapped_architecture {
+  std::string_view model_type, inner;
+};
+inline constexpr wrapped_architecture wrapped_architectures[] = {
+    {"gemma3", "gemma3_text"}, {"gemma4", "gemma4_text"},   {"llama4", "llama4_text"},
+    {"mistral3", "mistral"},   {"qwen3_5", "qwen3_5_text"}, {"qwen3_5_moe", "qwen3_5_moe_text"}};
+
+inline decoder_plan plan_of(const config& c);
+
+/// The plan of the text part of a larger model. Its head is tied where the files hold none of its own, whatever the
+/// config says: the two levels of it may differ.
+inline decoder_plan text_plan_of(const config& c, const config& text, std::string_view inner) {
+  json inner_fields = *c.find("text_config");
+  if (!text.has("model_type")) inner_fields.members()->push_back({"model_type", json(inner)});
+  if (const json* quantized = c.find("quantization_config"); quantized && !text.has("quantization_config"))
+    inner_fields.members()->push_back({"quantization_config", *quantized});
+  decoder_plan plan = plan_of(config(std::move(inner_fields), text.where()));
+  plan.nested = {"model.language_model.", "language_model.model."};
+  if (plan.tied()) plan.head.table = fields::table("lm_head.weight", plan.vocab, plan.embedding.table.cols);
+  plan.head.tied_where_absent = true;
+  return plan;
+}
+
 /// The plan of a config. Unknown model types, custom code and quantized weights are refused by name.
 inline decoder_plan plan_of(const config& c) {
   if (!c.has("model_type")) fail(c.where(), ": model_type: missing");
@@ -159,6 +184,12 @@ inline decoder_plan plan_of(const config& c) {
   if (const auto custom = c.object("auto_map"); custom && custom->has("AutoModelForCausalLM"))
     fail(c.where(), ": auto_map: the publisher's own code decides what this ", type,
          " computes; it cannot be run here");
+  for (const wrapped_architecture& w : wrapped_architectures) {
+    if (w.model_type != type) continue;
+    const auto text = c.object("text_config");
+    if (!text) fail(c.where(), ": text_config: missing");
+    return text_plan_of(c, *text, w.inner);
+  }
   std::string known;
   for (const architecture& a : architectures) {
     known.append(known.empty() ? "" : ", ").append(a.model_type);
@@ -169,6 +200,7 @@ inline decoder_plan plan_of(const config& c) {
               a.quantized.empty() ? "none (plain weights)" : "none or quant_method " + std::string(a.quantized));
     return a.plan(c);
   }
+  for (const wrapped_architecture& w : wrapped_architectures) known.append(", ").append(w.model_type);
   fail(c.where(), ": model_type: expected one of ", known, "; got ", type);
 }
 
