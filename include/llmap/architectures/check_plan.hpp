@@ -190,8 +190,9 @@ public:
     if (e.projection.present()) shape("embedding projection", e.projection, plan_.width, E);
     else require(E == plan_.width, "embedding: expected the model's width ", plan_.width, " or a projection, got ", E);
     if (e.positions.present())
-      require(plan_.max_tokens > 0 && e.positions.size() >= (e.position_offset + plan_.max_tokens) * plan_.width,
-              "positions: expected a row for every token up to ", plan_.max_tokens);
+      require(plan_.position_limit > 0 &&
+                  e.positions.size() >= (e.position_offset + plan_.position_limit) * plan_.width,
+              "positions: expected a row for every token up to ", plan_.position_limit);
     norm("embedding norm", e.norm, plan_.width);
     norm("final norm", plan_.head.norm, plan_.width);
     const std::int64_t out = plan_.head.projection.present() ? plan_.head.projection.rows() : plan_.width;

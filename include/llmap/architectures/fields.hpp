@@ -31,9 +31,9 @@ inline activation activation_of(const config& c, std::string_view names, const s
   const std::string name = c.text(names, otherwise);
   for (const auto& [known, value] : table)
     if (known == name) return value;
-  c.wrong(names, name,
-          "a known activation (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, "
-          "tanh, sigmoid, linear)");
+  c.refuse(names, name,
+           "a known activation (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, "
+           "tanh, sigmoid, linear)");
 }
 
 namespace detail {
@@ -61,7 +61,7 @@ class rope_reader {
     std::vector<double> all;
     for (const json& v : *values->items()) {
       const auto number = v.number();
-      if (!number || !(*number > 0) || !std::isfinite(*number)) scaling_.wrong(key, v, "positive numbers");
+      if (!number || !(*number > 0) || !std::isfinite(*number)) scaling_.refuse(key, v, "positive numbers");
       all.push_back(*number);
     }
     return all;
@@ -134,7 +134,7 @@ inline rope_plan scaled_rope(const config& c, const std::optional<config>& scali
   else if (kind == "yarn") read.yarn();
   else if (kind == "longrope" || kind == "su") read.longrope();
   else if (kind != "default")
-    scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn or longrope");
+    scaling->refuse("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn or longrope");
   return rope;
 }
 
@@ -165,11 +165,11 @@ bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Othe
   const json* types = c.find("layer_types");
   if (!types || types->is_null()) return otherwise(i);
   if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
-    c.wrong("layer_types", *types, "one entry a layer (" + std::to_string(layers) + ")");
+    c.refuse("layer_types", *types, "one entry a layer (" + std::to_string(layers) + ")");
   const json& entry = (*types->items())[static_cast<std::size_t>(i)];
   if (entry.is("sliding_attention")) return true;
   if (entry.is("full_attention")) return false;
-  c.wrong("layer_types", entry, "full_attention or sliding_attention");
+  c.refuse("layer_types", entry, "full_attention or sliding_attention");
 }
 
 /// A window in tokens; null and 0 where it is not given mean none.
@@ -198,11 +198,11 @@ inline vector_plan vector(const std::string& name, std::vector<std::int64_t> sha
 }
 
 /// A whole stored [rows, cols] matrix; the bias is "<name>.bias" where `bias`.
-inline matrix_part whole(const std::string& name, std::int64_t rows, bool bias) {
+inline matrix_part all_rows(const std::string& name, std::int64_t rows, bool bias) {
   return {name + ".weight", bias ? name + ".bias" : "", rows, rows, 0, rows, rows};
 }
 inline linear_plan linear(const std::string& name, std::int64_t rows, std::int64_t cols, bool bias) {
-  return {cols, {whole(name, rows, bias)}};
+  return {cols, {all_rows(name, rows, bias)}};
 }
 /// A table of vocabulary rows.
 inline linear_plan table(const std::string& weight, std::int64_t rows, std::int64_t cols) {
@@ -225,13 +225,14 @@ inline linear_plan qkv_by_head(const std::string& name, const attention_plan& a,
 inline linear_plan qkv_apart(const std::string& q, const std::string& k, const std::string& v, const attention_plan& a,
                              std::int64_t cols, bool bias) {
   return {cols,
-          {whole(q, a.heads * a.head_dim, bias), whole(k, a.kv_heads * a.head_dim, bias),
-           whole(v, a.kv_heads * a.head_dim, bias)}};
+          {all_rows(q, a.heads * a.head_dim, bias), all_rows(k, a.kv_heads * a.head_dim, bias),
+           all_rows(v, a.kv_heads * a.head_dim, bias)}};
 }
 /// A gated MLP of three matrices.
 inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const std::string& down, activation act,
                           std::int64_t inner, std::int64_t width, bool bias) {
-  return {act, true, {width, {whole(gate, inner, bias), whole(up, inner, bias)}}, linear(down, width, inner, bias)};
+  return {
+      act, true, {width, {all_rows(gate, inner, bias), all_rows(up, inner, bias)}}, linear(down, width, inner, bias)};
 }
 
 inline norm_plan layer_norm(const std::string& name, std::int64_t width, double epsilon, bool bias = true) {

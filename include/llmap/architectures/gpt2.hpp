@@ -18,8 +18,8 @@ inline decoder_plan gpt2_plan(const config& c) {
   decoder_plan plan =
       fields::skeleton("gpt2", "transformer.", c.integer("vocab_size", 50257), C, "transformer.wte.weight",
                        "lm_head.weight", c.boolean("tie_word_embeddings", true));
-  plan.max_tokens = plan.trained_tokens = c.integer("n_positions|max_position_embeddings", 1024);
-  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.max_tokens, C});
+  plan.position_limit = plan.context_length = c.integer("n_positions|max_position_embeddings", 1024);
+  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.position_limit, C});
   const auto conv1d = [](const std::string& name, std::int64_t rows, std::int64_t cols) { // stored [in, out]
     return linear_plan{cols, {{name + ".weight", name + ".bias", rows, rows, 0, rows, rows, true}}};
   };

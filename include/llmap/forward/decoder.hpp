@@ -89,9 +89,9 @@ template <class Exec, class T> struct decoder {
   using matrix = typename Exec::template matrix<T>;
 
   decoder_plan plan;
-  arithmetic math = arithmetic::working;       // of all linears and the head
-  matrix embedding;                            // (V, E); absent where the head is tied to it
-  typename Exec::template vector<T> positions; // (P, C)
+  compute_type compute = compute_type::working; // of all linears and the head
+  matrix embedding;                             // (V, E); absent where the head is tied to it
+  typename Exec::template vector<T> positions;  // (P, C)
   matrix embedding_projection;
   std::optional<norm_weights<Exec, T>> embedding_norm;
   std::vector<layer_weights<Exec, T>> layers;

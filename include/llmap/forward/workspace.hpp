@@ -34,7 +34,7 @@ template <class Exec, class T> struct forward_workspace {
   void prepare(const decoder<Exec, T>& model) {
     angles.resize(std::max(angles.size(), model.ropes.size()));
     for (const auto& layer : model.layers) memory.resize(std::max(memory.size(), layer.branches.size()));
-    input.math = activated.math = gathered.math = model.math;
+    input.compute = activated.compute = gathered.compute = model.compute;
   }
   /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.
   template <class Body>
