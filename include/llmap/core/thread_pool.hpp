@@ -63,15 +63,18 @@ template <class Word> void wait_while(const std::atomic<Word>& word, Word old) {
 } // namespace detail
 
 class thread_pool {
-  using work = void (*)(const void* context, std::size_t thread);
+public:
+  /// Called once on a thread: work(context, number of the thread).
+  using work = void (*)(void* context, std::size_t thread);
 
+private:
   // A loop is open while `joined_` has no closed bit; the other bits count the workers inside.
   static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
   std::atomic<std::uint32_t> joined_{closed};
   std::atomic<std::uint32_t> loops_{0}; // begun so far; its change wakes the workers
   std::atomic<bool> stop_{false};
   work run_ = nullptr;
-  const void* context_ = nullptr;
+  void* context_ = nullptr;
   std::size_t threads_ = 0;
 
   std::mutex busy_;
@@ -118,23 +121,23 @@ public:
     for (std::thread& w : workers_) w.join();
   }
 
-  /// Calls body(thread) at most once on each of the threads 0 (the caller) to threads - 1, at the same time. The caller
-  /// takes part always, others as soon as they are awake: body must share its work out by itself, and must not throw.
-  /// Returns false without a call where the pool is in use.
-  template <class Body> bool run(std::size_t threads, const Body& body) {
+  /// Calls run(context, thread) at most once on each of the threads 0 (the caller) to threads - 1, at the same time.
+  /// The caller takes part always, others as soon as they are awake: `run` must share its work out by itself, and must
+  /// not throw. Returns false without a call where the pool is in use. No template: a program has many loops.
+  bool run(std::size_t threads, work run, void* context) {
     if (inside()) return false;
     const std::unique_lock lock(busy_, std::try_to_lock);
     if (!lock) return false;
     while (workers_.size() + 1 < threads)
       workers_.emplace_back([this, number = workers_.size() + 1] { worker(number); });
-    run_ = [](const void* context, std::size_t thread) { (*static_cast<const Body*>(context))(thread); };
-    context_ = &body;
+    run_ = run;
+    context_ = context;
     threads_ = threads;
     joined_.store(0, std::memory_order_release);
     loops_.fetch_add(1, std::memory_order_release);
     loops_.notify_all();
     inside() = true;
-    body(std::size_t{0});
+    run(context, 0);
     inside() = false;
     for (std::uint32_t left = joined_.fetch_or(closed, std::memory_order_acq_rel) | closed; left != closed;
          left = joined_.load(std::memory_order_acquire))

@@ -17,7 +17,7 @@ namespace llmap {
 
 struct store_scoring_options {
   text_policy policy{};
-  load_options load{}; // its arithmetic is part of the model's fingerprint
+  load_options load{}; // its compute type is part of the model's fingerprint
   /// Results come batch by batch, and what has come can be saved: batches are short by default.
   score_options batches{.batch_rows = 0, .batch_seconds = 2};
   double save_seconds = 0.25;      // between two transactions at least
@@ -41,8 +41,8 @@ inline const char* name_of(scoring_progress::phase p) {
 using scoring_watch = std::function<bool(const scoring_progress&)>;
 
 /// Precision and policy as one line; scores of different lines are never mixed.
-template <class T> std::string policy_line(arithmetic math, const text_policy& policy) {
-  const char* precision = sizeof(T) == 8 ? "f64" : math == arithmetic::bf16 ? "bf16" : "f32";
+template <class T> std::string policy_line(compute_type compute, const text_policy& policy) {
+  const char* precision = sizeof(T) == 8 ? "f64" : compute == compute_type::bf16 ? "bf16" : "f32";
   return std::string("precision ") + precision + ", bos " + std::string(name_of(policy.bos)) + ", overlong " +
          std::string(name_of(policy.overlong));
 }

@@ -1,8 +1,8 @@
 // Added tokens: strings that are cut out of the text before the model sees it. Leftmost match first, among those the
-// longest; `single_word`, `lstrip` and `rstrip` as in the reference. Tokens with normalized = false are looked for in
-// the raw text, the others, in their normalized form, in normalized text.
-// The reference goes on behind a token itself, not behind the blanks that it took. A token among those blanks comes out
-// as well, and text begins again behind it; one with `lstrip` counts only as far as it reaches beyond them.
+// longest; `single_word`, `lstrip` and `rstrip` as in Hugging Face tokenizers. Tokens with normalized = false are
+// looked for in the raw text, the others, in their normalized form, in normalized text. Hugging Face tokenizers go on
+// behind a token itself, not behind the blanks that it took. A token among those blanks comes out as well, and text
+// begins again behind it; one with `lstrip` counts only as far as it reaches beyond them.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/utf8.hpp"
@@ -29,7 +29,7 @@ struct added_token {
 class added_token_list {
 public:
   /// Adds a token, or gives a present one new flags. Its id is the vocabulary's if the model has it, else the next
-  /// free one above `vocabulary_size` entries: what a file says about ids is not used, as in the reference.
+  /// free one above `vocabulary_size` entries: what a file says about ids is not used, as in Hugging Face tokenizers.
   void add(added_token token, std::optional<std::int32_t> vocabulary_id, std::size_t vocabulary_size) {
     if (token.content.empty()) return;
     const auto [place, fresh] = index_.emplace(token.content, tokens_.size());
@@ -141,7 +141,7 @@ public:
       if (begin > stop)
         fail("tokenizer: byte ", i,
              " of a text: an added token with lstrip lies among blanks that the token before it took; "
-             "the reference fails on this text as well");
+             "Hugging Face tokenizers fails on this text as well");
       if (begin < stop) out.push_back({begin, stop, token.id});
       end = stop;
     }

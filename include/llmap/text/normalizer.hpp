@@ -14,8 +14,8 @@ namespace llmap {
 
 namespace detail {
 
-/// Marks that are newer than Unicode 9, whose tables the reference uses: there they have combining class 0, so they are
-/// neither reordered nor composed, and normalization does not reach across them.
+/// Marks that are newer than Unicode 9, whose tables Hugging Face tokenizers use: there they have combining class 0, so
+/// they are neither reordered nor composed, and normalization does not reach across them.
 inline bool is_newer_mark(char32_t c) {
   struct range {
     char32_t first, last;
@@ -187,7 +187,7 @@ private:
         steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
       else {
         const std::string from = pattern.at("String").text();
-        if (from.empty()) pattern.wrong("a Regex, or a String that is not empty");
+        if (from.empty()) pattern.refuse("a Regex, or a String that is not empty");
         steps_.push_back(replace_text{from, to});
       }
     } else c.unknown("Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace");

@@ -45,7 +45,7 @@ inline bool is_there(const std::filesystem::path& path) {
 
 inline json parse_object(std::string_view text, const std::string& where, const json_rules& rules) {
   json value = parse_json(text, where, rules);
-  if (!value.members()) component(value, where).wrong("an object");
+  if (!value.members()) component(value, where).refuse("an object");
   return value;
 }
 
@@ -142,7 +142,8 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   return files;
 }
 
-/// tokenizer.json, which the reference reads by the strict rules of JSON, or what vocab.json and merges.txt amount to.
+/// tokenizer.json, which Hugging Face tokenizers read by the strict rules of JSON, or what vocab.json and merges.txt
+/// amount to.
 inline json parse_tokenizer(const tokenizer_files& files) {
   return files.from_vocabulary ? detail::from_vocabulary_files(files)
                                : detail::parse_object(files.tokenizer, files.where, {});
