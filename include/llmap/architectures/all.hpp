@@ -68,6 +68,7 @@
 #include "llmap/architectures/smollm3.hpp"
 #include "llmap/architectures/stablelm.hpp"
 #include "llmap/architectures/starcoder2.hpp"
+#include "llmap/architectures/vaultgemma.hpp"
 #include "llmap/architectures/xglm.hpp"
 
 namespace llmap {
@@ -150,6 +151,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"smollm3", smollm3_plan},
                                                  {"stablelm", stablelm_plan},
                                                  {"starcoder2", starcoder2_plan},
+                                                 {"vaultgemma", vaultgemma_plan},
                                                  {"xglm", xglm_plan}};
 
 /// Larger models whose text part is one of these: their config has it in text_config. `inner` is its model_type where

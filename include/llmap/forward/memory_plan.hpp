@@ -70,7 +70,7 @@ inline kept_heads kept_heads_of(const mixer_plan& mixer) {
 /// The largest of what the layers want, buffer by buffer: each is one for all layers.
 struct slab_room {
   mixer_room most;
-  bool plain = false, branch = false, sum = false;
+  bool plain = false, views = false, branch = false, sum = false;
   std::int64_t state = 0;
 };
 inline slab_room slab_room_of(const decoder_plan& plan) {
@@ -87,7 +87,8 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
             room.most.gates = std::max(room.most.gates, own.gates);
             room.most.activated = std::max(room.most.activated, own.activated);
             room.most.gathered = std::max(room.most.gathered, own.gathered);
-            room.plain |= reads_plain_rows<Plan>;
+            room.plain |= reads_plain_rows<Plan> && b.before;
+            room.views |= reads_plain_rows<Plan> || !b.before;
             const bool on_residual = layer.joined == join::norm_of_sum || layer.joined == join::norm_is_residual;
             room.branch |= !on_residual && (reads_plain_rows<Plan> || b.after || b.scale != 1);
             room.state = std::max(room.state, state_size{}(mixer));
@@ -138,7 +139,7 @@ template <class T, class Exec> std::size_t slab_bytes(const Exec& exec, const de
   const detail::slab_room room = detail::slab_room_of(plan);
   const mixer_room& m = room.most;
   const std::int64_t repacked =
-      std::max({m.mixed, m.low, m.gates, room.plain ? plan.width : 0}); // views that linear packs
+      std::max({m.mixed, m.low, m.gates, room.views ? plan.width : 0}); // views that linear packs
   const std::int64_t columns = m.wide + m.mixed + m.low + m.gates + m.activated + m.gathered + repacked +
                                (1 + room.plain + room.branch + room.sum) * plan.width + plan.output_table().cols;
   return static_cast<std::size_t>(columns) * sizeof(T) + head_bytes<T>(exec, plan.vocab);
