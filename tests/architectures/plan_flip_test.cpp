@@ -414,9 +414,7 @@ flip_list flips_of(const decoder_plan& plan) {
       // Where q, k and v are normed, their common factor is lost but for the epsilons of those norms.
       if (const auto* a = std::get_if<attention_plan>(&layer.branches[b].mixer);
           a && a->q_norm && (a->reuses || (a->k_norm && a->v_norm)))
-        std::erase_if(list.all, [&](const flip& f) {
-          return f.name == name + "before.epsilon" || f.name == name + "before.scale";
-        });
+        std::erase_if(list.all, [&](const flip& f) { return f.name == name + "before.epsilon"; });
       list.optional_norm(name + "after", layer.branches[b].after, [l, b](decoder_plan& p) -> std::optional<norm_plan>& {
         return p.layers[l].branches[b].after;
       });
