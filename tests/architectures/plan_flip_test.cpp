@@ -198,7 +198,14 @@ struct mixer_flips {
                        [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).q_norm; });
     list.norm(name + "kv_norm", a.kv_norm, [at](decoder_plan& p) -> norm_plan& { return at(p).kv_norm; });
   }
+  void operator()(const laurel_plan& m) const {
+    list.norm(name + "after", m.after, [at = at<laurel_plan>()](decoder_plan& p) -> norm_plan& { return at(p).after; });
+  }
   void operator()(const mlp_plan& m) const {
+    if (m.gated && m.act != activation::clamped_swiglu)
+      list.value(
+          name + "cut", [at = at<mlp_plan>()](decoder_plan& p) -> std::optional<double>& { return at(p).cut; },
+          m.cut ? std::optional(*m.cut + 0.1) : std::optional(-0.5));
     if (m.gated && m.act != activation::clamped_swiglu)
       list.number(
           name + "gate_scale", [at = at<mlp_plan>()](decoder_plan& p) -> double& { return at(p).gate_scale; }, 1.3);
@@ -223,8 +230,9 @@ struct mixer_flips {
     norms("router_before", &mixture_plan::router_before), norms("experts_before", &mixture_plan::experts_before);
     norms("shared_before", &mixture_plan::shared_before), norms("experts_after", &mixture_plan::experts_after);
     norms("shared_after", &mixture_plan::shared_after);
-    list.value(
-        name + "weighs_input", [at](decoder_plan& p) -> bool& { return at(p).weighs_input; }, !m.weighs_input);
+    if (r.chosen > 1 || !r.normalized) // else the weight is 1
+      list.value(
+          name + "weighs_input", [at](decoder_plan& p) -> bool& { return at(p).weighs_input; }, !m.weighs_input);
     if (r.least_sum > 1e-3)
       list.number(
           name + "router.least_sum", [at](decoder_plan& p) -> double& { return at(p).router.least_sum; }, 1.3);
@@ -392,6 +400,31 @@ flip_list flips_of(const decoder_plan& plan) {
     if (layer.scalar.present() && !last) // the final norm takes out that of the last layer
       list.value(
           in_layer + "scalar", [l](decoder_plan& p) -> vector_plan& { return p.layers[l].scalar; }, vector_plan{});
+    if (layer.joined == join::side_by_side)
+      list.number(
+          in_layer + "together_scale", [l](decoder_plan& p) -> double& { return p.layers[l].together_scale; }, 1.3);
+    if (layer.streams) {
+      const auto at = [l](decoder_plan& p) -> stream_layer_plan& { return *p.layers[l].streams; };
+      list.norm(in_layer + "streams.norm", layer.streams->norm,
+                [at](decoder_plan& p) -> norm_plan& { return at(p).norm; });
+      list.value(
+          in_layer + "streams.active", [at](decoder_plan& p) -> std::int64_t& { return at(p).active; },
+          layer.streams->active == 0 ? 1 : 0);
+      if (layer.streams->input_scale.present())
+        list.value(
+            in_layer + "streams.input_scale", [at](decoder_plan& p) -> vector_plan& { return at(p).input_scale; },
+            vector_plan{});
+      list.optional_norm(in_layer + "streams.input.after", layer.streams->input.after,
+                         [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).input.after; });
+      const auto own = [at](decoder_plan& p) -> layer_input_plan& {
+        return std::get<layer_input_plan>(at(p).input.mixer);
+      };
+      decoder_plan same = plan;
+      list.act(in_layer + "streams.input", own(same).act, [own](decoder_plan& p) -> activation& { return own(p).act; });
+      list.value(
+          in_layer + "streams.input.first", [own](decoder_plan& p) -> std::int64_t& { return own(p).first; },
+          own(same).first == 0 ? own(same).gate.rows() : 0);
+    }
     if (layer.together)
       list.value(
           in_layer + "together", [l](decoder_plan& p) -> std::size_t& { return p.layers[l].together; }, std::size_t{0});

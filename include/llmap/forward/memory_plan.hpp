@@ -71,13 +71,16 @@ inline kept_heads kept_heads_of(const mixer_plan& mixer) {
 struct slab_room {
   mixer_room most;
   bool plain = false, views = false, branch = false, sum = false;
+  std::int64_t streams = 0; // columns
   std::int64_t state = 0;
 };
 inline slab_room slab_room_of(const decoder_plan& plan) {
   slab_room room;
   if (plan.embedding.inputs) room.most.wide = plan.embedding.inputs->table.cols;
-  for (const layer_plan& layer : plan.layers)
-    for (const branch_plan& b : layer.branches) {
+  const std::int64_t streams = plan.streams ? plan.streams->count() : 0;
+  if (streams) room.streams = (streams + 1) * plan.width + streams + streams * streams, room.plain = true;
+  for (const layer_plan& layer : plan.layers) {
+    const auto include = [&](const branch_plan& b) {
       std::visit(
           [&]<class Plan>(const Plan& mixer) {
             const mixer_room own = room_of(mixer);
@@ -94,8 +97,11 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
             room.state = std::max(room.state, state_size{}(mixer));
           },
           b.mixer);
-      room.sum |= layer.joined == join::side_by_side;
-    }
+    };
+    for (const branch_plan& b : layer.branches) include(b);
+    if (layer.streams) include(layer.streams->input);
+    room.sum |= layer.joined == join::side_by_side;
+  }
   return room;
 }
 
@@ -103,7 +109,7 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
 
 /// Bytes that a forward pass keeps of each token of a batch: hidden state, keys and values of one layer, angles.
 template <class T, class Exec> std::size_t batch_bytes(const Exec& exec, const decoder_plan& plan) {
-  std::int64_t columns = plan.width;
+  std::int64_t columns = plan.width * (plan.streams ? plan.streams->count() : 1);
   std::size_t branches = 0;
   std::vector<rope_plan> ropes;
   for (const layer_plan& layer : plan.layers) {
@@ -140,7 +146,7 @@ template <class T, class Exec> std::size_t slab_bytes(const Exec& exec, const de
   const mixer_room& m = room.most;
   const std::int64_t repacked =
       std::max({m.mixed, m.low, m.gates, room.views ? plan.width : 0}); // views that linear packs
-  const std::int64_t columns = m.wide + m.mixed + m.low + m.gates + m.activated + m.gathered + repacked +
+  const std::int64_t columns = room.streams + m.wide + m.mixed + m.low + m.gates + m.activated + m.gathered + repacked +
                                (1 + room.plain + room.branch + room.sum) * plan.width + plan.output_table().cols;
   return static_cast<std::size_t>(columns) * sizeof(T) + head_bytes<T>(exec, plan.vocab);
 }
