@@ -432,8 +432,10 @@ flip_list flips_of(const decoder_plan& plan) {
       list.value(
           in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::side_by_side);
     if (layer.joined == join::side_by_side)
-      list.all.push_back({in_layer + "joined",
-                          [l](decoder_plan& p) { p.layers[l].joined = join::in_turn, p.layers[l].together = 0; }});
+      list.all.push_back({in_layer + "joined", [l](decoder_plan& p) {
+                            p.layers[l].joined = join::in_turn, p.layers[l].together = 0,
+                            p.layers[l].together_scale = 1;
+                          }});
     if (layer.joined == join::norm_is_residual)
       list.value(
           in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
