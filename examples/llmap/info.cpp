@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "llmap/architectures/check_plan.hpp"
 #include "llmap/architectures/plan_costs.hpp"
+#include "llmap/architectures/settle_plan.hpp"
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/forward/cpu/attention.hpp"
@@ -37,11 +38,11 @@ void show_file(const std::string& path) {
 }
 
 void show_folder(const std::string& folder) {
-  const llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
+  const llmap::mxfp4_tensors tensors(weights);
+  const llmap::decoder_plan plan = settle_plan(load_plan(folder), tensors);
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
   check_plan(plan, folder);
-  const llmap::mxfp4_tensors tensors(weights);
   const llmap::tensor_naming names(tensors, plan.prefix, plan.nested);
   for (llmap::tensor_spec& t : table) t.name = names(t.name);
   check_tensors(tensors, table, folder);
