@@ -1,2 +1,3 @@
 llmap_test(architectures/plan_flip_test llmap::llmap)
 llmap_test(architectures/nested_test llmap::llmap)
+llmap_test(architectures/options_test llmap::llmap)

@@ -57,6 +57,9 @@ decoder_plan deepseek_like_plan(const config& c, llama_options o, const latent_s
 }
 
 inline decoder_plan deepseek_v3_plan(const config& c) {
+  for (const auto& [field, only] : {std::pair{"topk_method", "noaux_tc"}, std::pair{"scoring_func", "sigmoid"}})
+    if (const json* value = c.find(field); value && !value->is(only)) c.refuse(field, *value, only);
+  if (c.integer("moe_layer_freq", 1) != 1) c.refuse("moe_layer_freq", *c.find("moe_layer_freq"), "1");
   const std::int64_t dense = c.integer("first_k_dense_replace", 3, 0, 4096);
   return deepseek_like_plan(c,
                             {.model_type = "deepseek_v3",

@@ -9,13 +9,14 @@ inline decoder_plan exaone4_plan(const config& c) {
   llama_options o =
       read_llama(c, {.model_type = "exaone4", .vocab = 102400, .inner = 16384, .kv_heads = 32, .epsilon = 1e-5});
   o.act = fields::activation_of(c, "hidden_act", "silu");
-  const std::int64_t window = fields::window_of(c, 4096),
-                     pattern =
-                         c.absent("sliding_window_pattern") ? 4 : c.integer("sliding_window_pattern", 4, 1, 1 << 20);
+  const std::int64_t window = fields::window_of(c, 4096);
+  const auto by_pattern = [&](std::int64_t i) { // the pattern may be a text ("LLLG") beside layer_types
+    return (i + 1) % c.integer("sliding_window_pattern", 4, 1, 1 << 20) != 0;
+  };
   return llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
     attention_plan& a = attention_of(layer);
     if (window) {
-      if (fields::is_sliding(c, o.layers, i, [&](std::int64_t j) { return (j + 1) % pattern != 0; })) a.window = window;
+      if (fields::is_sliding(c, o.layers, i, by_pattern)) a.window = window;
       else a.rope.reset();
     }
     a.q_norm = fields::rms_norm(name + "self_attn.q_norm", a.head_dim, o.epsilon);

@@ -43,7 +43,9 @@ inline decoder_plan llama4_text_plan(const config& c) {
   dense.inner = c.integer("intermediate_size_mlp", 16384);
   const std::vector<bool> rotated = rotated_layers(c, o.layers, 4), sparse = llama4_sparse_layers(c, o.layers);
   const std::int64_t chunk = c.is_null("attention_chunk_size") ? 0 : c.integer("attention_chunk_size", 8192);
-  const bool normed = c.boolean("use_qk_norm", true), tuned = c.boolean("attn_temperature_tuning", true);
+  const json* tuning = c.find("attn_temperature_tuning"); // some files have a number
+  const bool normed = c.boolean("use_qk_norm", true),
+             tuned = tuning && tuning->number() ? *tuning->number() != 0 : c.boolean("attn_temperature_tuning", true);
   const query_growth growth{c.real("attn_scale", 0.1), c.integer("floor_scale", 8192), 1};
   const std::int64_t experts = c.integer("num_local_experts", 16, 1, 1 << 12);
   const router_plan router{.scores = router_plan::score::sigmoid,
