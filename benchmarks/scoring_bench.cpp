@@ -70,8 +70,8 @@ void shape(const char* name, const llmap::decoder_plan& plan) {
   report((std::string(name) + ", ragged 60-400").c_str(), model, ragged(), probe);
   if (!llmap::simd::has_bf16_products()) return;
 
-  const auto narrow =
-      llmap::load_decoder<float>(llmap::cpu_executor{}, plan, weights, "random", {.math = llmap::arithmetic::bf16});
+  const auto narrow = llmap::load_decoder<float>(llmap::cpu_executor{}, plan, weights, "random",
+                                                 {.compute = llmap::compute_type::bf16});
   report((std::string(name) + ", T = 512, bf16").c_str(), narrow, {random_ids(512, 3)},
          [] { return bench::measure_bf16_peak(llmap::default_threads()); });
   llmap::ragged_batch batch;

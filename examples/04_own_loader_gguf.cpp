@@ -37,8 +37,8 @@ void run(const std::string& model_path, const llmap::text_set& texts) {
   for (const llmap::text_item& text : texts.items) {
     ids.push_back(tokenizer.encode(text.text));
     llmap::check_ids(ids.back(), plan.vocab, model_path + ": text " + text.id);
-    if (ids.back().size() > static_cast<std::size_t>(plan.trained_tokens))
-      llmap::fail(model_path, ": text ", text.id, ": expected at most ", plan.trained_tokens, " tokens, got ",
+    if (ids.back().size() > static_cast<std::size_t>(plan.context_length))
+      llmap::fail(model_path, ": text ", text.id, ": expected at most ", plan.context_length, " tokens, got ",
                   ids.back().size());
   }
   // 2. Weights

@@ -38,7 +38,7 @@ llmap::score_matrix read(const std::string& matrix_path, const std::string& name
       (*key == 'm' ? m.models : m.texts).push_back(*name.string());
     }
   }
-  check(m);
+  check_score_matrix(m);
   return m;
 }
 

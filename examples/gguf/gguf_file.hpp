@@ -59,7 +59,7 @@ public:
     const auto* found = find<std::string>(key, "a string");
     return found ? *found : otherwise;
   }
-  bool flag(const std::string& key, bool otherwise) const {
+  bool boolean(const std::string& key, bool otherwise) const {
     const auto* found = find<bool>(key, "true or false");
     return found ? *found : otherwise;
   }

@@ -33,8 +33,8 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
   lists.bos = id_of("tokenizer.ggml.bos_token_id");
   lists.eos = id_of("tokenizer.ggml.eos_token_id");
   lists.unknown = id_of("tokenizer.ggml.unknown_token_id");
-  lists.add_bos = f.flag("tokenizer.ggml.add_bos_token", sentencepiece);
-  lists.add_eos = f.flag("tokenizer.ggml.add_eos_token", false);
+  lists.add_bos = f.boolean("tokenizer.ggml.add_bos_token", sentencepiece);
+  lists.add_eos = f.boolean("tokenizer.ggml.add_eos_token", false);
 
   const std::string where = f.where() + ": tokenizer.ggml";
   if (sentencepiece) {
@@ -43,7 +43,7 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
     const auto unknown = std::find(tokens->begin(), tokens->end(), "<unk>");
     if (!lists.unknown && unknown != tokens->end())
       lists.unknown = static_cast<std::int32_t>(unknown - tokens->begin());
-    lists.add_space_prefix = f.flag("tokenizer.ggml.add_space_prefix", true);
+    lists.add_space_prefix = f.boolean("tokenizer.ggml.add_space_prefix", true);
     return llmap::sentencepiece_tokenizer(lists, where);
   }
   const auto* merges = f.find<strings>(merges_key, "an array of strings");

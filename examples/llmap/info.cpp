@@ -50,14 +50,14 @@ void show_folder(const std::string& folder) {
   for (const llmap::branch_plan& branch : plan.layers[0].branches)
     if (const auto* a = std::get_if<llmap::attention_plan>(&branch.mixer))
       fmt::print("heads          {} of width {}, {} for keys and values\n", a->heads, a->head_dim, a->kv_heads);
-  if (plan.trained_tokens) fmt::print("positions      {}\n", plan.trained_tokens);
+  if (plan.context_length) fmt::print("positions      {}\n", plan.context_length);
   std::int64_t parameters = 0;
   for (const llmap::tensor_spec& t : table) parameters += t.elements();
   fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(),
              bytes_of(weights), weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
   const llmap::parameter_count count = parameters_of(plan);
   fmt::print("a token        {:.0f} of the parameters\n", count.active);
-  const auto tokens = plan.trained_tokens ? std::min<std::int64_t>(512, plan.trained_tokens) : 512;
+  const auto tokens = plan.context_length ? std::min<std::int64_t>(512, plan.context_length) : 512;
   fmt::print("a text         {:.3f} GFLOP for {} tokens\n", operations_of(plan, static_cast<double>(tokens)) * 1e-9,
              tokens);
   const llmap::cpu_executor exec;

@@ -36,12 +36,12 @@ template <class T> void run(const logprobs_arguments& a) {
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     const std::string where = a.ids + ": sequences[" + std::to_string(i) + "]";
     llmap::check_ids(sequences[i], plan.vocab, where);
-    if (plan.max_tokens && sequences[i].size() > static_cast<std::size_t>(plan.max_tokens))
-      llmap::fail(where, ": expected at most ", plan.max_tokens, " tokens (the model's positions), got ",
+    if (plan.position_limit && sequences[i].size() > static_cast<std::size_t>(plan.position_limit))
+      llmap::fail(where, ": expected at most ", plan.position_limit, " tokens (the model's positions), got ",
                   sequences[i].size());
   }
   const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), a.folder,
-                                            {.math = arithmetic_of(a.precision)});
+                                            {.compute = compute_type_of(a.precision)});
   std::vector<std::vector<double>> logprobs(sequences.size());
   llmap::for_batches(exec, model, sequences, {},
                      [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {

@@ -5,6 +5,6 @@
 
 using model_tensors = llmap::mxfp4_tensors<llmap::checkpoint>;
 
-inline llmap::arithmetic arithmetic_of(const std::string& precision) {
-  return precision == "bf16" ? llmap::arithmetic::bf16 : llmap::arithmetic::working;
+inline llmap::compute_type compute_type_of(const std::string& precision) {
+  return precision == "bf16" ? llmap::compute_type::bf16 : llmap::compute_type::working;
 }

@@ -66,10 +66,11 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
   const llmap::decoder_plan plan = load_plan(folder);
   const llmap::checkpoint weights(folder);
   const model_tokenizer_files files(folder);
-  llmap::store_scoring_options options{
-      .policy = policy_of(settings), .load = {.math = arithmetic_of(settings.precision)}, .threads = settings.threads};
+  llmap::store_scoring_options options{.policy = policy_of(settings),
+                                       .load = {.compute = compute_type_of(settings.precision)},
+                                       .threads = settings.threads};
   options.batches.batch_rows = settings.batch_rows;
-  llmap::model_record record{name, "", plan.model_type, llmap::policy_line<T>(options.load.math, options.policy)};
+  llmap::model_record record{name, "", plan.model_type, llmap::policy_line<T>(options.load.compute, options.policy)};
   std::optional<model_tokenizer> words;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
     if (part == 0) words.emplace(files);

@@ -136,8 +136,9 @@ TEST(score, ids_and_lengths_are_checked) {
   EXPECT_MESSAGE(scores(model, {{0, static_cast<std::int32_t>(model.plan.vocab)}}, 1, 0),
                  "token id at position 1: expected 0 to");
   EXPECT_MESSAGE(scores(model, {{0, -1}}, 1, 0), "got -1");
-  EXPECT_MESSAGE(scores(model, {std::vector<std::int32_t>(static_cast<std::size_t>(model.plan.max_tokens) + 1)}, 1, 0),
-                 "the model's positions");
+  EXPECT_MESSAGE(
+      scores(model, {std::vector<std::int32_t>(static_cast<std::size_t>(model.plan.position_limit) + 1)}, 1, 0),
+      "the model's positions");
 }
 TEST(load_decoder, refuses_what_does_not_fit_into_memory) {
   const auto folder = golden::folder("models") / "gpt2_bare";
@@ -150,18 +151,18 @@ TEST(load_decoder, refuses_what_does_not_fit_into_memory) {
                  " MiB needed, 0 MiB available");
   EXPECT_NO_THROW(load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.available = needed}));
   if (!simd::has_bf16_products()) return;
-  EXPECT_MESSAGE(
-      load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = needed}),
-      "does not fit");
-  const auto twice = memory_needed<float>(cpu_executor{}, plan, weights, arithmetic::bf16);
-  EXPECT_NO_THROW(
-      load_decoder<float>(cpu_executor{1}, plan, weights, "folder", {.math = arithmetic::bf16, .available = twice}));
+  EXPECT_MESSAGE(load_decoder<float>(cpu_executor{1}, plan, weights, "folder",
+                                     {.compute = compute_type::bf16, .available = needed}),
+                 "does not fit");
+  const auto twice = memory_needed<float>(cpu_executor{}, plan, weights, compute_type::bf16);
+  EXPECT_NO_THROW(load_decoder<float>(cpu_executor{1}, plan, weights, "folder",
+                                      {.compute = compute_type::bf16, .available = twice}));
 }
 TEST(load_decoder, bf16_products_are_close_or_refused) {
   const auto folder = golden::folder("models") / "gpt2_bare";
   const checkpoint weights(folder);
   const decoder_plan plan = plan_of(config::load(folder));
-  const load_options narrow{.math = arithmetic::bf16};
+  const load_options narrow{.compute = compute_type::bf16};
   EXPECT_MESSAGE(load_decoder<double>(cpu_executor{1}, plan, weights, "folder", narrow),
                  "folder: bf16 arithmetic: expected a processor with AVX512_BF16");
   if (!simd::has_bf16_products()) {

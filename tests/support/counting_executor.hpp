@@ -15,7 +15,7 @@ struct counts {
 
 template <class T> struct matrix {
   std::size_t rows = 0, cols = 0;
-  llmap::arithmetic math = llmap::arithmetic::working;
+  llmap::compute_type compute = llmap::compute_type::working;
 };
 template <class T> struct vector {
   std::size_t n = 0;
@@ -23,7 +23,7 @@ template <class T> struct vector {
 };
 template <class T> struct rows {
   std::size_t rows = 0, cols = 0, most = 0; // most: elements it has grown to
-  llmap::arithmetic math = llmap::arithmetic::working;
+  llmap::compute_type compute = llmap::compute_type::working;
   void fill(std::size_t r, std::size_t c) { rows = r, cols = c, most = std::max(most, r * c); }
 };
 template <class T> struct buffer {
@@ -66,14 +66,14 @@ template <class T> using in = std::type_identity_t<llmap::matrix_view<const T>>;
 template <class T> using out = std::type_identity_t<llmap::matrix_view<T>>;
 
 // --- Loading
-template <class T> void check_arithmetic(const executor&, llmap::arithmetic, const std::string&) {}
+template <class T> void check_compute_type(const executor&, llmap::compute_type, const std::string&) {}
 template <class T, class Source> no_room room_for(const executor&, const llmap::decoder_plan&, const Source&) {
   return {};
 }
 template <class T, class Source>
 matrix<T> pack(const executor&, const Source&, const llmap::linear_plan& p, const llmap::tensor_naming&,
-               llmap::arithmetic math, no_room&) {
-  return {static_cast<std::size_t>(p.rows()), static_cast<std::size_t>(p.cols), math};
+               llmap::compute_type compute, no_room&) {
+  return {static_cast<std::size_t>(p.rows()), static_cast<std::size_t>(p.cols), compute};
 }
 template <class T> vector<T> upload(const executor&, const std::vector<T>& v) { return {v.size()}; }
 template <class T, class Source>
@@ -81,7 +81,7 @@ std::uint64_t packed_bytes(const executor&, const Source&, const llmap::linear_p
   return static_cast<std::uint64_t>(p.rows() * p.cols) * sizeof(T);
 }
 template <class T, class Source>
-std::uint64_t loading_bytes(const executor&, const llmap::decoder_plan&, const Source&, llmap::arithmetic) {
+std::uint64_t loading_bytes(const executor&, const llmap::decoder_plan&, const Source&, llmap::compute_type) {
   return 0;
 }
 template <class T>

@@ -196,8 +196,8 @@ inline decoder_plan plan_of(const config& c) {
     if (a.model_type != type) continue;
     if (const auto quantized = c.object("quantization_config");
         quantized && (a.quantized.empty() || quantized->text("quant_method", "") != a.quantized))
-      c.wrong("quantization_config", *c.find("quantization_config"),
-              a.quantized.empty() ? "none (plain weights)" : "none or quant_method " + std::string(a.quantized));
+      c.refuse("quantization_config", *c.find("quantization_config"),
+               a.quantized.empty() ? "none (plain weights)" : "none or quant_method " + std::string(a.quantized));
     return a.plan(c);
   }
   for (const wrapped_architecture& w : wrapped_architectures) known.append(", ").append(w.model_type);

@@ -22,7 +22,7 @@ inline decoder_plan apertus_plan(const config& c) {
   o.rope = c.has("rope_scaling") || c.has("rope_parameters")
                ? fields::rope_of(c, o.head_width(), o.positions, "rope_theta", 1.2e7)
                : usual;
-  if (const std::string act = c.text("hidden_act", "xielu"); act != "xielu") c.wrong("hidden_act", json(act), "xielu");
+  if (const std::string act = c.text("hidden_act", "xielu"); act != "xielu") c.refuse("hidden_act", json(act), "xielu");
   o.act = activation::xielu;
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
   return llama_plan(o, [&](std::int64_t, const std::string& name, layer_plan& layer) {

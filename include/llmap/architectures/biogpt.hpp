@@ -11,8 +11,8 @@ inline decoder_plan biogpt_plan(const config& c) {
       fields::skeleton("biogpt", "biogpt.", c.integer("vocab_size", 42384), C, "biogpt.embed_tokens.weight",
                        "output_projection.weight", c.boolean("tie_word_embeddings", true));
   if (c.boolean("scale_embedding", true)) plan.embedding.scale = std::sqrt(static_cast<double>(C));
-  plan.max_tokens = plan.trained_tokens = c.integer("max_position_embeddings", 1024);
-  plan.embedding.positions = fields::vector("biogpt.embed_positions.weight", {plan.max_tokens + 2, C});
+  plan.position_limit = plan.context_length = c.integer("max_position_embeddings", 1024);
+  plan.embedding.positions = fields::vector("biogpt.embed_positions.weight", {plan.position_limit + 2, C});
   plan.embedding.position_offset = 2;
   fairseq_layers(plan, "biogpt.", fields::layers_of(c, "num_hidden_layers", 24),
                  c.integer("num_attention_heads", 16, 1, 1 << 16), inner,

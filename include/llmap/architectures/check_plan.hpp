@@ -273,14 +273,15 @@ public:
     if (e.projection.present()) shape("embedding projection", e.projection, plan_.width, E);
     else require(E == plan_.width, "embedding: expected the model's width ", plan_.width, " or a projection, got ", E);
     if (e.positions.present())
-      require(plan_.max_tokens > 0 && e.positions.size() >= (e.position_offset + plan_.max_tokens) * plan_.width,
-              "positions: expected a row for every token up to ", plan_.max_tokens);
+      require(plan_.position_limit > 0 &&
+                  e.positions.size() >= (e.position_offset + plan_.position_limit) * plan_.width,
+              "positions: expected a row for every token up to ", plan_.position_limit);
     if (e.inputs) {
       shape("inputs of the layers", e.inputs->table, plan_.vocab, e.inputs->table.cols);
       shape("projection to the inputs of the layers", e.inputs->projection, e.inputs->table.cols, plan_.width);
       norm("norm of the inputs of the layers", e.inputs->norm, e.inputs->table.cols);
     }
-    require(!e.sinusoids || (!e.positions.present() && plan_.max_tokens > 0 && plan_.width > 3),
+    require(!e.sinusoids || (!e.positions.present() && plan_.position_limit > 0 && plan_.width > 3),
             "sinusoids: expected no learned positions, a limit of tokens and a width above 3");
     norm("embedding norm", e.norm, plan_.width);
     norm("final norm", plan_.head.norm, plan_.width);

@@ -56,7 +56,7 @@ inline decoder_plan deepseek_v2_plan(const config& c) {
   const std::int64_t shared = c.absent("n_shared_experts") ? 0 : c.integer("n_shared_experts", 2, 0, 1 << 12);
   const std::string method = c.text("topk_method", "greedy");
   if (method != "greedy" && method != "group_limited_greedy")
-    c.wrong("topk_method", json(method), "greedy or group_limited_greedy");
+    c.refuse("topk_method", json(method), "greedy or group_limited_greedy");
   if (c.boolean("norm_topk_prob", false))
     fail(c.where(), ": norm_topk_prob: expected false, got true: transformers and the publisher's code differ in it");
   router_plan router{.chosen = c.integer("num_experts_per_tok", 0, 1, experts),

@@ -18,10 +18,10 @@ inline auto sparse_layers(const config& c, std::int64_t dense) {
 /// What deepseek_v32 and glm_moe_dsa share.
 inline decoder_plan indexed_plan(const config& c, llama_options o, const latent_sizes& sizes,
                                  const deepseek_experts& experts) {
-  if (c.is_null("q_lora_rank")) c.wrong("q_lora_rank", *c.find("q_lora_rank"), "a number");
+  if (c.is_null("q_lora_rank")) c.refuse("q_lora_rank", *c.find("q_lora_rank"), "a number");
   decoder_plan plan = deepseek_like_plan(c, std::move(o), sizes, experts, true,
                                          sparse_layers(c, c.integer("first_k_dense_replace", 3, 0, 4096)));
-  plan.max_tokens = c.integer("index_topk", 2048);
+  plan.position_limit = c.integer("index_topk", 2048);
   return plan;
 }
 

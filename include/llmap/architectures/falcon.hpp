@@ -24,7 +24,7 @@ inline decoder_plan falcon_plan(const config& c) {
   decoder_plan plan =
       fields::skeleton("falcon", "transformer.", c.integer("vocab_size", 65024), C,
                        "transformer.word_embeddings.weight", "lm_head.weight", c.boolean("tie_word_embeddings", true));
-  plan.trained_tokens = c.integer("max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
+  plan.context_length = c.integer("max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
   for (std::int64_t i = 0, n = fields::layers_of(c, "num_hidden_layers|n_layer", 32); i < n; ++i) {
     const std::string name = "transformer.h." + std::to_string(i) + ".", at = name + "self_attention.";
     attention_plan a;
@@ -32,7 +32,7 @@ inline decoder_plan falcon_plan(const config& c) {
     const std::int64_t D = a.head_dim = fields::width_of_head(c, C, H);
     a.scale = 1 / std::sqrt(static_cast<double>(D));
     if (alibi) a.alibi = alibi_slopes(H), a.rounded_alibi = true;
-    else a.rope = fields::rope_of(c, D, plan.trained_tokens);
+    else a.rope = fields::rope_of(c, D, plan.context_length);
     // Of each kv head its query heads, its key and its value.
     const std::int64_t Q = H / G, stored = (H + 2 * G) * D, stride = (Q + 2) * D;
     const std::string fused = at + "query_key_value";

@@ -9,10 +9,10 @@ namespace llmap {
 inline std::vector<double> multipliers(const config& c, const char* field, std::size_t n) {
   const json* list = c.find(field);
   if (!list || list->is_null()) return std::vector<double>(n, 1.0);
-  if (!list->items() || list->items()->size() != n) c.wrong(field, *list, std::to_string(n) + " numbers");
+  if (!list->items() || list->items()->size() != n) c.refuse(field, *list, std::to_string(n) + " numbers");
   std::vector<double> all;
   for (const json& x : *list->items()) {
-    if (!x.number() || !std::isfinite(*x.number()) || *x.number() == 0) c.wrong(field, x, "numbers other than 0");
+    if (!x.number() || !std::isfinite(*x.number()) || *x.number() == 0) c.refuse(field, x, "numbers other than 0");
     all.push_back(*x.number());
   }
   return all;

@@ -31,9 +31,9 @@ inline activation activation_of(const config& c, std::string_view names, const s
   const std::string name = c.text(names, otherwise);
   for (const auto& [known, value] : table)
     if (known == name) return value;
-  c.wrong(names, name,
-          "a known activation (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, "
-          "tanh, sigmoid, linear)");
+  c.refuse(names, name,
+           "a known activation (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, "
+           "tanh, sigmoid, linear)");
 }
 
 namespace detail {
@@ -61,7 +61,7 @@ class rope_reader {
     std::vector<double> all;
     for (const json& v : *values->items()) {
       const auto number = v.number();
-      if (!number || !(*number > 0) || !std::isfinite(*number)) scaling_.wrong(key, v, "positive numbers");
+      if (!number || !(*number > 0) || !std::isfinite(*number)) scaling_.refuse(key, v, "positive numbers");
       all.push_back(*number);
     }
     return all;
@@ -140,7 +140,7 @@ inline rope_plan scaled_rope(const config& c, const std::optional<config>& scali
   else if (kind == "longrope" || kind == "su") read.longrope();
   else if (kind == "proportional") read.proportional();
   else if (kind != "default")
-    scaling->wrong("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn, longrope or proportional");
+    scaling->refuse("type|rope_type", json(kind), "default, linear, dynamic, llama3, yarn, longrope or proportional");
   return rope;
 }
 
@@ -172,11 +172,11 @@ bool layer_is(const config& c, std::int64_t layers, std::int64_t i, const char* 
   const json* types = c.find(field);
   if (!types || types->is_null()) return otherwise(i);
   if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
-    c.wrong(field, *types, "one entry a layer (" + std::to_string(layers) + ")");
+    c.refuse(field, *types, "one entry a layer (" + std::to_string(layers) + ")");
   const json& entry = (*types->items())[static_cast<std::size_t>(i)];
   if (entry.is(one)) return true;
   if (entry.is(other)) return false;
-  c.wrong(field, entry, std::string(other) + " or " + one);
+  c.refuse(field, entry, std::string(other) + " or " + one);
 }
 template <class Otherwise>
 bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
@@ -209,11 +209,11 @@ inline vector_plan vector(const std::string& name, std::vector<std::int64_t> sha
 }
 
 /// A whole stored [rows, cols] matrix; the bias is "<name>.bias" where `bias`.
-inline matrix_part whole(const std::string& name, std::int64_t rows, bool bias) {
+inline matrix_part all_rows(const std::string& name, std::int64_t rows, bool bias) {
   return {name + ".weight", bias ? name + ".bias" : "", rows, rows, 0, rows, rows};
 }
 inline linear_plan linear(const std::string& name, std::int64_t rows, std::int64_t cols, bool bias) {
-  return {cols, {whole(name, rows, bias)}};
+  return {cols, {all_rows(name, rows, bias)}};
 }
 /// A table of vocabulary rows.
 inline linear_plan table(const std::string& weight, std::int64_t rows, std::int64_t cols) {
@@ -236,8 +236,8 @@ inline linear_plan qkv_by_head(const std::string& name, const attention_plan& a,
 inline linear_plan qkv_apart(const std::string& q, const std::string& k, const std::string& v, const attention_plan& a,
                              std::int64_t cols, bool bias) {
   return {cols,
-          {whole(q, a.heads * a.head_dim, bias), whole(k, a.kv_heads * a.head_dim, bias),
-           whole(v, a.kv_heads * a.head_dim, bias)}};
+          {all_rows(q, a.heads * a.head_dim, bias), all_rows(k, a.kv_heads * a.head_dim, bias),
+           all_rows(v, a.kv_heads * a.head_dim, bias)}};
 }
 inline convolution_plan convolution(const std::string& name, std::int64_t channels, std::int64_t taps, bool bias) {
   return {channels, taps, vector(name + ".weight", {channels, 1, taps}),
@@ -246,7 +246,8 @@ inline convolution_plan convolution(const std::string& name, std::int64_t channe
 /// A gated MLP of three matrices.
 inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const std::string& down, activation act,
                           std::int64_t inner, std::int64_t width, bool bias) {
-  return {act, true, {width, {whole(gate, inner, bias), whole(up, inner, bias)}}, linear(down, width, inner, bias)};
+  return {
+      act, true, {width, {all_rows(gate, inner, bias), all_rows(up, inner, bias)}}, linear(down, width, inner, bias)};
 }
 
 inline norm_plan layer_norm(const std::string& name, std::int64_t width, double epsilon, bool bias = true) {

@@ -106,7 +106,7 @@ inline decoder_plan gemma4_text_plan(const config& c) {
                                    .tied = true,
                                    .rope = rope_plan{}});
   if (!c.absent("use_bidirectional_attention") && c.text("use_bidirectional_attention", "") != "vision")
-    c.wrong("use_bidirectional_attention", *c.find("use_bidirectional_attention"), "null or vision");
+    c.refuse("use_bidirectional_attention", *c.find("use_bidirectional_attention"), "null or vision");
   o.act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
   o.embedding_scale = std::sqrt(static_cast<double>(o.width));
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);

@@ -22,8 +22,8 @@ decoder_plan gpt2_like_plan(const config& c, const std::string& type, const char
   decoder_plan plan =
       fields::skeleton(type, "transformer.", c.integer("vocab_size", 50257), C, "transformer.wte.weight",
                        "lm_head.weight", c.boolean("tie_word_embeddings", true));
-  plan.max_tokens = plan.trained_tokens = c.integer("n_positions|max_position_embeddings", 1024);
-  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.max_tokens, C});
+  plan.position_limit = plan.context_length = c.integer("n_positions|max_position_embeddings", 1024);
+  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.position_limit, C});
   const auto linear = [&](const std::string& name, std::int64_t rows, std::int64_t cols) {
     return linear_plan{cols, {{name + ".weight", name + ".bias", rows, rows, 0, rows, rows, transposed}}};
   };

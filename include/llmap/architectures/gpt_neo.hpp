@@ -10,7 +10,7 @@ inline std::vector<bool> gpt_neo_local_layers(const config& c, std::int64_t laye
   std::vector<bool> local;
   const json* groups = c.find("attention_types");
   const auto wrong = [&] {
-    c.wrong("attention_types", *groups, "[[[\"global\" or \"local\", ...], count], ...] of num_layers entries");
+    c.refuse("attention_types", *groups, "[[[\"global\" or \"local\", ...], count], ...] of num_layers entries");
   };
   if (!groups)
     for (std::int64_t i = 0; i < layers; ++i) local.push_back(i % 2 == 1);
@@ -41,8 +41,8 @@ inline decoder_plan gpt_neo_plan(const config& c) {
   decoder_plan plan =
       fields::skeleton("gpt_neo", "transformer.", c.integer("vocab_size", 50257), C, "transformer.wte.weight",
                        "lm_head.weight", c.boolean("tie_word_embeddings", true));
-  plan.max_tokens = plan.trained_tokens = c.integer("max_position_embeddings", 2048);
-  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.max_tokens, C});
+  plan.position_limit = plan.context_length = c.integer("max_position_embeddings", 2048);
+  plan.embedding.positions = fields::vector("transformer.wpe.weight", {plan.position_limit, C});
   const std::vector<bool> local = gpt_neo_local_layers(c, layers);
   for (std::int64_t i = 0; i < layers; ++i) {
     const std::string name = "transformer.h." + std::to_string(i) + ".", at = name + "attn.attention.";

@@ -15,7 +15,7 @@ inline decoder_plan gpt_neox_plan(const config& c) {
   decoder_plan plan =
       fields::skeleton("gpt_neox", "gpt_neox.", c.integer("vocab_size", 50432), C, "gpt_neox.embed_in.weight",
                        "embed_out.weight", c.boolean("tie_word_embeddings", false));
-  plan.trained_tokens = c.integer("max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
+  plan.context_length = c.integer("max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
   for (std::int64_t i = 0, n = fields::layers_of(c, "num_hidden_layers", 44); i < n; ++i) {
     const std::string name = "gpt_neox.layers." + std::to_string(i) + ".";
     attention_plan a;
@@ -23,7 +23,7 @@ inline decoder_plan gpt_neox_plan(const config& c) {
     a.head_dim = fields::width_of_head(c, C, heads);
     a.scale = 1 / std::sqrt(static_cast<double>(a.head_dim));
     a.rope = fields::rope_of(c, fields::rotated_dims(c, a.head_dim, 0.25, "rotary_pct|partial_rotary_factor"),
-                             plan.trained_tokens, "rotary_emb_base|rope_theta");
+                             plan.context_length, "rotary_emb_base|rope_theta");
     a.qkv = fields::qkv_by_head(name + "attention.query_key_value", a, C, bias);
     a.out = fields::linear(name + "attention.dense", C, C, bias);
     const mlp_plan mlp{act, false, fields::linear(name + "mlp.dense_h_to_4h", inner, C, true),

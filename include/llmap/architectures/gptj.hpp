@@ -17,7 +17,7 @@ template <class Fill> decoder_plan gptj_like_plan(const config& c, const std::st
       fields::skeleton(type, "transformer.", c.integer("vocab_size", 50400), C, "transformer.wte.weight",
                        "lm_head.weight", c.boolean("tie_word_embeddings", false));
   fields::head_bias(plan, "lm_head.bias");
-  plan.trained_tokens = c.integer("n_positions|max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
+  plan.context_length = c.integer("n_positions|max_position_embeddings", 2048, 1, std::int64_t{1} << 32);
   for (std::int64_t i = 0, n = fields::layers_of(c, "n_layer|num_hidden_layers", 28); i < n; ++i) {
     const std::string name = "transformer.h." + std::to_string(i) + ".";
     attention_plan a;

@@ -31,7 +31,7 @@ inline decoder_plan granitemoehybrid_plan(const config& c) {
                      shared = c.integer("shared_intermediate_size", 1024);
   const std::string positions = c.absent("position_embedding_type") ? "nope" : c.text("position_embedding_type", "");
   if (positions != "rope" && positions != "nope")
-    c.wrong("position_embedding_type", json(positions), "rope, nope or null");
+    c.refuse("position_embedding_type", json(positions), "rope, nope or null");
   const auto is_mamba = [&](std::int64_t i) {
     return fields::layer_is(c, o.layers, i, "mamba", "attention", [](std::int64_t) { return true; });
   };

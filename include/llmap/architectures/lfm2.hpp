@@ -11,7 +11,7 @@ inline bool lfm2_is_attention(const config& c, std::int64_t layers, std::int64_t
   return fields::layer_is(c, layers, i, "full_attention", "conv", [&](std::int64_t j) {
     const json* list = c.find("full_attn_idxs");
     if (!list || list->is_null()) return true;
-    if (!list->items()) c.wrong("full_attn_idxs", *list, "a list of layers");
+    if (!list->items()) c.refuse("full_attn_idxs", *list, "a list of layers");
     for (const json& entry : *list->items())
       if (entry.integer() == j) return true;
     return false;

@@ -71,7 +71,7 @@ inline mlp_plan llama_mlp(const llama_options& o, const std::string& name) {
 template <class Adjust> decoder_plan llama_plan(const llama_options& o, const Adjust& adjust) {
   decoder_plan plan =
       fields::skeleton(o.model_type, "model.", o.vocab, o.width, "model.embed_tokens.weight", "lm_head.weight", o.tied);
-  plan.trained_tokens = o.positions;
+  plan.context_length = o.positions;
   plan.embedding.scale = o.embedding_scale;
   for (std::int64_t i = 0; i < o.layers; ++i) {
     const std::string name = "model.layers." + std::to_string(i) + ".";

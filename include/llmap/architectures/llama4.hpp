@@ -15,9 +15,9 @@ inline std::vector<bool> llama4_sparse_layers(const config& c, std::int64_t laye
   const bool given = list && !list->is_null();
   for (std::int64_t i = 0; i < layers; ++i) sparse.push_back(!given && (i + 1) % step == 0);
   if (!given) return sparse;
-  if (!list->items()) c.wrong("moe_layers", *list, "a list of layers");
+  if (!list->items()) c.refuse("moe_layers", *list, "a list of layers");
   for (const json& i : *list->items()) {
-    if (!i.integer() || *i.integer() < 0 || *i.integer() >= layers) c.wrong("moe_layers", i, "a layer's number");
+    if (!i.integer() || *i.integer() < 0 || *i.integer() >= layers) c.refuse("moe_layers", i, "a layer's number");
     sparse[static_cast<std::size_t>(*i.integer())] = true;
   }
   return sparse;

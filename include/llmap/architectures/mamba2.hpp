@@ -9,10 +9,10 @@ namespace llmap {
 inline void read_step_limits(const config& c, mamba2_plan& m) {
   const json* limits = c.find("time_step_limit");
   if (!limits || limits->is_null()) return;
-  if (!limits->items() || limits->items()->size() != 2) c.wrong("time_step_limit", *limits, "two numbers");
+  if (!limits->items() || limits->items()->size() != 2) c.refuse("time_step_limit", *limits, "two numbers");
   const auto least = (*limits->items())[0].number(), most = (*limits->items())[1].number();
   if (!least || !most || !(*least >= 0) || !(*most >= *least))
-    c.wrong("time_step_limit", *limits, "two numbers, the second not below the first");
+    c.refuse("time_step_limit", *limits, "two numbers, the second not below the first");
   m.least_step = *least, m.most_step = *most;
 }
 

@@ -12,7 +12,7 @@ inline decoder_plan mpt_plan(const config& c) {
   const double epsilon = c.positive("layer_norm_epsilon", 1e-5);
   const config attn = c.object("attn_config").value_or(config(json(json::object{}), c.where() + ": attn_config"));
   const auto only = [](bool holds, const config& where, const char* field, const char* expected) {
-    if (!holds) where.wrong(field, *where.find(field), expected);
+    if (!holds) where.refuse(field, *where.find(field), expected);
   };
   only(c.integer("expansion_ratio", 4) == 4, c, "expansion_ratio", "4");
   only(c.boolean("no_bias", true), c, "no_bias", "true");
@@ -26,7 +26,7 @@ inline decoder_plan mpt_plan(const config& c) {
   decoder_plan plan =
       fields::skeleton("mpt", "transformer.", c.integer("vocab_size", 50368), C, "transformer.wte.weight",
                        "lm_head.weight", c.boolean("tie_word_embeddings", true));
-  plan.trained_tokens = c.integer("max_seq_len", 2048, 1, std::int64_t{1} << 32);
+  plan.context_length = c.integer("max_seq_len", 2048, 1, std::int64_t{1} << 32);
   for (std::int64_t i = 0, n = fields::layers_of(c, "n_layers|num_hidden_layers", 24); i < n; ++i) {
     const std::string name = "transformer.blocks." + std::to_string(i) + ".";
     attention_plan a;

@@ -15,7 +15,7 @@ inline decoder_plan nemotron_plan(const config& c) {
                                    .positions = 4096,
                                    .gated = false,
                                    .rope = rope_plan{}});
-  if (!c.absent("rope_scaling")) c.wrong("rope_scaling", *c.find("rope_scaling"), "null");
+  if (!c.absent("rope_scaling")) c.refuse("rope_scaling", *c.find("rope_scaling"), "null");
   o.rope = fields::rope_of(c, fields::rotated_dims(c, o.head_width(), 0.5), o.positions);
   o.act = fields::activation_of(c, "hidden_act", "relu2");
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);

@@ -21,12 +21,12 @@ inline std::string nemotron_h_layers(const config& c) {
       char kind = 0;
       for (const auto& [word, letter] : words)
         if (entry.is(word)) kind = letter;
-      if (!kind) c.wrong("layers_block_type", entry, "mamba, attention, mlp or moe");
+      if (!kind) c.refuse("layers_block_type", entry, "mamba, attention, mlp or moe");
       kinds += kind;
     }
   }
   if (kinds.find_first_not_of("M*-E") != std::string::npos)
-    c.wrong("hybrid_override_pattern", json(kinds), "letters M, *, - and E");
+    c.refuse("hybrid_override_pattern", json(kinds), "letters M, *, - and E");
   return kinds;
 }
 
@@ -62,7 +62,7 @@ inline decoder_plan nemotron_h_plan(const config& c) {
   decoder_plan plan = fields::skeleton("nemotron_h", "backbone.", o.vocab, o.width, "backbone.embeddings.weight",
                                        "lm_head.weight", false);
   plan.nested = {"model."}; // as transformers itself writes it
-  plan.trained_tokens = c.has("max_position_embeddings") ? o.positions : 0;
+  plan.context_length = c.has("max_position_embeddings") ? o.positions : 0;
   const std::string kinds = nemotron_h_layers(c);
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     const std::string layer = "backbone.layers." + std::to_string(i) + ".", name = layer + "mixer.";

@@ -27,7 +27,7 @@ inline delta_plan olmo_delta(const config& c, const llama_options& o, const std:
   d.act = o.act;
   const std::int64_t K = d.key_heads * d.key_dim, V = d.value_heads * d.value_dim,
                      taps = c.integer("linear_conv_kernel_dim", 4, 1, 64);
-  const auto matrix = [&](const char* which, std::int64_t rows) { return fields::whole(name + which, rows, false); };
+  const auto matrix = [&](const char* which, std::int64_t rows) { return fields::all_rows(name + which, rows, false); };
   d.in = {o.width,
           {matrix("q_proj", K), matrix("k_proj", K), matrix("v_proj", V), matrix("b_proj", d.value_heads),
            matrix("a_proj", d.value_heads), matrix("g_proj", V)}};

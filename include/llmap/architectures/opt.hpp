@@ -39,8 +39,8 @@ inline decoder_plan opt_plan(const config& c) {
   decoder_plan plan = fields::skeleton("opt", "model.", vocab, E, "model.decoder.embed_tokens.weight", "lm_head.weight",
                                        c.boolean("tie_word_embeddings", true));
   plan.width = C;
-  plan.max_tokens = plan.trained_tokens = c.integer("max_position_embeddings", 2048);
-  plan.embedding.positions = fields::vector("model.decoder.embed_positions.weight", {plan.max_tokens + 2, C});
+  plan.position_limit = plan.context_length = c.integer("max_position_embeddings", 2048);
+  plan.embedding.positions = fields::vector("model.decoder.embed_positions.weight", {plan.position_limit + 2, C});
   plan.embedding.position_offset = 2;
   if (E != C) plan.embedding.projection = fields::linear("model.decoder.project_in", C, E, false);
   for (std::int64_t i = 0, n = fields::layers_of(c, "num_hidden_layers", 12); i < n; ++i) {

@@ -14,9 +14,10 @@ inline std::function<bool(std::int64_t)> qwen_sparse_layers(const config& c, std
   const std::int64_t step = c.integer("decoder_sparse_step", 1, 1, 1 << 20);
   std::vector<std::int64_t> dense;
   if (const json* only = c.find("mlp_only_layers"); only && !only->is_null()) {
-    if (!only->items()) c.wrong("mlp_only_layers", *only, "a list of layers");
+    if (!only->items()) c.refuse("mlp_only_layers", *only, "a list of layers");
     for (const json& i : *only->items()) {
-      if (!i.integer() || *i.integer() < 0 || *i.integer() >= layers) c.wrong("mlp_only_layers", i, "a layer's number");
+      if (!i.integer() || *i.integer() < 0 || *i.integer() >= layers)
+        c.refuse("mlp_only_layers", i, "a layer's number");
       dense.push_back(*i.integer());
     }
   }

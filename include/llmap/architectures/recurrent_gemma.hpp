@@ -49,7 +49,7 @@ inline decoder_plan recurrent_gemma_plan(const config& c) {
   std::vector<bool> recurrent;
   if (const json* types = c.find("block_types|_block_types"); types && types->items() && !types->items()->empty()) {
     for (const json& t : *types->items()) {
-      if (!t.is("recurrent") && !t.is("attention")) c.wrong("block_types", t, "recurrent or attention");
+      if (!t.is("recurrent") && !t.is("attention")) c.refuse("block_types", t, "recurrent or attention");
       recurrent.push_back(t.is("recurrent"));
     }
   } else {
@@ -65,7 +65,7 @@ inline decoder_plan recurrent_gemma_plan(const config& c) {
     layer.branches[1].mixer =
         fields::gated_mlp(mlp + "gate_proj", mlp + "up_proj", mlp + "down_proj", act, o.inner / 2, o.width, true);
   });
-  plan.max_tokens = plan.trained_tokens = c.integer("attention_window_size", 2048);
+  plan.position_limit = plan.context_length = c.integer("attention_window_size", 2048);
   plan.head.norm = fields::rms_norm("model.final_norm", o.width, o.epsilon, 1);
   plan.head.softcap = fields::cap_of(c, "logits_soft_cap", 30);
   return plan;

@@ -10,7 +10,7 @@ inline decoder_plan rwkv_plan(const config& c) {
   const std::int64_t C = c.integer("hidden_size", 4096);
   decoder_plan plan = fields::skeleton("rwkv", "rwkv.", c.integer("vocab_size", 50277), C, "rwkv.embeddings.weight",
                                        "head.weight", c.boolean("tie_word_embeddings", false));
-  plan.trained_tokens = c.integer("context_length|max_position_embeddings", 1024, 1, std::int64_t{1} << 32);
+  plan.context_length = c.integer("context_length|max_position_embeddings", 1024, 1, std::int64_t{1} << 32);
   const std::int64_t A = c.absent("attention_hidden_size") ? C : c.integer("attention_hidden_size", C);
   const std::int64_t I = c.absent("intermediate_size") ? 4 * C : c.integer("intermediate_size", 4 * C);
   const std::int64_t every = c.integer("rescale_every", 6, 0, 4096);

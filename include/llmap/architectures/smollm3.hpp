@@ -15,9 +15,9 @@ inline std::vector<bool> rotated_layers(const config& c, std::int64_t layers, st
     return rotated;
   }
   if (!list->items() || static_cast<std::int64_t>(list->items()->size()) != layers)
-    c.wrong("no_rope_layers", *list, "0 or 1 for every layer");
+    c.refuse("no_rope_layers", *list, "0 or 1 for every layer");
   for (const json& entry : *list->items()) {
-    if (entry.integer() != 0 && entry.integer() != 1) c.wrong("no_rope_layers", entry, "0 or 1");
+    if (entry.integer() != 0 && entry.integer() != 1) c.refuse("no_rope_layers", entry, "0 or 1");
     rotated.push_back(entry.integer() == 1);
   }
   return rotated;

@@ -11,7 +11,7 @@ inline decoder_plan xglm_plan(const config& c) {
       fields::skeleton("xglm", "model.", c.integer("vocab_size", 256008), C, "model.embed_tokens.weight",
                        "lm_head.weight", c.boolean("tie_word_embeddings", true));
   if (c.boolean("scale_embedding", true)) plan.embedding.scale = std::sqrt(static_cast<double>(C));
-  plan.max_tokens = plan.trained_tokens = c.integer("max_position_embeddings", 2048);
+  plan.position_limit = plan.context_length = c.integer("max_position_embeddings", 2048);
   plan.embedding.sinusoids = true;
   plan.embedding.position_offset = 2;
   fairseq_layers(plan, "model.", fields::layers_of(c, "num_layers|num_hidden_layers", 24),

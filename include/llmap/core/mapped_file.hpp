@@ -63,7 +63,7 @@ public:
   }
 
   /// Gives the pages that lie wholly inside the range back to the system; they are read again when touched.
-  void give_back(std::span<const std::byte> range) const {
+  void release(std::span<const std::byte> range) const {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const auto first = (static_cast<std::size_t>(range.data() - data_) + page - 1) / page * page;
     const auto last = static_cast<std::size_t>(range.data() + range.size() - data_) / page * page;

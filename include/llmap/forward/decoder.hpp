@@ -110,9 +110,9 @@ template <class Exec, class T> struct decoder {
   using matrix = typename Exec::template matrix<T>;
 
   decoder_plan plan;
-  arithmetic math = arithmetic::working;       // of all linears and the head
-  matrix embedding;                            // (V, E); absent where the head is tied to it
-  typename Exec::template vector<T> positions; // (P, C): learned or sinusoids
+  compute_type compute = compute_type::working; // of all linears and the head
+  matrix embedding;                             // (V, E); absent where the head is tied to it
+  typename Exec::template vector<T> positions;  // (P, C): learned or sinusoids
   matrix embedding_projection;
   std::optional<norm_weights<Exec, T>> embedding_norm;
   matrix inputs_table, inputs_projection; // (V, P), (P, C), or absent

@@ -10,15 +10,15 @@ namespace llmap {
 
 /// How products are computed: with factors of the working type, or with factors rounded to bf16 and sums of the working
 /// type.
-enum class arithmetic { working, bf16 };
+enum class compute_type { working, bf16 };
 
 /// Whether linear replaces y or adds to it.
 enum class store_mode { overwrite, add };
 
 /// Storage for numbers of the working type T (float or double):
-///   matrix<T>       a weight matrix (N, K) with its bias, as `pack` makes it; members rows, cols, math
+///   matrix<T>       a weight matrix (N, K) with its bias, as `pack` makes it; members rows, cols, compute
 ///   vector<T>       weights that are used one by one
-///   rows<T>         activations (M, K) in the form that linear reads; members rows, cols, math
+///   rows<T>         activations (M, K) in the form that linear reads; members rows, cols, compute
 ///   buffer<T>       room that is kept from use to use: reshape(rows, cols) gives a matrix_view<T>
 ///   keys_values<T>  what attention keeps of the slabs before
 ///   routing<T>      which rows go to which expert
@@ -32,10 +32,10 @@ concept executor = requires(typename E::template buffer<float> buffer, typename 
   { buffer.reshape(n, n) } -> std::same_as<matrix_view<float>>;
   { rows.rows } -> std::convertible_to<std::size_t>;
   { rows.cols } -> std::convertible_to<std::size_t>;
-  { rows.math } -> std::convertible_to<arithmetic>;
+  { rows.compute } -> std::convertible_to<compute_type>;
   { matrix.rows } -> std::convertible_to<std::size_t>;
   { matrix.cols } -> std::convertible_to<std::size_t>;
-  { matrix.math } -> std::convertible_to<arithmetic>;
+  { matrix.compute } -> std::convertible_to<compute_type>;
   { vector.size() } -> std::convertible_to<std::size_t>;
   typename E::template keys_values<float>;
   typename E::template routing<float>;

@@ -16,7 +16,7 @@ namespace llmap {
 struct load_options {
   /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error where the executor has no such
   /// products.
-  arithmetic math = arithmetic::working;
+  compute_type compute = compute_type::working;
   /// A model that needs more bytes than these, with the activations of a small batch, is refused before anything is
   /// allocated.
   std::uint64_t available = available_memory();
@@ -29,11 +29,11 @@ template <class Exec, class T, class Source> struct weight_loader {
   const Exec& exec;
   const Source& source;
   const tensor_naming& names;
-  arithmetic math;
+  compute_type compute;
   typename Exec::weights_room& room;
 
   void operator()(const linear_plan& plan, tensor_use, typename Exec::template matrix<T>& to) const {
-    to = pack<T>(exec, source, plan, names, math, room);
+    to = pack<T>(exec, source, plan, names, compute, room);
   }
   void operator()(const vector_plan& plan, tensor_use, typename Exec::template vector<T>& to) const {
     to = upload(exec, read<T>(plan));
@@ -79,23 +79,23 @@ decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source&
                               const load_options& options = {}) {
   plan = settle_plan(std::move(plan), source);
   check_plan(plan, where);
-  check_arithmetic<T>(exec, options.math, where);
+  check_compute_type<T>(exec, options.compute, where);
   const tensor_naming names(source, plan.prefix, plan.nested);
   std::vector<tensor_spec> table = tensor_table(plan);
   for (tensor_spec& spec : table) spec.name = names(spec.name);
   check_tensors(source, table, where);
-  check_memory(memory_needed<T>(exec, plan, source, options.math), options.available, where);
+  check_memory(memory_needed<T>(exec, plan, source, options.compute), options.available, where);
 
   decoder<Exec, T> model;
-  model.math = options.math;
+  model.compute = options.compute;
   typename Exec::weights_room room = room_for<T>(exec, plan, source);
   try {
-    visit_tensors(plan, detail::weight_loader<Exec, T, Source>{exec, source, names, options.math, room}, model);
+    visit_tensors(plan, detail::weight_loader<Exec, T, Source>{exec, source, names, options.compute, room}, model);
   } catch (const error& problem) {
     fail(where, ": ", problem.what());
   }
   if (plan.embedding.sinusoids) {
-    const std::vector<double> rows = sinusoids(plan.max_tokens + plan.embedding.position_offset, plan.width);
+    const std::vector<double> rows = sinusoids(plan.position_limit + plan.embedding.position_offset, plan.width);
     model.positions = upload(exec, std::vector<T>(rows.begin(), rows.end()));
   }
   // What attention needs beside its tensors.

@@ -160,10 +160,10 @@ template <class T, class Exec> std::size_t batch_rows(const Exec& exec, const de
 /// Bytes that loading a plan and computing a small batch takes.
 template <class T, class Exec, tensor_source Source>
 std::uint64_t memory_needed(const Exec& exec, const decoder_plan& plan, const Source& source,
-                            arithmetic math = arithmetic::working) {
+                            compute_type compute = compute_type::working) {
   const std::int64_t sinusoids =
-      plan.embedding.sinusoids ? (plan.max_tokens + plan.embedding.position_offset) * plan.width : 0;
-  return weight_bytes<T>(exec, plan, source) + loading_bytes<T>(exec, plan, source, math) +
+      plan.embedding.sinusoids ? (plan.position_limit + plan.embedding.position_offset) * plan.width : 0;
+  return weight_bytes<T>(exec, plan, source) + loading_bytes<T>(exec, plan, source, compute) +
          static_cast<std::uint64_t>(sinusoids) * sizeof(T) +
          static_cast<std::uint64_t>(detail::slab_room_of(plan).state) * sizeof(T) +
          512 * (batch_bytes<T>(exec, plan) + slab_bytes<T>(exec, plan));

@@ -47,11 +47,11 @@ struct head_options {
 };
 
 /// Loading
-///   check_arithmetic<T>(exec, math, where)       fails where the executor has no such products
+///   check_compute_type<T>(exec, compute, where)       fails where the executor has no such products
 ///   room_for<T>(exec, plan, source)              memory for all weights of the plan
-///   pack<T>(exec, source, linear, names, math, room)   the matrix of a linear_plan; weights are finite or it fails
+///   pack<T>(exec, source, linear, names, compute, room)   the matrix of a linear_plan; weights are finite or it fails
 ///   upload(exec, numbers)                        a vector<T> of a std::vector<T>
-///   packed_bytes<T>(exec, source, linear, names), loading_bytes<T>(exec, plan, source, math)
+///   packed_bytes<T>(exec, source, linear, names), loading_bytes<T>(exec, plan, source, compute)
 ///   keys_values_columns<T>(exec, kv_heads, key_dim, value_dim), head_bytes<T>(exec, vocab), row_limits_of(exec)
 ///
 /// Embedding

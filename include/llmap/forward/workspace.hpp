@@ -41,7 +41,7 @@ template <class Exec, class T> struct forward_workspace {
         if (const auto* a = std::get_if<attention_plan>(&b.mixer))
           kept.resize(std::max(kept.size(), static_cast<std::size_t>(a->kept_as)));
     }
-    input.math = activated.math = gathered.math = model.math;
+    input.compute = activated.compute = gathered.compute = model.compute;
   }
   /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.
   template <class Body>

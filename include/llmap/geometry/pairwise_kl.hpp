@@ -15,7 +15,7 @@ struct pairwise_kl_table {
 
 /// `m.log_likelihood` already clipped (clip leaves NaN alone).
 inline pairwise_kl_table pairwise_kl(const cpu_executor& exec, const score_matrix& m) {
-  check(m);
+  check_score_matrix(m);
   const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
   const matrix<double> zero(K, K, 0);
   pairwise_kl_table out{zero, zero, zero, zero, matrix<std::size_t>(K, K, 0)};

@@ -22,7 +22,7 @@ struct score_matrix {
 };
 
 /// Throws llmap::error naming the first field whose length disagrees with the matrix.
-inline void check(const score_matrix& m) {
+inline void check_score_matrix(const score_matrix& m) {
   const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
   const auto expect = [](const char* field, std::size_t found, std::size_t wanted) {
     if (found != wanted) fail("score matrix: ", field, " has ", found, " entries, expected ", wanted);

@@ -19,7 +19,7 @@ struct text_selection {
 
 /// Throws when fewer texts are left than a distance needs, naming the model with the most unusable entries.
 inline text_selection complete_texts(const score_matrix& m) {
-  check(m);
+  check_score_matrix(m);
   const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
   struct lack {
     std::size_t models = 0, first = 0;

@@ -35,8 +35,8 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
   std::vector<std::int32_t> targets;
   for (std::size_t t = 0; t < batch.texts(); ++t) {
     const std::string where = "sequence " + std::to_string(t);
-    if (model.plan.max_tokens && batch.length(t) > static_cast<std::size_t>(model.plan.max_tokens))
-      fail(where, ": expected at most ", model.plan.max_tokens, " tokens (the model's positions), got ",
+    if (model.plan.position_limit && batch.length(t) > static_cast<std::size_t>(model.plan.position_limit))
+      fail(where, ": expected at most ", model.plan.position_limit, " tokens (the model's positions), got ",
            batch.length(t));
     const auto ids = std::span(batch.ids).subspan(batch.offsets[t], batch.length(t));
     check_ids(ids, model.plan.vocab, where);
@@ -49,7 +49,7 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
   std::vector<std::size_t> row_of;
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
-  work.head.rows.math = model.head.math;
+  work.head.rows.compute = model.head.compute;
   work.forward.for_slabs(exec, model.plan, targets.size(), [&](slab rows) {
     gather_rows(exec, hidden, std::span<const std::size_t>(row_of).subspan(rows.first, rows.count), work.head.rows,
                 work.forward.scratch);

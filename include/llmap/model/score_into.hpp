@@ -9,7 +9,7 @@ namespace llmap {
 template <class T, executor Exec>
 scoring_report score_into(score_store& store, const Exec& exec, const opened_model& model, const text_set& texts,
                           const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
-  const std::string policy = policy_line<T>(options.load.math, options.policy);
+  const std::string policy = policy_line<T>(options.load.compute, options.policy);
   return score_missing<T>(store, exec,
                           model_to_score<tokenizer>{
                               model.folder,

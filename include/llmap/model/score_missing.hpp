@@ -41,8 +41,8 @@ inline const char* name_of(scoring_progress::phase p) {
 using scoring_watch = std::function<bool(const scoring_progress&)>;
 
 /// Precision and policy as one line; scores of different lines are never mixed.
-template <class T> std::string policy_line(arithmetic math, const text_policy& policy) {
-  const char* precision = sizeof(T) == 8 ? "f64" : math == arithmetic::bf16 ? "bf16" : "f32";
+template <class T> std::string policy_line(compute_type compute, const text_policy& policy) {
+  const char* precision = sizeof(T) == 8 ? "f64" : compute == compute_type::bf16 ? "bf16" : "f32";
   return std::string("precision ") + precision + ", bos " + std::string(name_of(policy.bos)) + ", overlong " +
          std::string(name_of(policy.overlong));
 }

@@ -48,7 +48,7 @@ encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const
     out.ids.insert(out.ids.begin(), *words.bos_id());
   }
   check_ids(out.ids, plan.vocab, where + ": text " + text.id);
-  const auto most = static_cast<std::size_t>(plan.trained_tokens);
+  const auto most = static_cast<std::size_t>(plan.context_length);
   if (most && out.ids.size() > most) {
     if (policy.overlong == overlong_policy::refuse)
       fail(where, ": text ", text.id, ": expected at most ", most, " tokens (the model's positions), got ",

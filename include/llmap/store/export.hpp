@@ -167,7 +167,7 @@ inline std::vector<std::filesystem::path> score_matrix_files(const std::filesyst
 /// A store or an exported matrix.
 inline score_matrix load_score_matrix(const std::filesystem::path& path) {
   score_matrix m = is_store(path) ? read_store(path).matrix : read_matrix(path);
-  check(m);
+  check_score_matrix(m);
   return m;
 }
 

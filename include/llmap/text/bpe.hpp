@@ -26,9 +26,9 @@ public:
   /// `pieces_are_bytes`: what encode gets are bytes, which the vocabulary writes as byte characters (byte_level.hpp).
   explicit bpe(const component& c, bool pieces_are_bytes = false) : pieces_are_bytes_(pieces_are_bytes) {
     read_vocabulary(c.at("vocab"));
-    if (!c.absent("dropout") && c.at("dropout").value().number() != 0.0) c.at("dropout").wrong("null or 0");
-    fuse_unknown_ = c.flag("fuse_unk", false);
-    ignore_merges_ = c.flag("ignore_merges", false);
+    if (!c.absent("dropout") && c.at("dropout").value().number() != 0.0) c.at("dropout").refuse("null or 0");
+    fuse_unknown_ = c.boolean("fuse_unk", false);
+    ignore_merges_ = c.boolean("ignore_merges", false);
     if (!c.absent("continuing_subword_prefix")) prefix_ = c.at("continuing_subword_prefix").text();
     if (!c.absent("end_of_word_suffix")) suffix_ = c.at("end_of_word_suffix").text();
     if (!c.absent("unk_token")) {
@@ -36,7 +36,7 @@ public:
       unknown_ = id_of(*unknown_name_);
     }
     bytes_.fill(-1);
-    if (c.flag("byte_fallback", false))
+    if (c.boolean("byte_fallback", false))
       for (unsigned b = 0; b < 256; ++b) {
         constexpr char hex[] = "0123456789ABCDEF";
         bytes_[b] = id_of(std::string("<0x") + hex[b / 16] + hex[b % 16] + ">").value_or(-1);
@@ -85,7 +85,7 @@ private:
 
   void read_vocabulary(const component& c) {
     const auto& vocabulary = c.members("an object of token: id");
-    if (vocabulary.empty()) c.wrong("at least one token");
+    if (vocabulary.empty()) c.refuse("at least one token");
     ids_ = token_table(vocabulary.size());
     for (const auto& [token, value] : vocabulary) {
       const auto id = component::id_of(value);
@@ -111,16 +111,16 @@ private:
       const json& entry = items[i];
       std::string_view left, right;
       if (as_strings) {
-        if (!entry.string()) c.at(i).wrong("a string, as the merges before it");
+        if (!entry.string()) c.at(i).refuse("a string, as the merges before it");
         const std::string_view text = *entry.string();
         if (text.starts_with("#version")) continue;
         const auto blank = text.find(' ');
         if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos)
-          c.at(i).wrong("two tokens and one blank between them");
+          c.at(i).refuse("two tokens and one blank between them");
         left = text.substr(0, blank), right = text.substr(blank + 1);
       } else {
         const json::array* pair = entry.items();
-        if (!pair || pair->size() != 2) c.at(i).wrong("an array of two tokens");
+        if (!pair || pair->size() != 2) c.at(i).refuse("an array of two tokens");
         const std::string *first = (*pair)[0].string(), *second = (*pair)[1].string();
         left = first ? *first : c.at(i).at(0).text(); // or an error
         right = second ? *second : c.at(i).at(1).text();

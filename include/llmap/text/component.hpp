@@ -27,39 +27,39 @@ public:
   }
 
   component at(const std::string& key) const {
-    if (!json_->members()) wrong("an object");
+    if (!json_->members()) refuse("an object");
     const auto* value = json_->find(key);
     if (!value) fail(where_, ": ", key, ": missing");
     return {*value, where_ + "." + key};
   }
   component at(std::size_t i) const {
-    if (i >= size()) wrong("an array of at least " + std::to_string(i + 1));
+    if (i >= size()) refuse("an array of at least " + std::to_string(i + 1));
     return {items()[i], where_ + "[" + std::to_string(i) + "]"};
   }
   std::size_t size() const { return items().size(); }
   const json::array& items() const {
-    if (!json_->items()) wrong("an array");
+    if (!json_->items()) refuse("an array");
     return *json_->items();
   }
   /// (name, value) of an object; `expected` says what it should be.
   const json::object& members(std::string_view expected = "an object") const {
-    if (!json_->members()) wrong(expected);
+    if (!json_->members()) refuse(expected);
     return *json_->members();
   }
   const std::string& text() const {
-    if (!json_->string()) wrong("a string");
+    if (!json_->string()) refuse("a string");
     return *json_->string();
   }
   const std::string& type() const {
     const auto* name = json_->find("type");
-    if (!name) wrong("an object with a type");
+    if (!name) refuse("an object with a type");
     return component(*name, where_ + ".type").text();
   }
-  bool flag(const std::string& key, bool otherwise) const {
+  bool boolean(const std::string& key, bool otherwise) const {
     if (absent(key)) return otherwise;
     const component value = at(key);
     const auto truth = value.value().boolean();
-    if (!truth) value.wrong("true or false");
+    if (!truth) value.refuse("true or false");
     return *truth;
   }
   static std::optional<std::int32_t> id_of(const json& value) {
@@ -69,11 +69,11 @@ public:
   }
   std::int32_t id() const {
     const auto id = id_of(*json_);
-    if (!id) wrong("a token id (0 to " + std::to_string(token_id_limit - 1) + ")");
+    if (!id) refuse("a token id (0 to " + std::to_string(token_id_limit - 1) + ")");
     return *id;
   }
   /// The value is not what was expected: says where, what, and what is there instead.
-  [[noreturn]] void wrong(std::string_view expected) const { fail_field(where_, expected, *json_); }
+  [[noreturn]] void refuse(std::string_view expected) const { fail_field(where_, expected, *json_); }
   /// The component's type is none of those known.
   [[noreturn]] void unknown(std::string_view known) const {
     fail(where_, ".type: expected one of ", known, "; got ", shortened(type()));

@@ -187,7 +187,7 @@ private:
         steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
       else {
         const std::string from = pattern.at("String").text();
-        if (from.empty()) pattern.wrong("a Regex, or a String that is not empty");
+        if (from.empty()) pattern.refuse("a Regex, or a String that is not empty");
         steps_.push_back(replace_text{from, to});
       }
     } else c.unknown("Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace");

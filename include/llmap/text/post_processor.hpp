@@ -18,7 +18,7 @@ inline void read_template(const component& c, special_ids& out) {
   for (std::size_t i = 0; i < single.size(); ++i) {
     const component part = single.at(i);
     if (!part.absent("Sequence")) {
-      if (!before) part.wrong("one Sequence");
+      if (!before) part.refuse("one Sequence");
       before = false;
       continue;
     }
@@ -27,7 +27,7 @@ inline void read_template(const component& c, special_ids& out) {
     std::vector<std::int32_t>& to = before ? out.prefix : out.suffix;
     for (std::size_t k = 0; k < ids.size(); ++k) to.push_back(ids.at(k).id());
   }
-  if (before) single.wrong("a template with a Sequence");
+  if (before) single.refuse("a template with a Sequence");
 }
 
 } // namespace detail

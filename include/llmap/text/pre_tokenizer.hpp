@@ -137,34 +137,34 @@ private:
         {"MergedWithNext", split_behavior::merged_with_next}};
     for (const auto& [name, value] : table)
       if (name == c.text()) return value;
-    c.wrong("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+    c.refuse("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
   }
 
   static pattern_split read_split(const component& c) {
     const component pattern = c.at("pattern");
-    pattern_split s{{}, behavior_of(c.at("behavior")), c.flag("invert", false)};
+    pattern_split s{{}, behavior_of(c.at("behavior")), c.boolean("invert", false)};
     if (!pattern.absent("Regex")) {
       s.pattern = make_split_pattern(pattern.at("Regex").text(), pattern.where());
       return s;
     }
     const std::string& literal = pattern.at("String").text();
-    if (literal.empty()) pattern.wrong("a Regex, or a String that is not empty");
+    if (literal.empty()) pattern.refuse("a Regex, or a String that is not empty");
     s.pattern = literal;
     return s;
   }
 
   static metaspace_split read_metaspace(const component& c) {
-    metaspace_split m{c.at("replacement").text(), metaspace_split::prefix::always, c.flag("split", true)};
+    metaspace_split m{c.at("replacement").text(), metaspace_split::prefix::always, c.boolean("split", true)};
     if (m.replacement.empty() || code_point_at(m.replacement, 0).size != m.replacement.size())
-      c.at("replacement").wrong("one character");
+      c.at("replacement").refuse("one character");
     if (c.absent("prepend_scheme")) { // older files
-      if (!c.flag("add_prefix_space", true)) m.scheme = metaspace_split::prefix::never;
+      if (!c.boolean("add_prefix_space", true)) m.scheme = metaspace_split::prefix::never;
       return m;
     }
     const component scheme = c.at("prepend_scheme");
     if (scheme.text() == "first") m.scheme = metaspace_split::prefix::first;
     else if (scheme.text() == "never") m.scheme = metaspace_split::prefix::never;
-    else if (scheme.text() != "always") scheme.wrong("always, first or never");
+    else if (scheme.text() != "always") scheme.refuse("always, first or never");
     return m;
   }
 
@@ -175,13 +175,13 @@ private:
       const component list = c.at("pretokenizers");
       for (std::size_t i = 0; i < list.size(); ++i) add(list.at(i), depth + 1);
     } else if (type == "ByteLevel") {
-      byte_level_split b{c.flag("add_prefix_space", true), std::nullopt};
-      if (c.flag("use_regex", true)) b.pattern = make_split_pattern(gpt2_pattern, c.where());
+      byte_level_split b{c.boolean("add_prefix_space", true), std::nullopt};
+      if (c.boolean("use_regex", true)) b.pattern = make_split_pattern(gpt2_pattern, c.where());
       steps_.push_back(std::move(b));
     } else if (type == "Split") {
       steps_.push_back(read_split(c));
     } else if (type == "Digits") {
-      steps_.push_back(digit_split{c.flag("individual_digits", false)});
+      steps_.push_back(digit_split{c.boolean("individual_digits", false)});
     } else if (type == "Metaspace") {
       steps_.push_back(read_metaspace(c));
     } else c.unknown("Sequence, ByteLevel, Split, Digits, Metaspace");

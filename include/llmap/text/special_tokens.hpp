@@ -53,11 +53,11 @@ private:
   static added_token token_of(const component& c) {
     added_token t;
     t.content = c.at("content").text();
-    t.special = c.flag("special", false);
-    t.single_word = c.flag("single_word", false);
-    t.lstrip = c.flag("lstrip", false);
-    t.rstrip = c.flag("rstrip", false);
-    t.normalized = c.flag("normalized", !t.special);
+    t.special = c.boolean("special", false);
+    t.single_word = c.boolean("single_word", false);
+    t.lstrip = c.boolean("lstrip", false);
+    t.rstrip = c.boolean("rstrip", false);
+    t.normalized = c.boolean("normalized", !t.special);
     return t;
   }
   /// A special token is written as its content, or as an object with flags.

@@ -86,7 +86,7 @@ private:
 
   tokenizer(const tokenizer_files& files, const json& content) : canonical_(files.canonical) {
     const component file(content, files.where), config = files.config_component();
-    if (!file.absent("version") && file.at("version").text() != "1.0") file.at("version").wrong("\"1.0\"");
+    if (!file.absent("version") && file.at("version").text() != "1.0") file.at("version").refuse("\"1.0\"");
     const component model = file.at("model");
     if (!model.absent("type") && model.type() != "BPE") model.unknown("BPE");
     if (!file.absent("pre_tokenizer")) pre_tokenizer_ = pre_tokenizer(file.at("pre_tokenizer"));
@@ -98,10 +98,10 @@ private:
     if (kind.name == "Llama" && !config.absent("add_prefix_space") && !files.from_vocabulary)
       fail(config.where(),
            ".add_prefix_space: expected none for this class, which would rebuild itself from tokenizer.model");
-    pre_tokenizer_.force_prefix_space(config.flag("add_prefix_space", false));
+    pre_tokenizer_.force_prefix_space(config.boolean("add_prefix_space", false));
 
     const special_tokens named(files, file, *model_);
-    const bool split_special = config.flag("split_special_tokens", false); // special tokens in a text are plain text
+    const bool split_special = config.boolean("split_special_tokens", false); // special tokens in a text are plain text
     for (const added_token& t : named.tokens()) {
       const bool plain = split_special && t.special;
       if (t.normalized) normal_matcher_.add(normalizer_(t.content), t, plain);
@@ -121,12 +121,12 @@ private:
   /// where there is no tokenizer.json.
   void apply_class_template(const tokenizer_files& files, const tokenizer_class& kind) {
     const component config = files.config_component();
-    const bool gpt2_adds = files.from_vocabulary && kind.name == "GPT2" && config.flag("add_bos_token", false);
+    const bool gpt2_adds = files.from_vocabulary && kind.name == "GPT2" && config.boolean("add_bos_token", false);
     if (!kind.own_template && !gpt2_adds) return;
     special_ = {};
     const auto add = [&](const char* flag, bool otherwise, const std::optional<std::int32_t>& id,
                          std::vector<std::int32_t>& to) {
-      if (!config.flag(flag, otherwise)) return;
+      if (!config.boolean(flag, otherwise)) return;
       if (!id) fail(config.where(), ".", flag, ": true, but there is no such token");
       to.push_back(*id);
     };

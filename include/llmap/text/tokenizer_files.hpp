@@ -45,7 +45,7 @@ inline bool is_there(const std::filesystem::path& path) {
 
 inline json parse_object(std::string_view text, const std::string& where, const json_rules& rules) {
   json value = parse_json(text, where, rules);
-  if (!value.members()) component(value, where).wrong("an object");
+  if (!value.members()) component(value, where).refuse("an object");
   return value;
 }
 

@@ -55,8 +55,8 @@ inline const tokenizer_class& class_of(const component& tokenizer_config, const 
     if (name.ends_with("Fast")) name.resize(name.size() - 4);
     if (name.ends_with("Tokenizer")) name.resize(name.size() - 9);
     if (const tokenizer_class* found = find(name)) return *found;
-    field.wrong("a known tokenizer class (Llama, Gemma, Cohere, GPTNeoX, GPT2, Qwen2, CodeGen, Bloom, "
-                "PreTrainedTokenizerFast)");
+    field.refuse("a known tokenizer class (Llama, Gemma, Cohere, GPTNeoX, GPT2, Qwen2, CodeGen, Bloom, "
+                 "PreTrainedTokenizerFast)");
   }
   if (!model_config.absent("model_type")) {
     const std::string type = model_config.at("model_type").text();

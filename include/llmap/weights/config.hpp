@@ -42,45 +42,45 @@ public:
     const auto* value = find(names);
     if (!value) return otherwise;
     const auto real = value->number();
-    if (!real || std::nearbyint(*real) != *real) wrong(names, *value, "an integer");
+    if (!real || std::nearbyint(*real) != *real) refuse(names, *value, "an integer");
     if (!(*real >= static_cast<double>(least) && *real <= static_cast<double>(most)))
-      wrong(names, *value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+      refuse(names, *value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
     return value->integer().value_or(static_cast<std::int64_t>(*real));
   }
   double real(std::string_view names, double otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
     const auto number = value->number();
-    if (!number || !std::isfinite(*number)) wrong(names, *value, "a finite number");
+    if (!number || !std::isfinite(*number)) refuse(names, *value, "a finite number");
     return *number;
   }
   double positive(std::string_view names, double otherwise) const {
     const double number = real(names, otherwise);
-    if (!(number > 0)) wrong(names, *find(names), "a positive number");
+    if (!(number > 0)) refuse(names, *find(names), "a positive number");
     return number;
   }
   bool boolean(std::string_view names, bool otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
     const auto truth = value->boolean();
-    if (!truth) wrong(names, *value, "true or false");
+    if (!truth) refuse(names, *value, "true or false");
     return *truth;
   }
   std::string text(std::string_view names, const std::string& otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
-    if (!value->string()) wrong(names, *value, "a string");
+    if (!value->string()) refuse(names, *value, "a string");
     return *value->string();
   }
   /// A nested object as a config of its own; nullopt where missing or null.
   std::optional<config> object(std::string_view names) const {
     const auto* value = find(names);
     if (!value || value->is_null()) return std::nullopt;
-    if (!value->members()) wrong(names, *value, "an object");
+    if (!value->members()) refuse(names, *value, "an object");
     return config(*value, where_ + ": " + name_in_file(names));
   }
 
-  [[noreturn]] void wrong(std::string_view names, const json& value, const std::string& expected) const {
+  [[noreturn]] void refuse(std::string_view names, const json& value, const std::string& expected) const {
     fail_field(where_ + ": " + name_in_file(names), expected, value);
   }
 

@@ -38,7 +38,7 @@ public:
     const auto it = tensors_.find(name);
     if (it == tensors_.end()) fail(path().string(), ": tensor ", name, ": missing");
     const auto bytes = data_.subspan(it->second.begin, it->second.end - it->second.begin);
-    std::shared_ptr<const void> owner(bytes.data(), [file = file_, bytes](const void*) { file->give_back(bytes); });
+    std::shared_ptr<const void> owner(bytes.data(), [file = file_, bytes](const void*) { file->release(bytes); });
     return {it->second.info, bytes, std::move(owner), file_.get()};
   }
 

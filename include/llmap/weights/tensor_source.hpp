@@ -39,8 +39,8 @@ struct tensor_data {
   const mapped_file* file = nullptr; // that the bytes are mapped from, if they are
 
   /// The bytes [offset, offset + size) have been used: their pages need not wait for the owner.
-  void give_back(std::size_t offset, std::size_t size) const {
-    if (file) file->give_back(bytes.subspan(offset, size));
+  void release(std::size_t offset, std::size_t size) const {
+    if (file) file->release(bytes.subspan(offset, size));
   }
 };
 

@@ -58,7 +58,8 @@ template <class T>
 void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
-  LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.math == w.math, "linear: w is packed for this machine, x for w");
+  LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.compute == w.compute,
+                "linear: w is packed for this machine, x for w");
   const std::size_t threads = static_cast<std::size_t>(std::max(exec.threads, 1)), blocks = x.blocks();
   // Several tasks a thread, so that the last ones end together.
   const std::size_t group = std::clamp<std::size_t>(blocks * w.panels() / (32 * threads), 1, detail::panels_waiting);
@@ -86,7 +87,7 @@ template <class T>
 void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(x.rows == y.rows, "linear: rows of x and y");
-  scratch.packed.math = w.math;
+  scratch.packed.compute = w.compute;
   // A block of rows a thread, packed and multiplied while it is in the thread's cache.
   const std::size_t step =
       detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));

@@ -24,8 +24,9 @@ arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source&
 /// For bf16 products a matrix of more than two bytes an element is packed before it is rounded: the largest is there
 /// twice.
 template <class T, tensor_source Source>
-std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source, arithmetic math) {
-  if (math == arithmetic::working) return 0;
+std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source,
+                            compute_type compute) {
+  if (compute == compute_type::working) return 0;
   const tensor_naming names(source, plan.prefix, plan.nested);
   std::uint64_t twice = 0;
   visit_tensors(plan, [&](const auto& p, tensor_use) {

@@ -65,7 +65,7 @@ public:
       parallel_in_order(threads, (K + step - 1) / step, [&](std::size_t task) {
         const std::size_t k = task * step, n = std::min(step, K - k);
         copy_columns(k, n, width);
-        data.give_back(stored_bytes(k * width), stored_bytes(n * width));
+        data.release(stored_bytes(k * width), stored_bytes(n * width));
       });
     } else {
       const std::size_t end = first_row + static_cast<std::size_t>(part.rows),
@@ -76,7 +76,7 @@ public:
         for (std::size_t row = a; row < b; row = std::min(b, (row / NR + 1) * NR))
           pack_panel(row, std::min(b, (row / NR + 1) * NR));
         for_stored_runs(part, a - first_row, b - first_row, [&](std::size_t, std::size_t stored, std::size_t n) {
-          data.give_back(stored_bytes(stored * K), stored_bytes(n * K));
+          data.release(stored_bytes(stored * K), stored_bytes(n * K));
         });
       });
     }
@@ -231,8 +231,8 @@ packed_matrix<T> pack_stored(const cpu_executor& exec, const Source& source, con
 /// The same matrix for bf16 products: weights rounded to bf16. Those of two bytes stay where they are; for wider ones
 /// `room` is taken while both are there.
 inline packed_matrix<float> in_bf16(packed_matrix<float> w, int threads, arena& room) {
-  LLMAP_EXPECTS(w.math == arithmetic::working, "in_bf16: not yet for bf16 products");
-  w.math = arithmetic::bf16;
+  LLMAP_EXPECTS(w.compute == compute_type::working, "in_bf16: not yet for bf16 products");
+  w.compute = compute_type::bf16;
   if (w.type == dtype::bf16) return w;
   const std::size_t padded_cols = w.padded_cols<bf16>();
   const shared_bytes bytes =
@@ -255,29 +255,29 @@ inline packed_matrix<float> in_bf16(packed_matrix<float> w, int threads, arena& 
 /// The matrix of a linear_plan. For bf16 products it is rounded to bf16; see docs/numerics.md.
 template <class T, tensor_source Source>
 packed_matrix<T> pack(const cpu_executor& exec, const Source& source, const linear_plan& plan,
-                      const tensor_naming& names, arithmetic math, arena& room) {
+                      const tensor_naming& names, compute_type compute, arena& room) {
   if constexpr (std::is_same_v<T, float>)
-    if (math == arithmetic::bf16) {
+    if (compute == compute_type::bf16) {
       arena own; // of what is stored in more than two bytes
       const bool narrow = bits_of(packed_dtype<T>(source, plan, names)) == 16;
       return in_bf16(detail::pack_stored<T>(exec, source, plan, names, narrow ? room : own), exec.threads, room);
     }
-  LLMAP_EXPECTS(math == arithmetic::working, "pack: bf16 products have sums in float");
+  LLMAP_EXPECTS(compute == compute_type::working, "pack: bf16 products have sums in float");
   return detail::pack_stored<T>(exec, source, plan, names, room);
 }
 
 /// The same in memory of its own, from a source with the plan's names.
 template <class T, tensor_source Source>
 packed_matrix<T> pack(const cpu_executor& exec, const Source& source, const linear_plan& plan,
-                      arithmetic math = arithmetic::working) {
+                      compute_type compute = compute_type::working) {
   arena own;
-  return pack<T>(exec, source, plan, {}, math, own);
+  return pack<T>(exec, source, plan, {}, compute, own);
 }
 
 /// A matrix in memory, w (N, K) of double, float, bf16 or f16, with a bias (N) or none.
 template <class T, class Stored>
 packed_matrix<T> pack(const cpu_executor& exec, matrix_view<Stored> w, std::span<const T> bias = {},
-                      arithmetic math = arithmetic::working) {
+                      compute_type compute = compute_type::working) {
   using element = std::remove_const_t<Stored>;
   LLMAP_EXPECTS(bias.empty() || bias.size() == w.rows, "pack: a bias for every row");
   std::vector<element> copy; // where the rows are apart
@@ -293,14 +293,14 @@ packed_matrix<T> pack(const cpu_executor& exec, matrix_view<Stored> w, std::span
   const one_matrix source{{{dtype_of<element>, {N, K}},
                            std::as_bytes(std::span(copy.empty() ? w.data : copy.data(), w.rows * w.cols)),
                            nullptr}};
-  packed_matrix<T> packed = pack<T>(exec, source, linear_plan{K, {{"w", "", N, N, 0, N, N}}}, math);
+  packed_matrix<T> packed = pack<T>(exec, source, linear_plan{K, {{"w", "", N, N, 0, N, N}}}, compute);
   std::copy(bias.begin(), bias.end(), packed.bias.data());
   return packed;
 }
 
 /// Fails unless products of this kind can be computed here.
-template <class T> void check_arithmetic(const cpu_executor&, arithmetic math, const std::string& where) {
-  if (math == arithmetic::bf16 && !(std::is_same_v<T, float> && simd::has_bf16_products()))
+template <class T> void check_compute_type(const cpu_executor&, compute_type compute, const std::string& where) {
+  if (compute == compute_type::bf16 && !(std::is_same_v<T, float> && simd::has_bf16_products()))
     fail(where, ": bf16 arithmetic: expected a processor with AVX512_BF16 and float sums; this one runs ",
          name_of(simd::active_isa()), " without it (float32 reads bf16 weights as well)");
 }

@@ -13,14 +13,14 @@ namespace llmap {
 
 template <class T> struct packed_matrix {
   dtype type = dtype_of<T>;
-  arithmetic math = arithmetic::working; // bf16: type is bf16, and pairs are multiplied as they are
+  compute_type compute = compute_type::working; // bf16: type is bf16, and pairs are multiplied as they are
   std::size_t rows = 0, cols = 0, panel = 0;
   shared_bytes bytes;
   aligned_buffer<T> bias; // (panels * NR), zeros where there is none
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
   /// Factors of a dot product: cols, or pairs of them.
-  std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
+  std::size_t depth() const { return compute == compute_type::bf16 ? (cols + 1) / 2 : cols; }
   /// Elements of a column of a panel.
   template <class Stored> std::size_t padded_cols() const {
     return std::is_same_v<Stored, bf16_pair> ? depth() : sizeof(Stored) == 2 ? (cols + 1) / 2 * 2 : cols;
@@ -47,7 +47,7 @@ template <class T> struct packed_matrix {
   /// The same for what reads whole panels, in pairs or not.
   template <class Body> decltype(auto) visit_panels(Body&& body) const {
     if constexpr (std::is_same_v<T, float>)
-      if (math == arithmetic::bf16) return body.template operator()<bf16_pair>();
+      if (compute == compute_type::bf16) return body.template operator()<bf16_pair>();
     return visit(body);
   }
 

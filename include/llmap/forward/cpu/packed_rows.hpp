@@ -104,11 +104,11 @@ template <class T> class packed_rows {
   aligned_buffer<T> storage_;
 
 public:
-  std::size_t rows = 0, cols = 0;        // (M, K)
-  std::size_t block = 1;                 // rows of a block
-  arithmetic math = arithmetic::working; // bf16: [(K + 1) / 2][R] of bf16_pair; read when the rows are filled
+  std::size_t rows = 0, cols = 0;               // (M, K)
+  std::size_t block = 1;                        // rows of a block
+  compute_type compute = compute_type::working; // bf16: [(K + 1) / 2][R] of bf16_pair; read when the rows are filled
 
-  std::size_t depth() const { return math == arithmetic::bf16 ? (cols + 1) / 2 : cols; }
+  std::size_t depth() const { return compute == compute_type::bf16 ? (cols + 1) / 2 : cols; }
   std::size_t blocks() const { return (rows + block - 1) / block; }
   /// Packed rows of a block and those after it: T, or pairs.
   const T* data(std::size_t number) const { return storage_.data() + number * block * depth(); }
@@ -127,7 +127,8 @@ public:
   void fill(const cpu_executor& exec, matrix_view<const T> x, thread_buffers<T>& room) {
     reshape(exec, x.rows, x.cols);
     for_each_strip(exec, room, [&](std::size_t first, std::size_t count, std::size_t thread) {
-      pack(x.row_range(first, count), first, math == arithmetic::bf16 ? room.of(thread, 2 * count * depth()) : nullptr);
+      pack(x.row_range(first, count), first,
+           compute == compute_type::bf16 ? room.of(thread, 2 * count * depth()) : nullptr);
     });
   }
 
@@ -150,7 +151,7 @@ private:
   void pack(matrix_view<const T> x, std::size_t first, T* scratch) {
     T* const out = storage_.data() + first * depth();
     if constexpr (std::is_same_v<T, float>) {
-      if (math == arithmetic::bf16) { // a pair is moved as the float of its bits
+      if (compute == compute_type::bf16) { // a pair is moved as the float of its bits
         const matrix_view<T> pairs(scratch, x.rows, depth());
         T* const padded = scratch + x.rows * depth();
         for (std::size_t r = 0; r < x.rows; ++r) {

@@ -94,7 +94,8 @@ template <class T>
 void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
                           std::span<const std::int32_t> targets, const head_options& options,
                           std::span<double> log_probability, cpu_head_room<T>& room, cpu_scratch<T>& scratch) {
-  LLMAP_EXPECTS(x.cols == w.cols && x.math == w.math && targets.size() == x.rows && log_probability.size() == x.rows,
+  LLMAP_EXPECTS(x.cols == w.cols && x.compute == w.compute && targets.size() == x.rows &&
+                    log_probability.size() == x.rows,
                 "linear_cross_entropy: shapes");
   for (std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
@@ -140,7 +141,7 @@ void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_
                           std::span<double> log_probability) {
   cpu_head_room<T> room;
   cpu_scratch<T> scratch;
-  room.rows.math = w.math;
+  room.rows.compute = w.compute;
   room.rows.fill(exec, x, scratch.threads);
   linear_cross_entropy(exec, room.rows, w, targets, options, log_probability, room, scratch);
 }
