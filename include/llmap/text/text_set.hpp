@@ -1,5 +1,5 @@
-// A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} a line, all strings; other fields are ignored.
-// Texts are taken byte for byte: nothing is trimmed or normalized. Empty lines may stand at the end only. Every
+// A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} per line, all strings; other fields are ignored.
+// Texts are taken byte for byte: nothing is trimmed or normalized. Empty lines are allowed at the end only. Every
 // message starts with FILE:LINE.
 #pragma once
 #include "llmap/core/error.hpp"
