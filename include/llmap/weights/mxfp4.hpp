@@ -1,7 +1,7 @@
-// MXFP4 weights read as plain matrices: a tensor source over a source. A tensor X stored as X_blocks (U8 [..., n, 16])
-// and X_scales (U8 [..., n]) is found and read as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low
-// half first, and each 32 of them have one power of two. Other tensors pass through. Source: OCP Microscaling
-// Formats 1.0; the files of gpt-oss.
+// MXFP4 weights as plain matrices: a tensor source that wraps another. A tensor X stored as X_blocks (U8 [..., n, 16])
+// and X_scales (U8 [..., n]) appears as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low half first,
+// and every 32 values share one power of two. Other tensors pass through. Source: OCP Microscaling Formats 1.0; the
+// files of gpt-oss.
 #pragma once
 #include "llmap/weights/tensor_source.hpp"
 #include <array>
