@@ -3,7 +3,7 @@
 //   gated  x (M, 2 I):  y = act(x[:, :I]) * x[:, I:]
 // Formulas: gelu 0.5 x (1 + erf(x / sqrt 2)); gelu_tanh 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)));
 // quick_gelu x sigmoid(1.702 x); silu x sigmoid(x). Absolute error below 8 eps (1 + |x|).
-// clamped_swiglu (gpt-oss) is gated only: with g = min(gate, 7) and u = up into [-7, 7], (u + 1) g sigmoid(1.702 g).
+// clamped_swiglu (gpt-oss) is gated only: g = min(gate, 7), u = up clamped to [-7, 7], (u + 1) g sigmoid(1.702 g).
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/vector_math.hpp"
@@ -35,7 +35,7 @@ template <activation A, class T, int W> LLMAP_INLINE simd::vec<T, W> activated(c
   } else return x;
 }
 
-/// What the activated gate is multiplied by.
+/// The factor of the activated gate.
 template <activation A, class T, int W> LLMAP_INLINE simd::vec<T, W> gate_factor(const simd::vec<T, W>& up) {
   if constexpr (A != activation::clamped_swiglu) return up;
   const simd::vec<T, W> below = up > swiglu_limit<T> ? simd::broadcast<T, W>(swiglu_limit<T>) : up;
@@ -67,7 +67,7 @@ template <activation A, class T> struct activate_task {
   }
 };
 
-/// Calls run.template operator()<A>() with the activation as a type.
+/// Calls run.template operator()<A>() with the activation as a template argument.
 template <class Run> void visit_activation(activation act, const Run& run) {
   switch (act) {
   case activation::gelu:

@@ -2,7 +2,7 @@
 // forward/ops.hpp; formulas: the plans of the mixers.
 //
 // A text's state lives in registers or rows of `state` while its rows go by. Tasks take channels, never rows, so that
-// the order of every sum is that of the text. What the text at the end of a slab leaves is where the next slab goes on.
+// the order of every sum is that of the text. The next slab goes on from what the last text of a slab leaves.
 #pragma once
 #include "llmap/core/vector_math.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
