@@ -1,7 +1,7 @@
-// The long-running templates compiled once, in the library llmap::kernels: loading, the forward pass with the head, and
-// the map, on the CPU in float and double (the map in double). A program that links llmap::kernels gets this through
-// llmap/model.hpp, which adds whole models, and does not compile them again; its own loaders and executors are
-// instantiated as ever.
+// The templates that take long to compile, compiled once in the library llmap::kernels: loading, the forward pass with
+// the head, and the map, on the CPU in float and double (the map in double). A program that links llmap::kernels gets
+// this header through llmap/model.hpp, which adds whole models, and does not compile them again; its own loaders and
+// executors are instantiated as usual.
 #pragma once
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"

@@ -1,5 +1,5 @@
-// The door for programs that score texts with models on the CPU: every family, loading, tokenizing and scoring. A
-// program that runs one family, or one op, includes that header instead and compiles faster.
+// The entry point for programs that score texts with models on the CPU: every family, loading, tokenizing and scoring.
+// A program that runs one family, or one op, includes that header instead and compiles faster.
 #pragma once
 #include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
