@@ -1,6 +1,6 @@
-// Newick text of a tree. Names are always quoted, a quote inside a name is doubled ('it''s'); control
-// characters become '?'. A branch is half the difference of heights, so that the path between two models is
-// the height at which they merge; lengths are written so that they read back to the same bits.
+// Newick text of a tree. Names are always quoted, a quote inside a name is doubled ('it''s'), and control characters
+// become '?'. A branch is half the difference of heights, so that the path between two models is the height at which
+// they merge. Lengths are written so that they read back to the same bits.
 #pragma once
 #include "llmap/geometry/linkage.hpp"
 #include <charconv>

@@ -74,8 +74,8 @@ inline eigen symmetric_eigen(rows a) {
   return out;
 }
 
-/// Scores (K, components) of x (K, N): its rows along the eigenvectors of x^T x, whose entry of largest magnitude is
-/// positive.
+/// Scores (K, components) of x (K, N): its rows along the eigenvectors of x^T x. The entry of largest magnitude of each
+/// eigenvector is positive.
 inline rows pca_scores(const rows& x, std::size_t components) {
   const std::size_t N = x[0].size();
   rows turned(N);
