@@ -1,4 +1,4 @@
-// A model folder, opened: everything of it that is read before its weights are.
+// An opened model folder: everything that is read before its weights are.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/model/model_folders.hpp"
@@ -10,7 +10,7 @@
 
 namespace llmap {
 
-/// A model folder, opened: plan, checked weight files and tokenizer, nothing packed yet.
+/// An opened model folder: plan, checked weight files and tokenizer; nothing is packed yet.
 struct opened_model {
   std::filesystem::path folder;
   std::string name;

@@ -1,4 +1,4 @@
-// Model folders: which there are, and how they are called.
+// Finds model folders and gives models their names.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <algorithm>

@@ -5,7 +5,7 @@
 
 namespace llmap {
 
-/// Scores the texts that the store lacks under the model, see score_missing.hpp. `store` was opened with `texts`.
+/// Scores the texts that the store lacks under the model; see score_missing.hpp. `store` was opened with `texts`.
 template <class T, executor Exec>
 scoring_report score_into(score_store& store, const Exec& exec, const opened_model& model, const text_set& texts,
                           const store_scoring_options& options = {}, const scoring_watch& watch = {}) {

@@ -1,5 +1,5 @@
-// Scoring a model into a store: what the store has is not computed again. A run that its watch ends has saved all it
-// did; one that is killed loses the batch at hand and what was scored since the last transaction.
+// Scores a model into a store; scores that the store has are not computed again. A run that is ended by its watch has
+// saved all it did; one that is killed loses the batch at hand and what was scored since the last transaction.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/forward/load.hpp"
@@ -18,13 +18,13 @@ namespace llmap {
 struct store_scoring_options {
   text_policy policy{};
   load_options load{}; // its compute type is part of the model's fingerprint
-  /// Results come batch by batch, and what has come can be saved: batches are short by default.
+  /// Results can be saved after each batch: batches are short by default.
   score_options batches{.batch_rows = 0, .batch_seconds = 2};
-  double save_seconds = 0.25;      // between two transactions at least
-  int threads = default_threads(); // that tokenize
+  double save_seconds = 0.25;      // least time between two transactions
+  int threads = default_threads(); // for tokenizing
 };
 
-/// How far the scoring of a model is. Tokens and texts count what is scored now.
+/// How far the scoring of a model has come. Tokens and texts count what is scored now.
 struct scoring_progress {
   enum class phase { reading_weights, tokenizing, packing_weights, scoring } now;
   std::int64_t tokens_done = 0, tokens = 0;
@@ -36,8 +36,8 @@ inline const char* name_of(scoring_progress::phase p) {
   return names[static_cast<int>(p)];
 }
 
-/// Is called at the start of each phase and after each batch. Where it returns false, all that is done is saved and the
-/// scoring ends. Empty: nobody watches.
+/// Called at the start of each phase and after each batch. If it returns false, all that is done is saved and the
+/// scoring ends. It may be empty.
 using scoring_watch = std::function<bool(const scoring_progress&)>;
 
 /// Precision and policy as one line; scores of different lines are never mixed.
