@@ -63,7 +63,8 @@ void add_score(CLI::App& app, const std::string& command) {
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
       ->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
-  c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results; default: by the model's size")
+  c->add_option("--batch", a->settings.batch_rows,
+                "tokens per batch; no effect on results; default: by the model's size")
       ->check(CLI::Range(1, 1 << 20));
   c->add_option("--bos", a->settings.bos, "BOS in front of each text")
       ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))
@@ -125,10 +126,10 @@ void add_chunk(CLI::App& app) {
   CLI::App* c = app.add_subcommand("chunk", "Cut documents into a text set");
   c->add_option("files", a->files, "documents (UTF-8 text)")->required();
   c->add_option("--out", a->out, "text set to write (JSONL)")->required();
-  c->add_option("--bytes", a->options.most, "bytes a piece has at most")
+  c->add_option("--bytes", a->options.most, "most bytes in a piece")
       ->check(CLI::Range(4, 1 << 24))
       ->capture_default_str();
-  c->add_option("--longer-than", a->options.least, "bytes a piece must exceed")->capture_default_str();
+  c->add_option("--longer-than", a->options.least, "pieces must be longer than this many bytes")->capture_default_str();
   c->add_option("--domain", a->domain, "domain of all these documents");
   c->callback([a] { run_chunk(*a); });
 }

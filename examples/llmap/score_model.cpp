@@ -24,7 +24,7 @@ llmap::text_policy policy_of(const score_settings& settings) {
           settings.overlong == "truncate" ? llmap::overlong_policy::truncate : llmap::overlong_policy::refuse};
 }
 
-/// One line on a terminal: what is being done, and the scores rewritten at most five times a second.
+/// One line on a terminal: the phase, then the progress of scoring, rewritten at most five times a second.
 class progress_line {
 public:
   explicit progress_line(std::string head) : head_(std::move(head)), shown_(::isatty(STDERR_FILENO) != 0) {}

@@ -1,4 +1,4 @@
-// Scoring one model folder into a store: what `llmap score` does for each.
+// Scores one model folder into a store: what `llmap score` does for each.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include <cstddef>
