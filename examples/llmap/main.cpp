@@ -151,7 +151,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
-      llmap::fail("standard output: could not be written to its end");
+      llmap::fail("standard output: could not be written completely");
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : 2;
   } catch (const interrupted& end) {

@@ -221,7 +221,7 @@ inline std::string canonical_text(const json& value) {
   return out.text();
 }
 
-/// Parses a whole text; any fault is an llmap::error that starts with `where`.
+/// Parses a whole text; anything invalid is an llmap::error that starts with `where`.
 inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {}) {
   using namespace rapidjson;
   if (const auto bad = invalid_utf8(text)) fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);

@@ -37,7 +37,7 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t most
   if (size > most) fail(path.string(), ": expected at most ", most, " bytes, got ", size);
   std::string text(static_cast<std::size_t>(size), '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (static_cast<std::size_t>(in.gcount()) != text.size()) fail(path.string(), ": could not be read to its end");
+  if (static_cast<std::size_t>(in.gcount()) != text.size()) fail(path.string(), ": could not be read completely");
   return text;
 }
 

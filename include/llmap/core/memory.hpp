@@ -46,7 +46,7 @@ inline std::uint64_t left_in_group(const std::filesystem::path& root, const std:
 
 } // namespace detail
 
-/// In bytes; the largest integer where nothing is known (systems other than Linux). `proc` and `cgroups` are the
+/// In bytes; the largest integer if nothing is known (systems other than Linux). `proc` and `cgroups` are the
 /// folders of the kernel's files.
 inline std::uint64_t available_memory(const std::filesystem::path& proc = "/proc",
                                       const std::filesystem::path& cgroups = "/sys/fs/cgroup") {

@@ -42,7 +42,7 @@ struct loop_body {
   void (*call)(const void* context, std::size_t i, std::size_t thread);
   const void* context;
 
-  /// body(i), or body(i, thread) where the body wants to know which thread it runs on, in [0, threads).
+  /// body(i), or body(i, thread) if the body takes the number of its thread, in [0, threads).
   template <class Body> static loop_body of(const Body& body) {
     return {[](const void* context, std::size_t i, [[maybe_unused]] std::size_t thread) {
               const Body& own = *static_cast<const Body*>(context);

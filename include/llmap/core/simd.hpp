@@ -8,7 +8,7 @@
 // calls must be LLMAP_INLINE, so that the whole kernel is compiled under that instruction set.
 // The environment variable LLMAP_ISA (baseline, avx2, avx512) lowers the choice; it never raises it.
 //
-// Numbers: a + b, a * b are the IEEE operations; `c += a * b` is contracted to a fused multiply-add where the
+// Numbers: a + b, a * b are the IEEE operations; `c += a * b` is contracted to a fused multiply-add if the
 // instruction set has one (avx2, avx512), so results differ in the last bits between instruction sets.
 #pragma once
 #include "llmap/core/dtype.hpp"

@@ -22,7 +22,7 @@
 
 namespace llmap {
 
-/// Processors that this process may use, or OMP_NUM_THREADS where that is set to a number above 0.
+/// Processors that this process may use, or OMP_NUM_THREADS if that is set to a number above 0.
 inline int default_threads() {
   static const int count = [] {
     if (const char* wanted = std::getenv("OMP_NUM_THREADS"))

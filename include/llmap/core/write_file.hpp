@@ -39,7 +39,7 @@ template <class Write> void write_file_with(const std::filesystem::path& path, c
   if (written && closed && (direct || std::rename(part.c_str(), whole.c_str()) == 0)) return;
   if (reason == 0) reason = errno ? errno : ENOSPC;
   if (!direct) ::unlink(part.c_str());
-  fail(path.string(), ": could not be written to its end: ", std::strerror(reason));
+  fail(path.string(), ": could not be written completely: ", std::strerror(reason));
 }
 
 inline void write_file(const std::filesystem::path& path, std::string_view content) {

@@ -136,7 +136,7 @@ template <class T, class Exec> std::size_t rows_of_slab(const Exec& exec, const 
   return std::clamp(limits.activation_bytes / slab_bytes<T>(exec, plan), limits.least, limits.most) / slab_unit *
          slab_unit;
 }
-/// Tokens that a batch of texts is filled up to: as many as fit the budget with what they keep, at least a slab.
+/// A batch of texts is filled up to this many tokens: as many as fit the budget with what they keep, at least a slab.
 template <class T, class Exec> std::size_t batch_rows(const Exec& exec, const decoder_plan& plan) {
   const row_limits limits = row_limits_of(exec);
   return std::clamp(limits.activation_bytes / batch_bytes<T>(exec, plan), rows_of_slab<T>(exec, plan),

@@ -92,7 +92,7 @@ template <class T> joined_tree neighbor_joining(const cpu_executor&, matrix_view
 
 /// Newick text; names and lengths as in newick() of an agglomerated tree.
 inline std::string newick(const joined_tree& t, const std::vector<std::string>& names) {
-  LLMAP_EXPECTS(names.size() == t.models, "newick: one name a model");
+  LLMAP_EXPECTS(names.size() == t.models, "newick: one name per model");
   std::vector<std::string> text(t.models + t.joins.size());
   for (std::size_t i = 0; i < t.models; ++i) text[i] = newick_name(names[i]);
   for (std::size_t m = 0; m < t.joins.size(); ++m) {

@@ -69,7 +69,7 @@ struct domain_split_result {
 
 /// `domain` (N): the number 0..G-1 of each text's domain.
 inline domain_split_result domain_split(std::span<const double> d, std::span<const std::size_t> domain) {
-  LLMAP_EXPECTS(d.size() == domain.size() && !d.empty(), "domain_split: one domain a text");
+  LLMAP_EXPECTS(d.size() == domain.size() && !d.empty(), "domain_split: one domain per text");
   domain_split_result out;
   for (std::size_t s = 0; s < d.size(); ++s) {
     if (domain[s] >= out.parts.size()) out.parts.resize(domain[s] + 1);
@@ -96,7 +96,7 @@ inline domain_split_result domain_split(std::span<const double> d, std::span<con
 /// Delete-one-cluster jackknife error of KL; `cluster` (N) numbers 0..G-1, empty: every text is its own cluster. Needs
 /// two clusters. NaN if a deletion leaves fewer texts than a distance needs.
 inline double jackknife_standard_error(std::span<const double> d, std::span<const std::size_t> cluster = {}) {
-  LLMAP_EXPECTS(cluster.empty() || cluster.size() == d.size(), "jackknife: one cluster a text");
+  LLMAP_EXPECTS(cluster.empty() || cluster.size() == d.size(), "jackknife: one cluster per text");
   struct part {
     double n = 0, sum = 0, squares = 0;
   };
@@ -126,7 +126,7 @@ inline double jackknife_standard_error(std::span<const double> d, std::span<cons
 /// Closed form of the error of KL when texts of one cluster (document) go together. NaN for one cluster, whose sum is 0
 /// whatever the models are, and for two texts.
 inline double cluster_standard_error(std::span<const double> d, std::span<const std::size_t> cluster) {
-  LLMAP_EXPECTS(cluster.size() == d.size() && !d.empty(), "cluster_standard_error: one cluster a text");
+  LLMAP_EXPECTS(cluster.size() == d.size() && !d.empty(), "cluster_standard_error: one cluster per text");
   const double n = static_cast<double>(d.size()), v = sum_of_squares(d) / n;
   const bool single = std::all_of(cluster.begin(), cluster.end(), [&](std::size_t g) { return g == cluster[0]; });
   if (single || d.size() < least_texts_for_error) return std::numeric_limits<double>::quiet_NaN();

@@ -83,7 +83,7 @@ distance_shifts shifts_for_distances(const cpu_executor& exec, matrix_view<const
   // Of the 53 bits of a sum, 30 are for a value and 23 for the number of values.
   const double most = *std::max_element(largest.begin(), largest.end());
   const double grid = most > 0 ? std::ldexp(1.5, std::ilogb(most) + 1 - 30 + 52) : 0;
-  constexpr std::size_t columns = 1024; // whose sums stay in the first-level cache
+  constexpr std::size_t columns = 1024; // their sums stay in the first-level cache
   parallel_for(exec.threads, (N + columns - 1) / columns, [&](std::size_t c) {
     const std::size_t first = c * columns, count = std::min(columns, N - first);
     double* sum = out.column_shift.data() + first;

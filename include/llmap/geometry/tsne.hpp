@@ -103,7 +103,7 @@ public:
     });
     mass_ = ordered_sum(K_, [&](std::size_t i) { return mass[i]; });
     entropy_ = ordered_sum(K_, [&](std::size_t i) { return entropy[i]; });
-    // Models beyond K stand so far away that they neither pull nor push.
+    // Models beyond K lie so far away that they neither pull nor push.
     std::fill(x_.data(), x_.data() + stride_, 1e70);
     std::fill(y_.data(), y_.data() + stride_, 1e70);
   }

@@ -1,5 +1,5 @@
 // The (K, N) matrix of a store: read into memory, written as safetensors with the names beside it, and read back.
-//   log_likelihood F64 [K, N] nats (NaN where missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
+//   log_likelihood F64 [K, N] nats (NaN if missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
 //   names: {"models": [...], "texts": [...], "domains", "documents", "families"} in the .json beside it (optional)
 #pragma once
 #include "llmap/core/json_file.hpp"

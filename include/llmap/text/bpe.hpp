@@ -63,7 +63,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t scanned = 32; // up to so many symbols, rescanning every pair is faster than a heap
+  static constexpr std::size_t scanned = 32; // up to this many symbols, rescanning every pair is faster than a heap
   struct symbol {
     std::int32_t id, previous, next;
   };

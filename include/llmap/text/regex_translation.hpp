@@ -13,7 +13,7 @@ namespace llmap::detail {
 
 class pattern_translator {
 public:
-  /// `where` starts the message of a refusal.
+  /// `where` starts every message.
   pattern_translator(std::string_view pattern, const std::string& where) : in_(pattern), where_(where) {}
 
   std::string run() {

@@ -78,7 +78,7 @@ inline text_set load_text_set(const std::filesystem::path& path) {
     if (!fresh) fail(where, ": id: expected a new one, got ", item.id, " of line ", first->second);
     set.items.push_back(std::move(item));
   }
-  if (in.bad()) fail(name, ": could not be read to its end");
+  if (in.bad()) fail(name, ": could not be read completely");
   if (set.items.empty()) fail(name, ": expected texts, got an empty file");
   return set;
 }

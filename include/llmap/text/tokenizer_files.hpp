@@ -109,7 +109,7 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
     return json::object{{"model", std::move(model)},
                         {"normalizer", json::object{{"type", "NFC"}}},
                         {"pre_tokenizer", regex_and_byte_level({qwen2_pattern})}};
-  fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
+  fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 if there is no tokenizer.json, got ", kind);
 }
 
 } // namespace detail

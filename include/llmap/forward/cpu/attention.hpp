@@ -252,7 +252,7 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
                     out.rows == rows.count,
                 "attention: shapes");
   LLMAP_EXPECTS((alibi.size() == 0 || alibi.size() == H) && (sinks.size() == 0 || sinks.size() == H),
-                "attention: a slope and a sink a head");
+                "attention: one slope and one sink per head");
   const std::size_t padded = detail::round_up(Dv, NR);
 
   // 1. Pack keys and values by text and kv head.

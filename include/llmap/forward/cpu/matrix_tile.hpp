@@ -74,7 +74,7 @@ template <class Isa, class T, int R> struct matrix_tile {
     rows_of_b.template next<i>(b);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      // Broadcast where it is used: GCC 12 takes a broadcast in its own function apart.
+      // Broadcast here: GCC 12 takes a broadcast in a function of its own apart.
       const T factor = a[static_cast<std::size_t>(r) * row_stride];
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[r][j] += factor * b[j];

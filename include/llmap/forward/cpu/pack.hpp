@@ -39,7 +39,7 @@ template <class From, class Stored> class part_packer {
   Stored* const out;
   std::atomic<bool> finite{true};
 
-  // Stored bytes of a task: enough to be worth a call that returns pages, few beside the memory of a machine.
+  // Stored bytes of a task: enough to be worth a call that returns pages, few compared with the memory of a machine.
   static constexpr std::size_t task_bytes = 512 << 10;
   static constexpr std::size_t stage_columns = 64; // columns converted at a time
   static constexpr std::size_t widest_panel = simd::panel_columns<simd::avx512, float>;

@@ -38,8 +38,8 @@ constexpr std::size_t depth_block(std::size_t K) {
   return blocks ? ((K + blocks - 1) / blocks + 1) / 2 * 2 : 0;
 }
 
-/// Rows of a block. Blocks are even, fit the cache and have whole strips of 4. Every thread gets equally many if that
-/// leaves enough rows for a panel of weights.
+/// Rows of a block. Blocks are even, fit the cache and have whole strips of 4. All threads get equally many blocks if
+/// these then have enough rows for a panel of weights.
 template <class T> std::size_t rows_per_block(std::size_t M, std::size_t K, int threads) {
   constexpr std::size_t enough = 64, unit = 4;
   const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
@@ -88,7 +88,7 @@ template <class T> class thread_buffers {
   std::vector<aligned_buffer<T>> buffers_;
 
 public:
-  /// Called before a loop on so many threads.
+  /// Called before a loop on this many threads.
   void prepare(int threads) {
     buffers_.resize(std::max(buffers_.size(), static_cast<std::size_t>(std::max(threads, 1))));
   }

@@ -203,7 +203,8 @@ template <class T>
 void token_shift(const cpu_executor& exec, const ragged_batch& batch, slab rows,
                  std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<const T>> last,
                  const aligned_buffer<T>& mix, packed_rows<T>& y, cpu_scratch<T>& scratch) {
-  LLMAP_EXPECTS(mix.size() == x.cols && last.cols == x.cols && x.rows == rows.count, "token_shift: a weight a channel");
+  LLMAP_EXPECTS(mix.size() == x.cols && last.cols == x.cols && x.rows == rows.count,
+                "token_shift: one weight per channel");
   y.fill(exec, x.rows, x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
     detail::for_texts(batch, {rows.first + first, count}, [&](std::size_t row, std::size_t n, bool begins) {
       for (std::size_t t = row; t < row + n; ++t) {

@@ -114,7 +114,7 @@ public:
 template <class T>
 void route(const cpu_executor& exec, const router_plan& plan, std::type_identity_t<matrix_view<const T>> logits,
            const aligned_buffer<T>& correction, cpu_routing<T>& routing) {
-  LLMAP_EXPECTS(correction.size() == 0 || correction.size() == logits.cols, "route: a correction an expert");
+  LLMAP_EXPECTS(correction.size() == 0 || correction.size() == logits.cols, "route: one correction per expert");
   const auto k = static_cast<std::size_t>(plan.chosen);
   std::vector<std::size_t> choice(logits.rows * k);
   std::vector<T> weight(choice.size());

@@ -96,7 +96,7 @@ void gather_rows(const cpu_executor& exec, std::type_identity_t<matrix_view<cons
 template <class T>
 void scale_rows_by_sigmoid(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> gate,
                            matrix_view<T> y) {
-  LLMAP_EXPECTS(gate.rows == y.rows && gate.cols == 1, "scale_rows_by_sigmoid: a gate a row");
+  LLMAP_EXPECTS(gate.rows == y.rows && gate.cols == 1, "scale_rows_by_sigmoid: one gate per row");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
     const T share = static_cast<T>(1 / (1 + std::exp(-static_cast<double>(gate(r, 0)))));
     for (std::size_t k = 0; k < y.cols; ++k) to[k] *= share;

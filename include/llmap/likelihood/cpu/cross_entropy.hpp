@@ -60,7 +60,7 @@ void cross_entropy(const cpu_executor& exec, matrix_view<Stored> logits, std::sp
   using T = std::conditional_t<std::is_same_v<element, double>, double, float>;
   const std::size_t V = logits.cols;
   LLMAP_EXPECTS(targets.size() == logits.rows && log_probability.size() == logits.rows,
-                "cross_entropy: a target a row");
+                "cross_entropy: one target per row");
   for (const std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < V, "cross_entropy: targets in [0, V)");
   const T scale = static_cast<T>(options.scale), cap = static_cast<T>(options.softcap);
