@@ -23,7 +23,7 @@ inline void say_left_out(const llmap::selected_models& selected) {
 }
 
 struct info_arguments {
-  std::string path;
+  std::string path, base;
 };
 void run_info(const info_arguments& a);
 
@@ -35,7 +35,7 @@ struct tokenize_arguments {
 void run_tokenize(const tokenize_arguments& a);
 
 struct logprobs_arguments {
-  std::string folder, ids, precision = "f32";
+  std::string folder, base, ids, precision = "f32";
   int threads = llmap::default_threads();
 };
 void run_logprobs(const logprobs_arguments& a);

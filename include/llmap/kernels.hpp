@@ -7,13 +7,12 @@
 #include "llmap/forward/load.hpp"
 #include "llmap/geometry/make_map.hpp"
 #include "llmap/likelihood/score.hpp"
-#include "llmap/weights/checkpoint.hpp"
-#include "llmap/weights/mxfp4.hpp"
+#include "llmap/weights/any_tensors.hpp"
 
 #define LLMAP_INSTANTIATE_KERNELS(KEYWORD, T)                                                                          \
   KEYWORD template llmap::decoder<llmap::cpu_executor, T> llmap::load_decoder<T>(                                      \
-      const llmap::cpu_executor&, llmap::decoder_plan, const llmap::mxfp4_tensors<llmap::checkpoint>&,                 \
-      const std::string&, const llmap::load_options&);                                                                 \
+      const llmap::cpu_executor&, llmap::decoder_plan, const llmap::any_tensors&, const std::string&,                  \
+      const llmap::load_options&);                                                                                     \
   KEYWORD template std::vector<double> llmap::token_log_probabilities(                                                 \
       const llmap::cpu_executor&, const llmap::decoder<llmap::cpu_executor, T>&, const llmap::ragged_batch&,           \
       llmap::score_workspace<llmap::cpu_executor, T>&);

@@ -10,15 +10,15 @@ template <class T, executor Exec>
 scoring_report score_into(score_store& store, const Exec& exec, const opened_model& model, const text_set& texts,
                           const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
   const std::string policy = policy_line<T>(options.load.compute, options.policy);
-  return score_missing<T>(store, exec,
-                          model_to_score<tokenizer>{
-                              model.folder,
-                              model.plan,
-                              model.weights,
-                              model.words,
-                              {model.name, fingerprint_of(model.folder, model.weights, model.words.canonical(), policy),
-                               model.plan.model_type, policy}},
-                          texts, options, watch);
+  return score_missing<T>(
+      store, exec,
+      model_to_score<tokenizer>{
+          model.folder,
+          model.plan,
+          model.weights,
+          model.words,
+          {model.name, fingerprint_of(model.weights, model.words.canonical(), policy), model.plan.model_type, policy}},
+      texts, options, watch);
 }
 
 } // namespace llmap

@@ -7,7 +7,6 @@
 #include "llmap/model/scoring_report.hpp"
 #include "llmap/model/text_policy.hpp"
 #include "llmap/store/store.hpp"
-#include "llmap/weights/mxfp4.hpp"
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -51,7 +50,7 @@ template <class T> std::string policy_line(compute_type compute, const text_poli
 template <class Words> struct model_to_score {
   const std::filesystem::path& folder;
   const decoder_plan& plan;
-  const checkpoint& weights;
+  const model_weights& weights;
   const Words& words;
   model_record record;
 };
@@ -62,12 +61,12 @@ namespace detail {
 class pending_scores {
   score_store& store_;
   score_store::stored_model& model_;
-  const checkpoint& weights_;
+  const model_weights& weights_;
   std::vector<std::size_t> texts_;
   std::vector<text_score> scores_;
 
 public:
-  pending_scores(score_store& store, score_store::stored_model& model, const checkpoint& weights)
+  pending_scores(score_store& store, score_store::stored_model& model, const model_weights& weights)
       : store_(store), model_(model), weights_(weights) {}
   void add(std::size_t text, const text_score& score) { texts_.push_back(text), scores_.push_back(score); }
   void save() {
@@ -110,7 +109,7 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
         encode_texts(model.words, model.plan, texts, missing, options.policy, model.folder.string(), options.threads);
     for (const auto& ids : encoded.ids) progress.tokens += static_cast<std::int64_t>(ids.size());
     if (!go_on(phase::packing_weights)) return;
-    const auto network = load_decoder<T>(exec, model.plan, mxfp4_tensors<checkpoint>(model.weights),
+    const auto network = load_decoder<T>(exec, model.plan, model.weights.tensors(dtype_of<T>, model.plan.tied()),
                                          model.folder.string(), options.load);
     if (!go_on(phase::scoring)) return;
     const auto start = clock::now();
