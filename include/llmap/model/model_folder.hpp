@@ -9,8 +9,8 @@
 
 namespace llmap {
 
-/// An opened model folder: plan, checked weight files and tokenizer; nothing is packed yet. A folder with an adapter is a
-/// model as well; `of_config` is then the plan of its base (base_folder).
+/// An opened model folder: plan, checked weight files and tokenizer; nothing is packed yet. A folder with an adapter is
+/// a model as well; `of_config` is then the plan of its base (base_folder).
 struct opened_model {
   std::filesystem::path folder;
   std::string name;
