@@ -100,8 +100,8 @@ TEST(parallel_for, callers_at_the_same_time_do_not_disturb_one_another) {
   for (std::thread& c : callers) c.join();
   EXPECT_EQ(wrong, 0);
 }
-// A thread that waits for work must sleep: without loops the process uses next to no processor time. A thread that spins
-// uses it in every window of time; what else the process does (a sanitizer's own thread) does not.
+// A thread that waits for work must sleep: without loops the process uses next to no processor time. A thread that
+// spins uses it in every window of time; what else the process does (a sanitizer's own thread) does not.
 TEST(parallel_for, waiting_threads_sleep) {
   parallel_for(3, 100, [](std::size_t) {});
   std::chrono::duration<double> used, window;

@@ -296,12 +296,12 @@ TEST(clip, quantile_of_a_matrix_is_that_of_its_sorted_entries) {
 
 TEST(kl, refuses_what_it_cannot_use) {
   score_matrix m;
-  EXPECT_THROW(check(m), error);
+  EXPECT_THROW(check_score_matrix(m), error);
   m.models = {"a", "b"};
   m.texts = {"s", "t"};
   m.bytes = {3, 3};
   m.log_likelihood = matrix<double>(2, 2, -1.0);
-  EXPECT_NO_THROW(check(m));
+  EXPECT_NO_THROW(check_score_matrix(m));
   m.log_likelihood(1, 0) = -INFINITY;
   m.flags = matrix<std::uint8_t>(2, 2, 0);
   m.flags(1, 1) = 1;
@@ -314,5 +314,5 @@ TEST(kl, refuses_what_it_cannot_use) {
   EXPECT_THROW(clip_threshold(exec, m.log_likelihood.view(), 1.5), error);
   EXPECT_THROW(clip_threshold(exec, matrix<double>(1, 1, NAN).view()), error);
   m.bytes = {3};
-  EXPECT_THROW(check(m), error);
+  EXPECT_THROW(check_score_matrix(m), error);
 }

@@ -42,7 +42,7 @@ TEST(added_tokens, blanks_that_rstrip_takes_can_be_tokens_too) {
     EXPECT_EQ(t.encode(text), ids) << text;
 }
 
-// With lstrip the last token would begin behind its own end, and the reference aborts.
+// With lstrip the last token would begin behind its own end, and Hugging Face tokenizers abort.
 TEST(added_tokens, a_token_inside_blanks_already_taken_is_refused) {
   const tokenizer t = tokenizer::from_json(parse_json(file, "f.json"), "f.json");
   for (const char* text : {"<u>\n  \n b", "<n>\t\ta", "<n> \t a"})

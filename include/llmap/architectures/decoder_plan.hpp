@@ -365,7 +365,7 @@ struct decoder_plan {
   std::vector<std::string> nested{}; // what stands for it in files of larger models; see tensor_naming
   std::int64_t vocab = 0, width = 0;
   std::int64_t position_limit = 0; // a longer text cannot be computed; 0: no limit
-  std::int64_t context_length = 0; // positions the config promises; 0: it does not say
+  std::int64_t context_length = 0; // tokens of a text that the config promises; 0: it does not say
   embedding_plan embedding;
   std::vector<layer_plan> layers;
   head_plan head;

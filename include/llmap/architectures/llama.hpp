@@ -3,6 +3,7 @@
 // llama_options without a config.
 #pragma once
 #include "llmap/architectures/fields.hpp"
+#include <functional>
 
 namespace llmap {
 
@@ -67,8 +68,10 @@ inline mlp_plan llama_mlp(const llama_options& o, const std::string& name) {
                            o.mlp_bias);
 }
 
-/// The plan. `adjust(i, name, layer)` changes layer i, whose tensors begin with `name`.
-template <class Adjust> decoder_plan llama_plan(const llama_options& o, const Adjust& adjust) {
+/// Changes layer i, whose tensors begin with `name`.
+using layer_adjustment = std::function<void(std::int64_t i, const std::string& name, layer_plan& layer)>;
+
+inline decoder_plan llama_plan(const llama_options& o, const layer_adjustment& adjust = {}) {
   decoder_plan plan =
       fields::skeleton(o.model_type, "model.", o.vocab, o.width, "model.embed_tokens.weight", "lm_head.weight", o.tied);
   plan.context_length = o.positions;
@@ -80,13 +83,10 @@ template <class Adjust> decoder_plan llama_plan(const llama_options& o, const Ad
                                llama_attention(o, name + "self_attn."),
                                fields::rms_norm(name + "post_attention_layernorm", o.width, o.epsilon, o.norm_offset),
                                llama_mlp(o, name + "mlp.")));
-    adjust(i, name, plan.layers.back());
+    if (adjust) adjust(i, name, plan.layers.back());
   }
   plan.head.norm = fields::rms_norm("model.norm", o.width, o.epsilon, o.norm_offset);
   return plan;
-}
-inline decoder_plan llama_plan(const llama_options& o) {
-  return llama_plan(o, [](std::int64_t, const std::string&, layer_plan&) {});
 }
 
 /// The attention of a layer whose first branch it is.

@@ -1,9 +1,9 @@
-// The ops of a forward pass: what each computes, once, for every executor. They are free functions whose first argument
-// is the executor, found by argument-dependent lookup; forward/cpu/ has them for threads and SIMD. The concept
+// The ops of a forward pass: what each computes, stated once for every executor. They are free functions whose first
+// argument is the executor, found by argument-dependent lookup; forward/cpu/ has them for threads and SIMD. The concept
 // forward_ops at the end lists their signatures and is checked for every executor.
 //
-// Shapes are (rows, columns). Views may have any row stride. Where an op may work in place, it says so. Every op gives
-// a row the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
+// Shapes are (rows, columns). Views may have any row stride. An op that may work in place says so. Every op gives a row
+// the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
 #pragma once
 #include "llmap/forward/decoder.hpp"
 #include "llmap/forward/workspace.hpp"
@@ -21,7 +21,7 @@ struct rotated_heads {
 struct attention_shape {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   double scale = 1, softcap = 0; // softcap 0: none
-  std::size_t window = 0;        // keys visible to a query, itself included; 0: all before it
+  std::size_t window = 0;        // keys visible to a query, itself included; 0: no limit
   bool rounded_alibi = false;    // slopes as in attention_plan::rounded_alibi
   std::size_t chunk = 0;         // positions of a chunk, in which a query sees only its own; 0: no chunks
 
@@ -47,16 +47,18 @@ struct head_options {
 };
 
 /// Loading
-///   check_compute_type<T>(exec, compute, where)       fails where the executor has no such products
-///   room_for<T>(exec, plan, source)              memory for all weights of the plan
-///   pack<T>(exec, source, linear, names, compute, room)   the matrix of a linear_plan; weights are finite or it fails
-///   upload(exec, numbers)                        a vector<T> of a std::vector<T>
+///   check_compute_type<T>(exec, compute, where)    fails if the executor has no such products
+///   room_for<T>(exec, plan, source)                memory for all weights of the plan
+///   pack<T>(exec, source, linear, names, compute, room)
+///                                                  the matrix of a linear_plan; weights are finite or it fails
+///   upload(exec, numbers)                          a vector<T> of a std::vector<T>
 ///   packed_bytes<T>(exec, source, linear, names), loading_bytes<T>(exec, plan, source, compute)
 ///   keys_values_columns<T>(exec, kv_heads, key_dim, value_dim), head_bytes<T>(exec, vocab), row_limits_of(exec)
 ///
 /// Embedding
 ///   embedding_rows(exec, table, batch, scale, y)   y (T, E) = scale * table[id]
-///   add_positions(exec, positions, offset, batch, y)   y (T, C) += positions[offset + position]
+///   add_positions(exec, positions, offset, batch, y)
+///                                                  y (T, C) += positions[offset + position]
 ///   fill_angles(exec, rope_plan, batch, y)         y (T, r) = cosines (r / 2), then sines, of position * frequency
 ///
 /// Rows
@@ -68,13 +70,15 @@ struct head_options {
 ///   grow(exec, growth, batch, slab, y)             row of y at position t times the factor of query_growth
 ///   clamp(exec, limit, y)                          y into [-limit, limit]
 ///   clear(exec, y)                                 y = 0
-///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)), or act(x[:, :I]) * x[:, I:] of x (S, 2
-///   I); y may be x, or
-///                                                  its first half
+///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)); gated, with x (S, 2 I),
+///                                                  y = act(x[:, :I]) * x[:, I:]; y may be x, or its first half
 ///   activate(exec, act, gated, x, packed, scratch)
-///   xielu(exec, parameters, x, packed, scratch)    parameters alpha_p, alpha_n, beta, eps; see
-///   forward/cpu/activate.hpp place_heads(exec, x, x_heads, y, heads, first)   head h of y gets head h of x, or the one
-///   head of x, from its column `first` on gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
+///                                                  the same, packed for linear
+///   xielu(exec, parameters, x, packed, scratch)    parameters alpha_p, alpha_n, beta, eps; see cpu/activate.hpp
+///   place_heads(exec, x, x_heads, y, heads, first)
+///                                                  head h of y, from its column `first` on, gets head h of x,
+///                                                  or x's only head
+///   gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
 ///   scale_rows_by_sigmoid(exec, gate, y)           row r of y times sigmoid(gate(r, 0))
 ///
 /// Products
@@ -89,20 +93,30 @@ struct head_options {
 ///                                                  H D) is q alone: keys and values lie in keys_values already
 ///
 /// Mixture of experts
-///   route(exec, router_plan, logits, correction, expert_scale, routing)   logits (S, E); equal scores: the lower
-///   number wins routing.count(e), routing.rows(e), routing.weights(e)   the rows that chose expert e, ascending, and
-///   their weights add_weighted_rows(exec, x, rows, weights, y)   y[rows[i]] += weights[i] * x[i]; without weights,
-///   x[i] gather_weighted_rows(exec, x, rows, weights, packed, scratch)   weights[i] * x[rows[i]], packed for linear
+///   route(exec, router_plan, logits, correction, expert_scale, routing)
+///                                                  logits (S, E); equal scores: the lower number wins
+///   routing.count(e), routing.rows(e), routing.weights(e)
+///                                                  the rows that chose expert e, ascending, and their weights
+///   add_weighted_rows(exec, x, rows, weights, y)   y[rows[i]] += weights[i] * x[i]; without weights, x[i]
+///   gather_weighted_rows(exec, x, rows, weights, packed, scratch)
+///                                                  weights[i] * x[rows[i]], packed for linear
 ///
-/// Recurrences, with what a text leaves at the end of a slab; slabs in order, texts start from zero
-///   causal_convolution(exec, batch, slab, x, weight, bias, y, carry)   weight (channels, taps), carry (taps - 1,
-///   channels) token_shift(exec, batch, slab, x, last, mix, packed, scratch)      x_t * mix + x_{t-1} * (1 - mix)
+/// Recurrences; carry, last and state are what a text leaves at the end of a slab; slabs in order, texts from zero
+///   causal_convolution(exec, batch, slab, x, weight, bias, y, carry)
+///                                                  weight (channels, taps), carry (taps - 1, channels)
+///   token_shift(exec, batch, slab, x, last, mix, packed, scratch)
+///                                                  x_t * mix + x_{t-1} * (1 - mix)
 ///   keep_last_row(exec, x, last)                   last (1, C) = the last row of x
-///   selective_scan(exec, batch, slab, x, step, B, C, a_log, d, y, state)            mamba_plan; state (M, N); step is
-///   overwritten head_scan(exec, shape, batch, slab, x, B, C, dt, dt_bias, a_log, d, y, state)   mamba2_plan; state (M,
-///   N) wkv_scan(exec, batch, slab, k, v, decay, first, y, state)                       rwkv_time_plan; state (3, A)
-///   gated_scan(exec, batch, slab, x, input_gate, recurrent_gate, decay, y, state)   rg_lru_plan; state (1, L)
-///   delta_scan(exec, shape, batch, slab, q, k, v, b, a, dt_bias, a_log, y, state)   delta_plan; state (Hv Dk, Dv)
+///   selective_scan(exec, batch, slab, x, step, B, C, a_log, d, y, state)
+///                                                  mamba_plan; state (M, N); step is overwritten
+///   head_scan(exec, shape, batch, slab, x, B, C, dt, dt_bias, a_log, d, y, state)
+///                                                  mamba2_plan; state (M, N)
+///   wkv_scan(exec, batch, slab, k, v, decay, first, y, state)
+///                                                  rwkv_time_plan; state (3, A)
+///   gated_scan(exec, batch, slab, x, input_gate, recurrent_gate, decay, y, state)
+///                                                  rg_lru_plan; state (1, L)
+///   delta_scan(exec, shape, batch, slab, q, k, v, b, a, dt_bias, a_log, y, state)
+///                                                  delta_plan; state (Hv Dk, Dv)
 template <class Exec, class T>
 concept forward_ops = executor<Exec> &&
     requires(const Exec& exec, const typename Exec::template matrix<T>& w, const typename Exec::template vector<T>& v,

@@ -1,8 +1,8 @@
-// Added tokens: strings that are cut out of the text before the model sees it. Leftmost match first, among those the
-// longest; `single_word`, `lstrip` and `rstrip` as in the reference. Tokens with normalized = false are looked for in
-// the raw text, the others, in their normalized form, in normalized text.
-// The reference goes on behind a token itself, not behind the blanks that it took. A token among those blanks comes out
-// as well, and text begins again behind it; one with `lstrip` counts only as far as it reaches beyond them.
+// Added tokens: strings that are cut out of the text before the model sees it. The leftmost match wins, and of those
+// the longest; `single_word`, `lstrip` and `rstrip` are as in Hugging Face tokenizers. Tokens with normalized = false
+// are searched for in the raw text; the others are normalized and searched for in the normalized text. As in Hugging
+// Face tokenizers the search resumes after the token itself, not after the blanks that it stripped. A token among those
+// blanks is found as well, and text resumes after it; with `lstrip`, only its part beyond them counts.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/utf8.hpp"
@@ -28,8 +28,8 @@ struct added_token {
 /// The added tokens of a tokenizer, each content once.
 class added_token_list {
 public:
-  /// Adds a token, or gives a present one new flags. Its id is the vocabulary's if the model has it, else the next
-  /// free one above `vocabulary_size` entries: what a file says about ids is not used, as in the reference.
+  /// Adds a token, or gives a known one new flags. Its id is that of the vocabulary if the model has it, else the next
+  /// free one above `vocabulary_size` entries. Ids in the file are ignored, as in Hugging Face tokenizers.
   void add(added_token token, std::optional<std::int32_t> vocabulary_id, std::size_t vocabulary_size) {
     if (token.content.empty()) return;
     const auto [place, fresh] = index_.emplace(token.content, tokens_.size());
@@ -89,7 +89,7 @@ inline bool is_word_character(char32_t c) {
 class added_token_matcher {
 public:
   /// `pattern` is the string to look for (the token's content, normalized or not). Of equal patterns the first counts.
-  /// A token that is `plain` is found as the others are, and stays text.
+  /// A `plain` token is found like the others but stays text.
   void add(const std::string& pattern, const added_token& token, bool plain = false) {
     if (pattern.empty()) return;
     std::size_t node = 0;
@@ -109,7 +109,7 @@ public:
       if (!text.empty()) out.push_back({0, text.size(), std::nullopt});
       return out;
     }
-    std::size_t end = 0; // of the last token, with the blanks that it took
+    std::size_t end = 0; // of the last token, with the blanks that it stripped
     for (std::size_t i = 0; i < text.size();) {
       const auto found = first_[static_cast<unsigned char>(text[i])] ? longest(text, i) : std::nullopt;
       if (!found) {
@@ -118,7 +118,7 @@ public:
       }
       const auto& [token, plain] = tokens_[found->first];
       std::size_t begin = i, stop = i + found->second;
-      i = stop; // the search goes on here, so that blanks which `rstrip` takes can be tokens as well
+      i = stop; // the search resumes here, so that blanks which `rstrip` strips can be tokens as well
       if (plain) continue;
       if (token.single_word && ((begin > 0 && is_word_character(code_point_before(text, begin).value)) ||
                                 (stop < text.size() && is_word_character(code_point_at(text, stop).value))))
@@ -141,7 +141,7 @@ public:
       if (begin > stop)
         fail("tokenizer: byte ", i,
              " of a text: an added token with lstrip lies among blanks that the token before it took; "
-             "the reference fails on this text as well");
+             "Hugging Face tokenizers fails on this text as well");
       if (begin < stop) out.push_back({begin, stop, token.id});
       end = stop;
     }

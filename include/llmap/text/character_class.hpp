@@ -1,4 +1,4 @@
-// What splitting expressions ask of a character: \s, \p{N}, \p{M}, and \p{L} by case. Categories are utf8proc's.
+// The character classes of splitting expressions: \s, \p{N}, \p{M}, and \p{L} by case. Categories are from utf8proc.
 #pragma once
 #include "llmap/core/utf8.hpp"
 #include <array>
@@ -39,7 +39,7 @@ inline mask classify(char32_t c) {
   }
 }
 
-/// The classes of the first plane, made at first use; the other planes are rare enough to be computed.
+/// The classes of the first plane, tabulated at first use. Characters of other planes are rare enough to be computed.
 inline const std::array<mask, 0x10000>& first_plane() {
   static const auto table = [] {
     std::array<mask, 0x10000> t{};

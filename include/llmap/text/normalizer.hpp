@@ -14,8 +14,8 @@ namespace llmap {
 
 namespace detail {
 
-/// Marks that are newer than Unicode 9, whose tables the reference uses: there they have combining class 0, so they are
-/// neither reordered nor composed, and normalization does not reach across them.
+/// Marks that are newer than Unicode 9, whose tables Hugging Face tokenizers use: there they have combining class 0, so
+/// they are neither reordered nor composed, and normalization does not reach across them.
 inline bool is_newer_mark(char32_t c) {
   struct range {
     char32_t first, last;
@@ -56,10 +56,10 @@ struct normal_form {
   utf8proc_option_t options;
 
   std::string operator()(std::string_view text) const {
-    // Text is cut in front of stable characters; only where others follow one is there something to normalize.
+    // Text is cut before stable characters; only where unstable ones follow is there something to normalize.
     std::string out;
     out.reserve(text.size());
-    std::size_t done = 0, last = 0; // what is in `out`; where the last stable character begins
+    std::size_t done = 0, last = 0; // end of the text already in `out`; start of the last stable character
     for (std::size_t i = 0; i < text.size();) {
       if (const std::size_t end = ascii_end(text, i); end != i) {
         last = end - 1;
@@ -83,7 +83,7 @@ struct normal_form {
   }
 
 private:
-  /// ASCII, and for NFC more blocks in which every character is its own normal form, has combining class 0, and is not
+  /// ASCII, and for NFC also blocks in which every character is its own normal form, has combining class 0 and is not
   /// composed with the one before.
   bool is_stable(char32_t c) const {
     if (c < 0x80) return true;

@@ -12,7 +12,7 @@
 
 namespace llmap {
 
-/// A splitting expression: a scanner where the expression is a known one, else a regular-expression engine.
+/// A splitting expression: a scanner if it is a known one, else a compiled regular expression.
 using split_pattern = std::variant<word_scanner, std::shared_ptr<const regex>>;
 
 inline split_pattern make_split_pattern(std::string_view pattern, const std::string& where) {
@@ -103,8 +103,8 @@ public:
     add(c, 0);
   }
 
-  /// Whether ByteLevel comes last. Then operator() leaves the bytes of its pieces as they are, to be written as byte
-  /// characters (byte_level.hpp) by the model: it knows the ids of most pieces without writing them.
+  /// Whether ByteLevel comes last. Then operator() leaves its pieces as raw bytes, and the model writes them as byte
+  /// characters (byte_level.hpp) only where it has to: it keeps the ids of most pieces.
   bool ends_in_bytes() const { return !steps_.empty() && std::holds_alternative<byte_level_split>(steps_.back()); }
 
   /// Cuts `text`; `at_start`: it begins where the whole input begins.

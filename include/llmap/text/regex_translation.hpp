@@ -1,7 +1,7 @@
-// Regular expressions of tokenizer files are written for Oniguruma: here they become PCRE2 patterns (UTF, UCP,
-// MULTILINE) of the same meaning. What means the same in both is passed on; \s, \S, \uXXXX, nested classes and
-// intervals are rewritten; what would silently mean something else (\w, \b, \h, \v, scripts, class intersections,
-// back references, verbs, ...) is refused by name.
+// Regular expressions of tokenizer files are written for Oniguruma. Here they are translated to PCRE2 patterns (UTF,
+// UCP, MULTILINE) of the same meaning. Constructs that mean the same in both are kept; \s, \S, \uXXXX, nested classes
+// and intervals are rewritten; those that would silently mean something else (\w, \b, \h, \v, scripts, class
+// intersections, back references, verbs, ...) are refused by name.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <cctype>
@@ -13,7 +13,7 @@ namespace llmap::detail {
 
 class pattern_translator {
 public:
-  /// `where` starts the message of a refusal.
+  /// `where` starts every message.
   pattern_translator(std::string_view pattern, const std::string& where) : in_(pattern), where_(where) {}
 
   std::string run() {
@@ -38,7 +38,7 @@ private:
   std::string_view in_;
   std::string where_, out_;
   std::size_t i_ = 0;
-  std::size_t atom_ = 0;            // where in out_ the last thing that can be repeated begins
+  std::size_t atom_ = 0;            // where in out_ the last repeatable atom begins
   std::vector<std::size_t> groups_; // where in out_ the open groups begin
 
   static bool is_quantifier(char c) { return c == '?' || c == '*' || c == '+'; }
@@ -116,8 +116,8 @@ private:
     if (!nested) out_ += ']';
   }
 
-  /// {n}, {n,}, {,m}, {n,m} after an atom. Followed by + it is repeated in Oniguruma, not possessive; {n}? is an
-  /// optional {n}, not a lazy one: both are written with a group around what they repeat.
+  /// Rewrites {n}, {n,}, {,m}, {n,m} after an atom. In Oniguruma a + after it repeats it (it is not possessive), and
+  /// {n}? is an optional {n} (not a lazy one): both are written with a group around what they repeat.
   bool interval() {
     const auto close = in_.find('}', i_);
     if (close == std::string_view::npos) return false;

@@ -31,9 +31,9 @@ namespace llmap {
 class tokenizer {
 public:
   /// Loads a model folder: tokenizer.json, or vocab.json with merges.txt; with tokenizer_config.json,
-  /// special_tokens_map.json, added_tokens.json and config.json where they are there.
+  /// special_tokens_map.json, added_tokens.json and config.json if present.
   static tokenizer load(const std::filesystem::path& folder) { return from_files(read_tokenizer_files(folder)); }
-  /// The same of files that were read before.
+  /// The same from files that were read before.
   static tokenizer from_files(const tokenizer_files& files) { return {files, parse_tokenizer(files)}; }
 
   /// From the content of a tokenizer.json alone: its own template, no class rules. `where` starts every message;
@@ -50,8 +50,8 @@ public:
     return {files, content};
   }
 
-  /// Ids of a text; with what the template puts around it unless add_special is false. Invalid UTF-8 is an
-  /// llmap::error that names the byte.
+  /// The ids of a text, with the special ids around it unless add_special is false. Invalid UTF-8 is an llmap::error
+  /// that names the byte.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special = true) const {
     if (const auto bad = invalid_utf8(text)) fail("tokenizer: expected UTF-8, got an invalid sequence at byte ", *bad);
     std::vector<std::int32_t> ids;
@@ -68,10 +68,10 @@ public:
   std::int32_t vocab_size() const { return largest_id_ + 1; }
   std::optional<std::int32_t> bos_id() const { return bos_; }
   std::optional<std::int32_t> eos_id() const { return eos_; }
-  /// What add_special puts around a text.
+  /// The ids that add_special puts around a text.
   const special_ids& special() const { return special_; }
   bool adds_bos() const { return bos_ && !special_.prefix.empty() && special_.prefix.front() == *bos_; }
-  /// The bytes of the files that decide ids: what a fingerprint has to cover. Equal bytes, equal ids.
+  /// The bytes of the files that decide ids, which a fingerprint must cover: equal bytes give equal ids.
   const std::string& canonical() const { return canonical_; }
 
 private:
@@ -117,8 +117,8 @@ private:
           fail(files.where, ".post_processor: expected ids of the vocabulary (at most ", largest_id_, "), got ", id);
   }
 
-  /// Some classes put BOS and EOS as their own config says, whatever the template of the file; the GPT2 class does
-  /// where there is no tokenizer.json.
+  /// Some classes add BOS and EOS by their own config, whatever the file's template says; the GPT2 class does so if
+  /// there is no tokenizer.json.
   void apply_class_template(const tokenizer_files& files, const tokenizer_class& kind) {
     const component config = files.config_component();
     const bool gpt2_adds = files.from_vocabulary && kind.name == "GPT2" && config.boolean("add_bos_token", false);

@@ -1,5 +1,5 @@
-// The files of a tokenizer folder, and the bytes of them that decide ids. The small ones are parsed when they are read;
-// the one that holds the vocabulary is parsed when it is asked for.
+// The files of a tokenizer folder, and those of their bytes that decide ids. Small files are parsed when they are read,
+// the one with the vocabulary on request.
 #pragma once
 #include "llmap/core/json_file.hpp"
 #include "llmap/text/component.hpp"
@@ -16,11 +16,11 @@ namespace llmap {
 
 struct tokenizer_files {
   std::filesystem::path folder;
-  std::string where;             // the file that `tokenizer` stands for
+  std::string where;             // path of the file that `tokenizer` holds
   bool from_vocabulary = false;  // there is no tokenizer.json
   std::string tokenizer, merges; // texts of tokenizer.json, or of vocab.json and merges.txt
-  json config;                   // tokenizer_config.json; this and the next may be null: no such file
-  json model_config;             // config.json, of which only model_type counts
+  json config;                   // tokenizer_config.json; this and the next three are null if there is no such file
+  json model_config;             // config.json; only model_type is used
   json special_map;              // special_tokens_map.json
   json added;                    // added_tokens.json
   std::string canonical;         // equal for two tokenizers only if they give the same ids
@@ -34,7 +34,7 @@ struct tokenizer_files {
 
 namespace detail {
 
-/// Whether there is something of that name; a link to nothing is something, so that it is not silently left out.
+/// Whether the path exists; a dangling link does, so that it is not silently left out.
 inline bool is_there(const std::filesystem::path& path) {
   std::error_code problem;
   const auto status = std::filesystem::symlink_status(path, problem);
@@ -75,7 +75,7 @@ inline std::string deciding_fields(const json& config) {
   return canonical_text(std::move(kept));
 }
 
-/// Cut at one expression after the other, then write the bytes as characters.
+/// Splits at one expression after the other, then writes the bytes as characters.
 inline json regex_and_byte_level(std::initializer_list<std::string_view> patterns) {
   json::array steps;
   for (const std::string_view pattern : patterns)
@@ -109,7 +109,7 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
     return json::object{{"model", std::move(model)},
                         {"normalizer", json::object{{"type", "NFC"}}},
                         {"pre_tokenizer", regex_and_byte_level({qwen2_pattern})}};
-  fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
+  fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 if there is no tokenizer.json, got ", kind);
 }
 
 } // namespace detail
@@ -142,7 +142,8 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   return files;
 }
 
-/// tokenizer.json, which the reference reads by the strict rules of JSON, or what vocab.json and merges.txt amount to.
+/// tokenizer.json, parsed by the strict rules of JSON as in Hugging Face tokenizers, or its equivalent made from
+/// vocab.json and merges.txt.
 inline json parse_tokenizer(const tokenizer_files& files) {
   return files.from_vocabulary ? detail::from_vocabulary_files(files)
                                : detail::parse_object(files.tokenizer, files.where, {});

@@ -1,5 +1,5 @@
 // What the tokenizer classes of transformers 4.57 do on top of tokenizer.json: which class reads a folder, which
-// special tokens it has by default, and whether it replaces the file's own template by BOS/EOS of its own.
+// special tokens it has by default, and whether it replaces the file's template with its own BOS/EOS.
 #pragma once
 #include "llmap/text/component.hpp"
 #include <optional>
