@@ -33,7 +33,7 @@ public:
   }
   template <class At> void norm(const std::string& name, const norm_plan& n, const At& at) {
     number(
-        name + ".epsilon", [at](decoder_plan& p) -> double& { return at(p).epsilon; }, 3);
+        name + ".epsilon", [at](decoder_plan& p) -> double& { return at(p).epsilon; }, 30);
     value(
         name + ".kind", [at](decoder_plan& p) -> norm_kind& { return at(p).kind; },
         n.kind == norm_kind::rms ? norm_kind::layer : norm_kind::rms);
@@ -128,7 +128,7 @@ struct mixer_flips {
     if (a.window == 0)
       list.value(
           name + "chunk", [at](decoder_plan& p) -> std::int64_t& { return at(p).chunk; },
-          a.chunk == 0 ? 9 : a.chunk + 5);
+          a.chunk == 0 || a.chunk > 64 ? 9 : a.chunk + 5);
     if (a.growth) {
       list.number(
           name + "growth.beta", [at](decoder_plan& p) -> double& { return at(p).growth->beta; }, 1.5);
@@ -155,7 +155,8 @@ struct mixer_flips {
     if (a.rounded_alibi)
       list.value(
           name + "rounded_alibi", [at](decoder_plan& p) -> bool& { return at(p).rounded_alibi; }, false);
-    if (a.rope && (a.q_norm || a.k_norm))
+    const bool commutes = a.q_norm && !a.q_norm->weight.present() && a.rope && a.rope->dims == a.head_dim;
+    if (a.rope && (a.q_norm || a.k_norm) && !commutes)
       list.value(
           name + "norm_after_rotation", [at](decoder_plan& p) -> bool& { return at(p).norm_after_rotation; },
           !a.norm_after_rotation);
@@ -196,7 +197,14 @@ struct mixer_flips {
                        [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).q_norm; });
     list.norm(name + "kv_norm", a.kv_norm, [at](decoder_plan& p) -> norm_plan& { return at(p).kv_norm; });
   }
+  void operator()(const laurel_plan& m) const {
+    list.norm(name + "after", m.after, [at = at<laurel_plan>()](decoder_plan& p) -> norm_plan& { return at(p).after; });
+  }
   void operator()(const mlp_plan& m) const {
+    if (m.gated && m.act != activation::clamped_swiglu)
+      list.value(
+          name + "cut", [at = at<mlp_plan>()](decoder_plan& p) -> std::optional<double>& { return at(p).cut; },
+          m.cut ? std::optional(*m.cut + 0.1) : std::optional(-0.5));
     if (m.gated && m.act != activation::clamped_swiglu)
       list.number(
           name + "gate_scale", [at = at<mlp_plan>()](decoder_plan& p) -> double& { return at(p).gate_scale; }, 1.3);
@@ -221,8 +229,9 @@ struct mixer_flips {
     norms("router_before", &mixture_plan::router_before), norms("experts_before", &mixture_plan::experts_before);
     norms("shared_before", &mixture_plan::shared_before), norms("experts_after", &mixture_plan::experts_after);
     norms("shared_after", &mixture_plan::shared_after);
-    list.value(
-        name + "weighs_input", [at](decoder_plan& p) -> bool& { return at(p).weighs_input; }, !m.weighs_input);
+    if (r.chosen > 1 || !r.normalized) // else the weight is 1
+      list.value(
+          name + "weighs_input", [at](decoder_plan& p) -> bool& { return at(p).weighs_input; }, !m.weighs_input);
     if (r.least_sum > 1e-3)
       list.number(
           name + "router.least_sum", [at](decoder_plan& p) -> double& { return at(p).router.least_sum; }, 1.3);
@@ -242,9 +251,10 @@ struct mixer_flips {
           name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
           router_plan::score::softmax);
     }
-    list.value(
-        name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
-        r.scores == router_plan::score::softmax ? router_plan::score::sigmoid : router_plan::score::softmax);
+    if (r.chosen > 1 || !r.normalized) // else its weight is 1
+      list.value(
+          name + "router.scores", [at](decoder_plan& p) -> router_plan::score& { return at(p).router.scores; },
+          r.scores == router_plan::score::softmax ? router_plan::score::sigmoid : router_plan::score::softmax);
     list.value(
         name + "router.chosen", [at](decoder_plan& p) -> std::int64_t& { return at(p).router.chosen; },
         r.chosen > 1 ? r.chosen - 1 : r.chosen + 1);
@@ -321,7 +331,7 @@ struct mixer_flips {
         name + "least_step", [at](decoder_plan& p) -> double& { return at(p).least_step; }, m.least_step + 0.3);
     list.value(
         name + "most_step", [at](decoder_plan& p) -> double& { return at(p).most_step; },
-        std::isinf(m.most_step) ? 0.5 : m.most_step * 0.7);
+        std::isinf(m.most_step) ? m.least_step + 0.01 : m.most_step * 0.7);
     for (const auto& [which, member] :
          {std::pair{"x_scale", &mamba2_plan::x_scale}, std::pair{"b_scale", &mamba2_plan::b_scale},
           std::pair{"c_scale", &mamba2_plan::c_scale}, std::pair{"dt_scale", &mamba2_plan::dt_scale},
@@ -389,6 +399,31 @@ flip_list flips_of(const decoder_plan& plan) {
     if (layer.scalar.present() && !last) // the final norm takes out that of the last layer
       list.value(
           in_layer + "scalar", [l](decoder_plan& p) -> vector_plan& { return p.layers[l].scalar; }, vector_plan{});
+    if (layer.joined == join::side_by_side)
+      list.number(
+          in_layer + "together_scale", [l](decoder_plan& p) -> double& { return p.layers[l].together_scale; }, 1.3);
+    if (layer.streams) {
+      const auto at = [l](decoder_plan& p) -> stream_layer_plan& { return *p.layers[l].streams; };
+      list.norm(in_layer + "streams.norm", layer.streams->norm,
+                [at](decoder_plan& p) -> norm_plan& { return at(p).norm; });
+      list.value(
+          in_layer + "streams.active", [at](decoder_plan& p) -> std::int64_t& { return at(p).active; },
+          layer.streams->active == 0 ? 1 : 0);
+      if (layer.streams->input_scale.present())
+        list.value(
+            in_layer + "streams.input_scale", [at](decoder_plan& p) -> vector_plan& { return at(p).input_scale; },
+            vector_plan{});
+      list.optional_norm(in_layer + "streams.input.after", layer.streams->input.after,
+                         [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).input.after; });
+      const auto own = [at](decoder_plan& p) -> layer_input_plan& {
+        return std::get<layer_input_plan>(at(p).input.mixer);
+      };
+      decoder_plan same = plan;
+      list.act(in_layer + "streams.input", own(same).act, [own](decoder_plan& p) -> activation& { return own(p).act; });
+      list.value(
+          in_layer + "streams.input.first", [own](decoder_plan& p) -> std::int64_t& { return own(p).first; },
+          own(same).first == 0 ? own(same).gate.rows() : 0);
+    }
     if (layer.together)
       list.value(
           in_layer + "together", [l](decoder_plan& p) -> std::size_t& { return p.layers[l].together; }, std::size_t{0});
@@ -396,8 +431,10 @@ flip_list flips_of(const decoder_plan& plan) {
       list.value(
           in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::side_by_side);
     if (layer.joined == join::side_by_side)
-      list.all.push_back({in_layer + "joined",
-                          [l](decoder_plan& p) { p.layers[l].joined = join::in_turn, p.layers[l].together = 0; }});
+      list.all.push_back({in_layer + "joined", [l](decoder_plan& p) {
+                            p.layers[l].joined = join::in_turn, p.layers[l].together = 0,
+                            p.layers[l].together_scale = 1;
+                          }});
     if (layer.joined == join::norm_is_residual)
       list.value(
           in_layer + "joined", [l](decoder_plan& p) -> join& { return p.layers[l].joined; }, join::in_turn);
@@ -408,6 +445,10 @@ flip_list flips_of(const decoder_plan& plan) {
       list.optional_norm(
           name + "before", layer.branches[b].before,
           [l, b](decoder_plan& p) -> std::optional<norm_plan>& { return p.layers[l].branches[b].before; });
+      // Where q, k and v are normed, their common factor is lost but for the epsilons of those norms.
+      if (const auto* a = std::get_if<attention_plan>(&layer.branches[b].mixer);
+          a && a->q_norm && (a->reuses || (a->k_norm && a->v_norm)))
+        std::erase_if(list.all, [&](const flip& f) { return f.name == name + "before.epsilon"; });
       list.optional_norm(name + "after", layer.branches[b].after, [l, b](decoder_plan& p) -> std::optional<norm_plan>& {
         return p.layers[l].branches[b].after;
       });
@@ -424,7 +465,7 @@ class plan_flips : public testing::TestWithParam<std::string> {};
 TEST_P(plan_flips, are_noticed) {
   const auto folder = golden::folder("models") / GetParam();
   const model_weights weights(folder);
-  const decoder_plan plan = plan_of(config::load(folder));
+  const decoder_plan plan = settle_plan(plan_of(config::load(folder)), weights.base_tensors(dtype::f64));
   const nlohmann::json expected = golden::read(folder / "expected.json");
   const cpu_executor exec{2};
   ragged_batch batch;

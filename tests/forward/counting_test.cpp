@@ -70,9 +70,9 @@ TEST_P(counted, activations_are_those_of_the_plan) {
   EXPECT_EQ(w.branch.most, room.branch ? T * C : 0);
   EXPECT_EQ(w.sum.most, room.sum ? T * C : 0);
   // Their sum, with the input, the rows that linear packs and those of the head, is within what the plan asks for.
-  const std::size_t all = w.sum.most + w.branch.most + w.plain.most + w.input.most + w.activated.most +
-                          w.gathered.most + w.wide.most + w.mixed.most + w.low.most + w.gates.most + w.scratch.packed +
-                          work.head.rows.most;
+  const std::size_t all = w.guess.most + w.active.most + w.stream_gates.most + w.sum.most + w.branch.most +
+                          w.plain.most + w.input.most + w.activated.most + w.gathered.most + w.wide.most +
+                          w.mixed.most + w.low.most + w.gates.most + w.scratch.packed + work.head.rows.most;
   EXPECT_LE(all * sizeof(float), T * slab_bytes<float>(exec, model.plan));
   EXPECT_GE(static_cast<double>(all * sizeof(float)),
             0.6 * static_cast<double>(T * slab_bytes<float>(exec, model.plan)));

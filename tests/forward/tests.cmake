@@ -1,5 +1,5 @@
 llmap_test(forward/counting_test llmap::llmap)
-foreach(test linear ops attention recurrence route golden_models)
+foreach(test linear ops attention recurrence route streams golden_models)
   llmap_test(forward/${test}_test llmap::llmap)
 endforeach()
 llmap_on_every_isa(forward linear ops attention recurrence route golden_models)

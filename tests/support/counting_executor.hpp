@@ -209,6 +209,17 @@ template <class T> void scale(const executor&, const vector<std::type_identity_t
 }
 template <class T>
 void grow(const executor&, const llmap::query_growth&, const llmap::ragged_batch&, llmap::slab, view<T>) {}
+template <class T> void scale_columns(const executor&, const vector<std::type_identity_t<T>>& s, view<T> y) {
+  EXPECT_EQ(s.size(), y.cols);
+}
+template <class T> void cut_below(const executor&, double, view<T>) {}
+template <class T> void mix_streams(const executor&, in<T> c, in<T> x, view<T> y) {
+  EXPECT_TRUE(x.cols == y.cols && c.rows == y.rows) << "mix_streams";
+}
+template <class T> void correct_streams(const executor&, in<T> c, std::size_t, in<T> x, in<T> guess, view<T> y) {
+  EXPECT_TRUE(c.cols * x.cols == y.cols && guess.cols == y.cols) << "correct_streams";
+}
+template <class T> void match_size(const executor&, in<T>, view<T>) {}
 template <class T> void clamp(const executor&, std::type_identity_t<T>, view<T>) {}
 template <class T> void clear(const executor&, view<T>) {}
 template <class T> void activate(const executor&, llmap::activation, bool, in<T>, view<T>) {}

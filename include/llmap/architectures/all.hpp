@@ -18,6 +18,7 @@
 #include "llmap/architectures/gemma.hpp"
 #include "llmap/architectures/gemma2.hpp"
 #include "llmap/architectures/gemma3.hpp"
+#include "llmap/architectures/gemma3n.hpp"
 #include "llmap/architectures/gemma4.hpp"
 #include "llmap/architectures/glm.hpp"
 #include "llmap/architectures/glm4.hpp"
@@ -68,6 +69,7 @@
 #include "llmap/architectures/smollm3.hpp"
 #include "llmap/architectures/stablelm.hpp"
 #include "llmap/architectures/starcoder2.hpp"
+#include "llmap/architectures/vaultgemma.hpp"
 #include "llmap/architectures/xglm.hpp"
 
 namespace llmap {
@@ -95,6 +97,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"gemma", gemma_plan},
                                                  {"gemma2", gemma2_plan},
                                                  {"gemma3_text", gemma3_text_plan},
+                                                 {"gemma3n_text", gemma3n_text_plan},
                                                  {"gemma4_text", gemma4_text_plan},
                                                  {"glm", glm_plan},
                                                  {"glm4", glm4_plan},
@@ -149,6 +152,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"smollm3", smollm3_plan},
                                                  {"stablelm", stablelm_plan},
                                                  {"starcoder2", starcoder2_plan},
+                                                 {"vaultgemma", vaultgemma_plan},
                                                  {"xglm", xglm_plan}};
 
 /// Larger models whose text part is one of these: their config has it in text_config. `inner` is its model_type where
@@ -157,8 +161,9 @@ struct wrapped_architecture {
   std::string_view model_type, inner;
 };
 inline constexpr wrapped_architecture wrapped_architectures[] = {
-    {"gemma3", "gemma3_text"}, {"gemma4", "gemma4_text"},   {"llama4", "llama4_text"},
-    {"mistral3", "mistral"},   {"qwen3_5", "qwen3_5_text"}, {"qwen3_5_moe", "qwen3_5_moe_text"}};
+    {"gemma3", "gemma3_text"},          {"gemma3n", "gemma3n_text"}, {"gemma4", "gemma4_text"},
+    {"llama4", "llama4_text"},          {"mistral3", "mistral"},     {"qwen3_5", "qwen3_5_text"},
+    {"qwen3_5_moe", "qwen3_5_moe_text"}};
 
 inline decoder_plan plan_of(const config& c);
 

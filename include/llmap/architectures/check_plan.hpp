@@ -91,6 +91,7 @@ private:
     require(!p.gated || p.act != activation::xielu, "xielu: expected an MLP without a gate");
     require(p.gated || p.gate_scale == 1, "gate scale: expected a gated MLP");
     size("parameters of the activation", p.parameters, p.act == activation::xielu ? 4 : 0);
+    require(p.gated || !p.cut, "cut of the gate: expected a gated MLP");
   }
 
 public:
@@ -244,8 +245,34 @@ public:
     shape("out", p.out, plan_.width, own);
   }
 
+  void operator()(const laurel_plan& p) const {
+    shape("down", p.down, p.down.rows(), plan_.width);
+    shape("up", p.up, plan_.width, p.down.rows());
+    norm("norm after", p.after, plan_.width);
+  }
+  void streams(const layer_plan& layer) const {
+    require(layer.streams.has_value() == plan_.streams.has_value(), "streams: expected in all layers or in none");
+    if (!layer.streams) return;
+    const stream_layer_plan& p = *layer.streams;
+    const std::int64_t n = plan_.streams->count();
+    require(p.active >= 0 && p.active < n, "streams: expected an active one of ", n);
+    norm("norm of the streams", p.norm, plan_.width);
+    shape("router of the streams", p.router, n, plan_.width);
+    shape("prediction", p.prediction, n * n, n);
+    shape("correction", p.correction, n, n);
+    if (p.input_scale.present()) size("scale of the input", p.input_scale, plan_.width);
+    require(p.input.after.has_value() && p.input.scale == 1, "input of the streams: expected a norm after it, scale 1");
+    norm("norm after the input", p.input.after, plan_.width);
+    require(std::holds_alternative<layer_input_plan>(p.input.mixer),
+            "input of the streams: expected a token's own input");
+    std::visit(*this, p.input.mixer);
+  }
+
   void operator()(const layer_plan& layer) const {
+    streams(layer);
     require(!layer.branches.empty() && layer.scale > 0, "expected a branch and a positive scale");
+    require(layer.together_scale == 1 || layer.joined == join::side_by_side,
+            "scale of branches together: expected them side by side");
     require(layer.together == 0 || (layer.joined == join::side_by_side && layer.together <= layer.branches.size()),
             "branches together: expected as many side by side");
     if (layer.scalar.present()) size("scalar", layer.scalar, 1);
@@ -277,7 +304,8 @@ public:
                   e.positions.size() >= (e.position_offset + plan_.position_limit) * plan_.width,
               "positions: expected a row for every token up to ", plan_.position_limit);
     if (e.inputs) {
-      shape("inputs of the layers", e.inputs->table, plan_.vocab, e.inputs->table.cols);
+      require(e.inputs->table.rows() <= plan_.vocab, "inputs of the layers: expected no more rows than ids");
+      shape("inputs of the layers", e.inputs->table, e.inputs->table.rows(), e.inputs->table.cols);
       shape("projection to the inputs of the layers", e.inputs->projection, e.inputs->table.cols, plan_.width);
       norm("norm of the inputs of the layers", e.inputs->norm, e.inputs->table.cols);
     }
@@ -290,6 +318,12 @@ public:
     shape("head", plan_.output_table(), plan_.vocab, out);
     require(plan_.head.softcap >= 0 && plan_.head.scale != 0, "head: expected a soft cap of 0 or more and a scale");
     kept_heads();
+    if (plan_.streams) {
+      require(plan_.streams->count() > 1 && plan_.streams->in.size() == plan_.streams->out.size(),
+              "streams: expected as many ends as beginnings");
+      for (const auto* all : {&plan_.streams->in, &plan_.streams->out})
+        for (const linear_plan& p : *all) shape("stream", p, plan_.width, plan_.width);
+    }
     for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
       at_ = "layer " + std::to_string(i) + ": ";
       (*this)(plan_.layers[i]);

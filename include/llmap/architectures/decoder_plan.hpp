@@ -162,7 +162,8 @@ struct latent_attention_plan {
   linear_plan out;                 // (C, H Dv)
 };
 
-/// out(act(in(x))), or out(act(gate_scale * gate(x)) * up(x)) with `in` holding gate above up.
+/// out(act(in(x))), or out(act(gate_scale * gate(x)) * up(x)) with `in` holding gate above up. With a cut the gate is
+/// first max(gate - (mean + cut * deviation), 0), both of its inner channels (Gemma 3n).
 struct mlp_plan {
   activation act = activation::silu;
   bool gated = true;
@@ -170,6 +171,7 @@ struct mlp_plan {
   linear_plan out;          // (C, I)
   vector_plan parameters{}; // xielu: alpha_p, alpha_n, beta, eps
   double gate_scale = 1;
+  std::optional<double> cut{};
 };
 
 /// How a token chooses its experts: scores of all experts from their logits, the best `chosen` by score + correction
@@ -275,6 +277,12 @@ struct layer_input_plan {
   linear_plan out;  // (C, p)
 };
 
+/// Learned augmented residual (Gemma 3n): y = x + after(up(down(x))).
+struct laurel_plan {
+  linear_plan down, up; // (R, C), (C, R)
+  norm_plan after;
+};
+
 /// RWKV-4 time mixing (Peng et al. 2023): k, v, r of the input mixed with that of the token before; A channels.
 struct rwkv_time_plan {
   std::int64_t channels = 0;                      // A
@@ -306,7 +314,7 @@ struct rg_lru_plan {
 
 using mixer_plan =
     std::variant<attention_plan, latent_attention_plan, mlp_plan, mixture_plan, mamba_plan, mamba2_plan, rwkv_time_plan,
-                 rwkv_channel_plan, rg_lru_plan, delta_plan, short_convolution_plan, layer_input_plan>;
+                 rwkv_channel_plan, rg_lru_plan, delta_plan, short_convolution_plan, layer_input_plan, laurel_plan>;
 
 // --- The model ---------------------------------------------------------------------------------------------------
 
@@ -324,20 +332,43 @@ struct branch_plan {
 ///   norm_is_residual  the normed input is what is added to:           x = before(h);  h = x + mixer(x)
 enum class join { in_turn, side_by_side, norm_of_sum, norm_is_residual };
 
+/// Alternating updates (AltUp, Gemma 3n): of n streams h_0, h_1, ... of width C one, `active`, goes through a layer's
+/// branches. With m(x) = tanh(router(norm(x))), C = prediction(m(h_active)) (n, n), c = correction(m(y)) (n):
+///   g_i = h_i + sum_j C_ij h_j;  y = branches(g_active);  h_i = g_i + (1 + c_i) (y - g_active)
+/// Then h_i += input(input_scale * h_active) for i >= 1.
+struct stream_layer_plan {
+  std::int64_t active = 0;
+  norm_plan norm;
+  linear_plan router, prediction, correction; // (n, C), (n^2, n), (n, n)
+  vector_plan input_scale;                    // (C), or absent
+  branch_plan input;
+};
+
 struct layer_plan {
   join joined = join::in_turn;
-  std::size_t together = 0; // side_by_side: the first so many branches, the others follow in turn; 0: all
+  double together_scale = 1; // of the hidden state that leaves them
+  std::size_t together = 0;  // side_by_side: the first so many branches, the others follow in turn; 0: all
   std::vector<branch_plan> branches;
   double scale = 1;     // of the hidden state that leaves the layer
   vector_plan scalar{}; // (1): a learned factor of it, or absent
+  std::optional<stream_layer_plan> streams{};
 };
 
 /// What layer_input_plan takes its columns of: scale * table[id] + norm(projection(h)), h the embedded token. (T, P)
+/// An id beyond the table means its first row.
 struct layer_inputs_plan {
   linear_plan table; // (V, P)
   double scale = 1;
   linear_plan projection; // (P, C)
   norm_plan norm;         // of each layer's columns
+};
+
+/// The streams of a model whose layers have stream_layer_plan. Stream i >= 1 begins as in[i - 1](h_0) and ends as
+/// out[i - 1](h_i), both with the size (root of the mean square) of h_0; what enters the head is their mean.
+struct streams_plan {
+  std::vector<linear_plan> in, out; // n - 1 each, (C, C)
+
+  std::int64_t count() const { return static_cast<std::int64_t>(in.size()) + 1; }
 };
 
 struct embedding_plan {
@@ -368,6 +399,7 @@ struct decoder_plan {
   std::int64_t context_length = 0; // tokens of a text that the config promises; 0: it does not say
   embedding_plan embedding;
   std::vector<layer_plan> layers;
+  std::optional<streams_plan> streams{};
   head_plan head;
 
   bool tied() const { return !head.table.present(); }

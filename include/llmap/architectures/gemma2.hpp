@@ -15,9 +15,10 @@ inline void sandwich_norms(const llama_options& o, const std::string& name, laye
   layer.branches[1].after = norm("post_feedforward_layernorm");
 }
 
-inline decoder_plan gemma2_plan(const config& c) {
+/// What gemma2 and vaultgemma share: caps, scale and windows. `adjust(o, name, layer)` adds norms.
+template <class Adjust> decoder_plan gemma2_like_plan(const config& c, const char* type, const Adjust& adjust) {
   llama_options o = read_gemma(c,
-                               {.model_type = "gemma2",
+                               {.model_type = type,
                                 .vocab = 256000,
                                 .width = 2304,
                                 .inner = 9216,
@@ -34,10 +35,12 @@ inline decoder_plan gemma2_plan(const config& c) {
     a.scale = scale;
     a.softcap = cap;
     if (fields::is_sliding(c, o.layers, i, [](std::int64_t j) { return j % 2 == 0; })) a.window = window;
-    sandwich_norms(o, name, layer);
+    adjust(o, name, layer);
   });
   plan.head.softcap = fields::cap_of(c, "final_logit_softcapping", 30);
   return plan;
 }
+
+inline decoder_plan gemma2_plan(const config& c) { return gemma2_like_plan(c, "gemma2", sandwich_norms); }
 
 } // namespace llmap

@@ -4,64 +4,9 @@
 // Source: transformers 5.24 modeling_gemma4.py.
 #pragma once
 #include "llmap/architectures/experts.hpp"
+#include "llmap/architectures/gemma4_layers.hpp"
 
 namespace llmap {
-
-/// The layers of a gemma4, which differ in kind and size.
-struct gemma4_layers {
-  const config& c;
-  llama_options o;
-  std::int64_t window, kept; // kept: layers before those that use earlier keys
-  rope_plan sliding, full;   // dims are those of the layer's heads
-
-  bool is_sliding(std::int64_t i) const {
-    return i + 1 != o.layers && fields::is_sliding(c, o.layers, i, [](std::int64_t j) { return (j + 1) % 6 != 0; });
-  }
-  bool values_are_keys(std::int64_t i) const { return !is_sliding(i) && c.boolean("attention_k_eq_v", false); }
-  /// Options of one layer: heads of full layers are wider, or as per_layer_config says.
-  llama_options options(std::int64_t i) const {
-    llama_options own = o;
-    if (const auto all = c.object("per_layer_config")) {
-      if (const auto entry = all->object(std::to_string(i))) {
-        own.head_dim = entry->integer("head_dim", o.head_dim, 1, 1 << 16);
-        own.kv_heads = entry->integer("num_key_value_heads", o.kv_heads, 1, 1 << 16);
-      }
-    } else if (!is_sliding(i)) {
-      own.head_dim = c.integer("global_head_dim", 512, 1, 1 << 16);
-      if (values_are_keys(i) && !c.absent("num_global_key_value_heads"))
-        own.kv_heads = c.integer("num_global_key_value_heads", o.kv_heads, 1, 1 << 16);
-    }
-    if (o.heads % own.kv_heads != 0)
-      fail(c.where(), ": num_attention_heads ", o.heads, " is not a multiple of the ", own.kv_heads, " of layer ", i);
-    own.rope = is_sliding(i) ? sliding : full;
-    own.rope->dims = own.head_dim;
-    if (i >= kept && c.boolean("use_double_wide_mlp", false)) own.inner *= 2;
-    return own;
-  }
-  /// The number under which keys and values of this layer's kind are kept, 0 for none.
-  std::int64_t number(std::int64_t i) const {
-    if (kept == o.layers) return 0;
-    for (std::int64_t j = i + 1; j < kept; ++j)
-      if (is_sliding(j) == is_sliding(i)) return 0; // not the last before those that share
-    return is_sliding(i) ? 1 : 2;
-  }
-  attention_plan attention(std::int64_t i, const std::string& name) const {
-    const llama_options own = options(i);
-    attention_plan a = llama_attention(own, name);
-    a.scale = 1;
-    a.window = is_sliding(i) ? window : 0;
-    a.kept_as = number(i), a.reuses = i >= kept;
-    a.q_norm = fields::rms_norm(name + "q_norm", a.head_dim, o.epsilon);
-    if (values_are_keys(i)) a.qkv.parts[2] = a.qkv.parts[1];
-    if (a.reuses) {
-      a.qkv.parts.resize(1);
-    } else {
-      a.k_norm = fields::rms_norm(name + "k_norm", a.head_dim, o.epsilon);
-      a.v_norm = norm_plan{norm_kind::rms, a.head_dim, o.epsilon, 0, {}, {}};
-    }
-    return a;
-  }
-};
 
 /// The MLP with experts beside it, each between norms of its own; the router norms the residual by itself.
 inline mixture_plan gemma4_mixture(const config& c, const llama_options& o, const std::string& name) {
@@ -118,7 +63,7 @@ inline decoder_plan gemma4_text_plan(const config& c) {
       gemma4_rope(c, "sliding_attention", {.dims = 2}, o.positions),
       gemma4_rope(c, "full_attention",
                   {.kind = rope_plan::scaling::proportional, .dims = 2, .theta = 1e6, .share = 0.25}, o.positions)};
-  const std::int64_t p = c.integer("hidden_size_per_layer_input", 256, 0), L = o.layers;
+  const std::int64_t p = c.integer("hidden_size_per_layer_input", 256, 0);
   const bool experts = c.boolean("enable_moe_block", false);
   decoder_plan plan = llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
     const auto norm = [&](const char* which) { return fields::rms_norm(name + which, o.width, o.epsilon); };
@@ -128,24 +73,14 @@ inline decoder_plan gemma4_text_plan(const config& c) {
     layer.branches[1].after = norm("post_feedforward_layernorm");
     layer.branches[1].mixer = llama_mlp(layers.options(i), name + "mlp.");
     if (experts) layer.branches[1].before.reset(), layer.branches[1].mixer = gemma4_mixture(c, layers.options(i), name);
-    if (p) {
-      const layer_input_plan own{o.act, i * p, fields::linear(name + "per_layer_input_gate", p, o.width, false),
-                                 fields::linear(name + "per_layer_projection", o.width, p, false)};
-      layer.branches.push_back({{}, norm("post_per_layer_input_norm"), own, 1});
-    }
+    if (p) layer.branches.push_back(gemma_input(o, name, i, p));
     layer.scalar = fields::vector(name + "layer_scalar", {1});
   });
   if (p) {
     const std::int64_t stored = c.integer("vocab_size_per_layer_input", 262144);
     if (stored < o.vocab)
       fail(c.where(), ": vocab_size_per_layer_input: expected vocab_size ", o.vocab, " or more, got ", stored);
-    layer_inputs_plan& in = plan.embedding.inputs.emplace();
-    in.table = {L * p, {{"model.embed_tokens_per_layer.weight", "", o.vocab, stored, 0, o.vocab, o.vocab}}};
-    in.scale = std::sqrt(static_cast<double>(p) / 2);
-    in.projection = fields::linear("model.per_layer_model_projection", L * p, o.width, false);
-    // The projection is divided by sqrt(C) before its norm, which leaves nothing of it but a larger epsilon.
-    in.norm = fields::rms_norm("model.per_layer_projection_norm", p, o.epsilon * static_cast<double>(o.width));
-    in.norm.scale = std::sqrt(0.5);
+    plan.embedding.inputs = gemma_inputs(o, p, o.vocab, stored);
   }
   plan.head.softcap = fields::cap_of(c, "final_logit_softcapping", 0);
   return plan;

@@ -33,7 +33,7 @@ inline llama_options read_llama(const config& c, llama_options o) {
   constexpr std::int64_t most = 1 << 16;
   o.vocab = c.integer("vocab_size", o.vocab);
   o.width = c.integer("hidden_size", o.width);
-  o.inner = c.integer("intermediate_size", o.inner);
+  if (o.inner) o.inner = c.integer("intermediate_size", o.inner); // 0: not one width, or not under this name
   o.layers = fields::layers_of(c, "num_hidden_layers", o.layers);
   o.heads = c.integer("num_attention_heads", o.heads, 1, most);
   o.kv_heads = c.is_null("num_key_value_heads") ? o.heads : c.integer("num_key_value_heads", o.key_heads(), 1, most);

@@ -42,7 +42,7 @@ private:
 struct product_counter {
   double& products;
   void operator()(const linear_plan& p, tensor_use use) const {
-    if (!use.looked_up) products += use.share * static_cast<double>(p.rows()) * static_cast<double>(p.cols);
+    if (!use.looked_up) products += use.share * use.times * static_cast<double>(p.rows()) * static_cast<double>(p.cols);
   }
   void operator()(const vector_plan&, tensor_use) const {}
   void operator()(const norm_plan&, tensor_use) const {}

@@ -17,6 +17,7 @@ namespace llmap {
 struct tensor_use {
   double share = 1;       // of the tokens that use it: chosen / experts for the matrices of an expert
   bool looked_up = false; // one row a token, not a product
+  double times = 1;       // that a token goes through the product
 };
 
 namespace detail {
@@ -129,6 +130,11 @@ template <class Visit> struct tensor_walk {
     (*this)(p.gate, w.gate...);
     (*this)(p.out, w.out...);
   }
+  template <class... W> void operator()(const laurel_plan& p, W&... w) {
+    (*this)(p.down, w.down...);
+    (*this)(p.up, w.up...);
+    (*this)(p.after, w.after...);
+  }
   template <class... W> void operator()(const rwkv_time_plan& p, W&... w) {
     (*this)(p.mix_key, w.mix_key...);
     (*this)(p.mix_value, w.mix_value...);
@@ -166,6 +172,17 @@ template <class Visit> struct tensor_walk {
   template <class... W> void operator()(const layer_plan& p, W&... w) {
     (*this)(p.branches, w.branches...);
     (*this)(p.scalar, w.scalar...);
+    (*this)(p.streams, w.streams...);
+  }
+  template <class... W> void operator()(const stream_layer_plan& p, W&... w) {
+    (*this)(p.norm, w.norm...);
+    use.times = 2;
+    (*this)(p.router, w.router...);
+    use.times = 1;
+    (*this)(p.prediction, w.prediction...);
+    (*this)(p.correction, w.correction...);
+    (*this)(p.input_scale, w.input_scale...);
+    (*this)(p.input, w.input...);
   }
 };
 
@@ -189,7 +206,9 @@ void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights)
     walk(plan.embedding.inputs->projection, weights.inputs_projection...);
     walk(plan.embedding.inputs->norm, weights.inputs_norm...);
   }
+  if (plan.streams) walk(plan.streams->in, weights.streams_in...);
   walk(plan.layers, weights.layers...);
+  if (plan.streams) walk(plan.streams->out, weights.streams_out...);
   walk(plan.head.norm, weights.head_norm...);
   walk(plan.head.projection, weights.head_projection...);
   walk(plan.output_table(), weights.head...);

@@ -83,6 +83,11 @@ template <class Exec, class T> struct mixer_weights<Exec, T, layer_input_plan> {
   typename Exec::template matrix<T> gate, out;
 };
 
+template <class Exec, class T> struct mixer_weights<Exec, T, laurel_plan> {
+  typename Exec::template matrix<T> down, up;
+  norm_weights<Exec, T> after;
+};
+
 namespace detail {
 /// A variant of the weights of every mixer that a plan's variant names.
 template <class Exec, class T, class Variant> struct mixer_variant;
@@ -101,9 +106,16 @@ template <class Exec, class T> struct branch_weights {
     return std::holds_alternative<weights>(mixer) ? std::get<weights>(mixer) : mixer.template emplace<weights>();
   }
 };
+template <class Exec, class T> struct stream_layer_weights {
+  norm_weights<Exec, T> norm;
+  typename Exec::template matrix<T> router, prediction, correction;
+  typename Exec::template vector<T> input_scale;
+  branch_weights<Exec, T> input;
+};
 template <class Exec, class T> struct layer_weights {
   std::vector<branch_weights<Exec, T>> branches;
   typename Exec::template vector<T> scalar;
+  std::optional<stream_layer_weights<Exec, T>> streams;
 };
 
 template <class Exec, class T> struct decoder {
@@ -117,6 +129,7 @@ template <class Exec, class T> struct decoder {
   std::optional<norm_weights<Exec, T>> embedding_norm;
   matrix inputs_table, inputs_projection; // (V, P), (P, C), or absent
   norm_weights<Exec, T> inputs_norm;
+  std::vector<matrix> streams_in, streams_out; // (C, C) each
   std::vector<layer_weights<Exec, T>> layers;
   std::optional<norm_weights<Exec, T>> head_norm;
   matrix head_projection;

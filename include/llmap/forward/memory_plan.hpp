@@ -69,14 +69,17 @@ inline kept_heads kept_heads_of(const mixer_plan& mixer) {
 /// The largest room that any layer needs, buffer by buffer: all layers share the buffers.
 struct slab_room {
   mixer_room most;
-  bool plain = false, branch = false, sum = false;
+  bool plain = false, views = false, branch = false, sum = false;
+  std::int64_t streams = 0; // columns
   std::int64_t state = 0;
 };
 inline slab_room slab_room_of(const decoder_plan& plan) {
   slab_room room;
   if (plan.embedding.inputs) room.most.wide = plan.embedding.inputs->table.cols;
-  for (const layer_plan& layer : plan.layers)
-    for (const branch_plan& b : layer.branches) {
+  const std::int64_t streams = plan.streams ? plan.streams->count() : 0;
+  if (streams) room.streams = (streams + 1) * plan.width + streams + streams * streams, room.plain = true;
+  for (const layer_plan& layer : plan.layers) {
+    const auto include = [&](const branch_plan& b) {
       std::visit(
           [&]<class Plan>(const Plan& mixer) {
             const mixer_room own = room_of(mixer);
@@ -86,14 +89,18 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
             room.most.gates = std::max(room.most.gates, own.gates);
             room.most.activated = std::max(room.most.activated, own.activated);
             room.most.gathered = std::max(room.most.gathered, own.gathered);
-            room.plain |= reads_plain_rows<Plan>;
+            room.plain |= reads_plain_rows<Plan> && b.before;
+            room.views |= reads_plain_rows<Plan> || !b.before;
             const bool on_residual = layer.joined == join::norm_of_sum || layer.joined == join::norm_is_residual;
             room.branch |= !on_residual && (reads_plain_rows<Plan> || b.after || b.scale != 1);
             room.state = std::max(room.state, state_size{}(mixer));
           },
           b.mixer);
-      room.sum |= layer.joined == join::side_by_side;
-    }
+    };
+    for (const branch_plan& b : layer.branches) include(b);
+    if (layer.streams) include(layer.streams->input);
+    room.sum |= layer.joined == join::side_by_side;
+  }
   return room;
 }
 
@@ -101,7 +108,7 @@ inline slab_room slab_room_of(const decoder_plan& plan) {
 
 /// Bytes that a forward pass keeps of each token of a batch: hidden state, keys and values of one layer, angles.
 template <class T, class Exec> std::size_t batch_bytes(const Exec& exec, const decoder_plan& plan) {
-  std::int64_t columns = plan.width;
+  std::int64_t columns = plan.width * (plan.streams ? plan.streams->count() : 1);
   std::size_t branches = 0;
   std::vector<rope_plan> ropes;
   for (const layer_plan& layer : plan.layers) {
@@ -137,8 +144,8 @@ template <class T, class Exec> std::size_t slab_bytes(const Exec& exec, const de
   const detail::slab_room room = detail::slab_room_of(plan);
   const mixer_room& m = room.most;
   const std::int64_t repacked =
-      std::max({m.mixed, m.low, m.gates, room.plain ? plan.width : 0}); // views that linear packs
-  const std::int64_t columns = m.wide + m.mixed + m.low + m.gates + m.activated + m.gathered + repacked +
+      std::max({m.mixed, m.low, m.gates, room.views ? plan.width : 0}); // views that linear packs
+  const std::int64_t columns = room.streams + m.wide + m.mixed + m.low + m.gates + m.activated + m.gathered + repacked +
                                (1 + room.plain + room.branch + room.sum) * plan.width + plan.output_table().cols;
   return static_cast<std::size_t>(columns) * sizeof(T) + head_bytes<T>(exec, plan.vocab);
 }

@@ -40,6 +40,7 @@ template <class Plan> inline constexpr bool reads_plain_rows = false;
 template <> inline constexpr bool reads_plain_rows<mixture_plan> = true;
 template <> inline constexpr bool reads_plain_rows<rwkv_time_plan> = true;
 template <> inline constexpr bool reads_plain_rows<rwkv_channel_plan> = true;
+template <> inline constexpr bool reads_plain_rows<laurel_plan> = true;
 inline bool packs_input(const mixer_plan& mixer) {
   return std::visit([]<class Plan>(const Plan&) { return !reads_plain_rows<Plan>; }, mixer);
 }
@@ -144,6 +145,7 @@ void mix(const slab_pass<Exec, T>& at, const mlp_plan& p, const mixer_weights<Ex
          matrix_view<T> y, store_mode mode) {
   matrix_view<T> inner = at.work.wide.reshape(x.rows, w.in.rows);
   at.product(x, w.in, inner);
+  if (p.cut) cut_below(at.exec, *p.cut, inner.column_range(0, inner.cols / 2));
   if (p.gate_scale != 1) scale(at.exec, static_cast<T>(p.gate_scale), inner.column_range(0, inner.cols / 2));
   if (p.act == activation::xielu) xielu(at.exec, w.parameters, inner, at.work.activated, at.work.scratch);
   else activate(at.exec, p.act, p.gated, inner, at.work.activated, at.work.scratch);
@@ -389,6 +391,20 @@ void mix(const slab_pass<Exec, T>& at, const layer_input_plan& p, const mixer_we
              store_mode::overwrite);
   activate(at.exec, p.act, true, wide, at.work.activated, at.work.scratch);
   at.product(at.work.activated, w.out, y, mode);
+}
+
+// --- Laurel ---------------------------------------------------------------------------------------------------------
+
+inline mixer_room room_of(const laurel_plan& p) { return {.low = p.down.rows()}; }
+
+template <class Exec, class T>
+void mix(const slab_pass<Exec, T>& at, const laurel_plan&, const mixer_weights<Exec, T, laurel_plan>& w,
+         matrix_view<const T> x, matrix_view<T> y, store_mode) {
+  matrix_view<T> low = at.work.low.reshape(x.rows, w.down.rows);
+  at.product(x, w.down, low);
+  at.product(low, w.up, y);
+  norm(at.exec, y, w.after, y);
+  add_scaled(at.exec, x, T(1), y, store_mode::add);
 }
 
 // --- RWKV-4 ---------------------------------------------------------------------------------------------------------

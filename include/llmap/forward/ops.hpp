@@ -56,7 +56,8 @@ struct head_options {
 ///   keys_values_columns<T>(exec, kv_heads, key_dim, value_dim), head_bytes<T>(exec, vocab), row_limits_of(exec)
 ///
 /// Embedding
-///   embedding_rows(exec, table, batch, scale, y)   y (T, E) = scale * table[id]
+///   embedding_rows(exec, table, batch, scale, y)   y (T, E) = scale * table[id], of an id beyond the table its first
+///                                                  row
 ///   add_positions(exec, positions, offset, batch, y)
 ///                                                  y (T, C) += positions[offset + position]
 ///   fill_angles(exec, rope_plan, batch, y)         y (T, r) = cosines (r / 2), then sines, of position * frequency
@@ -68,7 +69,9 @@ struct head_options {
 ///   scale(exec, s, y)                              y *= s
 ///   scale(exec, vector, y)                         y *= the one number of it
 ///   grow(exec, growth, batch, slab, y)             row of y at position t times the factor of query_growth
+///   scale_columns(exec, vector, y)                 column k of y times vector[k]
 ///   clamp(exec, limit, y)                          y into [-limit, limit]
+///   cut_below(exec, cut, y)                        each row max(y - (mean + cut * deviation of the row), 0)
 ///   clear(exec, y)                                 y = 0
 ///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)); gated, with x (S, 2 I),
 ///                                                  y = act(x[:, :I]) * x[:, I:]; y may be x, or its first half
@@ -91,6 +94,12 @@ struct head_options {
 ///   attention(exec, shape, alibi, sinks, batch, slab, qkv, out, keys_values, scratch)
 ///                                                  qkv (S, H D + G D + G Dv), out (S, H Dv); slabs in order. qkv (S,
 ///                                                  H D) is q alone: keys and values lie in keys_values already
+///
+/// Streams (stream_layer_plan), n of width C in a row
+///   mix_streams(exec, c, x, y)                     y (S, n C): y_i = x_i + sum_j c_ij x_j, c (S, n^2)
+///   correct_streams(exec, c, active, x, guess, y)  y_i = guess_i + (1 + c_i) (x - guess_active), c (S, n), x (S, C)
+///   match_size(exec, x, y)                         each row of y times sqrt(mean x^2 / mean y^2), mean y^2 at least
+///   1e-5
 ///
 /// Mixture of experts
 ///   route(exec, router_plan, logits, correction, expert_scale, routing)
@@ -136,7 +145,12 @@ concept forward_ops = executor<Exec> &&
   scale(exec, number, y);
   scale(exec, v, y);
   grow(exec, query_growth{}, batch, rows, y);
+  scale_columns(exec, v, y);
   clamp(exec, number, y);
+  cut_below(exec, 1.0, y);
+  mix_streams(exec, x, x, y);
+  correct_streams(exec, x, i, x, x, y);
+  match_size(exec, x, y);
   clear(exec, y);
   activate(exec, act, true, x, y);
   activate(exec, act, true, x, packed, scratch);

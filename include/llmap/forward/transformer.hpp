@@ -6,6 +6,7 @@
 #pragma once
 #include "llmap/forward/memory_plan.hpp"
 #include "llmap/forward/mixers.hpp"
+#include "llmap/forward/streams.hpp"
 
 namespace llmap {
 
@@ -15,7 +16,8 @@ matrix_view<T> embed(const Exec& exec, const decoder<Exec, T>& model, const ragg
                      forward_workspace<Exec, T>& work) {
   const embedding_plan& plan = model.plan.embedding;
   const auto& table = model.embedding_table();
-  matrix_view<T> h = work.hidden.reshape(batch.rows(), static_cast<std::size_t>(model.plan.width));
+  const auto C = static_cast<std::size_t>(model.plan.width);
+  matrix_view<T> h = work.hidden.reshape(batch.rows(), C * (model.streams_in.size() + 1)).column_range(0, C);
   const matrix_view<T> embedded = plan.projection.present() ? work.embedded.reshape(batch.rows(), table.cols) : h;
   embedding_rows(exec, table, batch, static_cast<T>(plan.scale), embedded);
   if (plan.projection.present())
@@ -74,10 +76,10 @@ void add_branch(const slab_pass<Exec, T>& at, const branch_plan& plan, const bra
       plan.mixer);
 }
 
-/// One layer on the rows of a slab: h (S, C) in place. Slabs in order.
+/// The branches of a layer on the rows of a slab: h (S, C) in place. Slabs in order.
 template <class Exec, class T>
-void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T>& weights, const ragged_batch& batch,
-           slab rows, matrix_view<T> h, forward_workspace<Exec, T>& work) {
+void add_branches(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T>& weights,
+                  const ragged_batch& batch, slab rows, matrix_view<T> h, forward_workspace<Exec, T>& work) {
   // Branches side by side all read h, so their sum is kept apart from it.
   matrix_view<T> sum = plan.joined == join::side_by_side ? work.sum.reshape(h.rows, h.cols) : h;
   const std::size_t together = plan.together ? plan.together : plan.branches.size();
@@ -94,7 +96,10 @@ void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T
     case join::side_by_side:
       if (b < together) add_branch(at, branch, w, h, sum, b == 0 ? store_mode::overwrite : store_mode::add);
       else add_branch(at, branch, w, h, h, store_mode::add);
-      if (b + 1 == together) add_scaled(exec, sum, T(1), h, store_mode::add);
+      if (b + 1 == together) {
+        add_scaled(exec, sum, T(1), h, store_mode::add);
+        if (plan.together_scale != 1) scale(exec, static_cast<T>(plan.together_scale), h);
+      }
       break;
     case join::norm_of_sum:
     case join::norm_is_residual:
@@ -113,18 +118,33 @@ void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T
   if (plan.scalar.present()) scale(exec, weights.scalar, h);
 }
 
+/// One layer on the rows of a slab: h (S, C) in place, or the streams (S, n C). Slabs in order.
+template <class Exec, class T>
+void layer(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T>& weights, const ragged_batch& batch,
+           slab rows, matrix_view<T> h, forward_workspace<Exec, T>& work) {
+  if (!plan.streams) return add_branches(exec, plan, weights, batch, rows, h, work);
+  matrix_view<T> active = guess_streams(exec, *plan.streams, *weights.streams, h, work);
+  add_branches(exec, plan, weights, batch, rows, active, work);
+  correct_guesses(exec, *plan.streams, *weights.streams, active, h, work);
+  const slab_pass<Exec, T> at{exec, batch, rows, work, work.memory.front()};
+  add_branch(at, plan.streams->input, weights.streams->input, active, active, store_mode::overwrite);
+  for (std::size_t first = active.cols; first < h.cols; first += active.cols)
+    add_scaled(exec, active, T(1), h.column_range(first, active.cols), store_mode::add);
+}
+
 /// Hidden states (T, E) that enter the head. `observe(name, rows)` is called with "input", after each layer and with
 /// "head_input"; the view it gets is valid during the call, the result until the next forward with this workspace.
 template <class Exec, class T, class Observe>
 matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
                              forward_workspace<Exec, T>& work, const Observe& observe) {
   work.prepare(model);
-  // 1. Embedding (T, C), and the angles of every rotation
+  // 1. Embedding (T, C), or the streams (T, n C), and the angles of every rotation
   matrix_view<T> h = embed(exec, model, batch, work);
   for (std::size_t i = 0; i < model.ropes.size(); ++i)
     fill_angles(exec, model.ropes[i], batch,
                 work.angles[i].reshape(batch.rows(), static_cast<std::size_t>(model.ropes[i].dims)));
   if (model.plan.embedding.inputs) embed_inputs(exec, model, batch, h, work);
+  if (model.plan.streams) begin_streams(exec, model, h = work.hidden.view(), work);
   observe("input", matrix_view<const T>(h));
   // 2. Layers (T, C), a slab (S, C) at a time
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
@@ -134,6 +154,7 @@ matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, co
     observe("layer", matrix_view<const T>(h));
   }
   // 3. Final norm (T, C) and projection (T, E)
+  if (model.plan.streams) h = end_streams(exec, model, h, work);
   if (model.head_norm) norm(exec, h, *model.head_norm, h);
   matrix_view<T> y = h;
   if (model.plan.head.projection.present()) {

@@ -24,9 +24,10 @@ template <class Exec, class T> struct forward_workspace {
   std::vector<branch_memory> memory;                        // for each branch of a layer
   std::vector<typename Exec::template keys_values<T>> kept; // that later layers use, by number (from 1 on)
 
-  buffer sum, branch, plain;       // (S, C): sum of branches side by side; output of one; its input as plain rows
-  rows input, activated, gathered; // packed for linear
-  buffer wide, mixed, low, gates;  // of a mixer, see mixers.hpp
+  buffer sum, branch, plain;          // (S, C): sum of branches side by side; output of one; its input as plain rows
+  rows input, activated, gathered;    // packed for linear
+  buffer guess, active, stream_gates; // of streams: (S, n C), (S, C), (S, n + n^2)
+  buffer wide, mixed, low, gates;     // of a mixer, see mixers.hpp
   typename Exec::template routing<T> routing;
   typename Exec::template scratch<T> scratch;
 

@@ -24,7 +24,8 @@ void embedding_rows(const cpu_executor& exec, const packed_matrix<T>& table, con
                     matrix_view<T> y) {
   LLMAP_EXPECTS(y.rows == batch.rows() && y.cols == table.cols, "embedding_rows: shape of y");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
-    table.read_row(static_cast<std::size_t>(batch.ids[r]), to);
+    const auto id = static_cast<std::size_t>(batch.ids[r]);
+    table.read_row(id < table.rows ? id : 0, to);
     for (std::size_t k = 0; k < y.cols; ++k) to[k] *= scale;
   });
 }
@@ -68,6 +69,72 @@ template <class T>
 void scale(const cpu_executor& exec, const aligned_buffer<std::type_identity_t<T>>& s, matrix_view<T> y) {
   LLMAP_EXPECTS(s.size() == 1, "scale: one number");
   scale(exec, s[0], y);
+}
+
+template <class T>
+void scale_columns(const cpu_executor& exec, const aligned_buffer<std::type_identity_t<T>>& s, matrix_view<T> y) {
+  LLMAP_EXPECTS(s.size() == y.cols, "scale_columns: a number a column");
+  detail::for_rows(exec, y, [&](T* to, std::size_t) {
+    for (std::size_t k = 0; k < y.cols; ++k) to[k] *= s[k];
+  });
+}
+
+template <class T> void cut_below(const cpu_executor& exec, double cut, matrix_view<T> y) {
+  const double n = static_cast<double>(y.cols);
+  detail::for_rows(exec, y, [&](T* to, std::size_t) {
+    double mean = 0, square = 0;
+    for (std::size_t k = 0; k < y.cols; ++k) mean += static_cast<double>(to[k]) / n;
+    for (std::size_t k = 0; k < y.cols; ++k)
+      square += (static_cast<double>(to[k]) - mean) * (static_cast<double>(to[k]) - mean) / n;
+    const T least = static_cast<T>(mean + cut * std::sqrt(square));
+    for (std::size_t k = 0; k < y.cols; ++k) to[k] = std::max(to[k] - least, T(0));
+  });
+}
+
+template <class T>
+void mix_streams(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> c,
+                 std::type_identity_t<matrix_view<const T>> x, matrix_view<T> y) {
+  std::size_t n = 1;
+  while (n * n < c.cols) ++n;
+  const std::size_t C = y.cols / n;
+  LLMAP_EXPECTS(c.cols == n * n && y.cols == n * C && x.cols == y.cols && c.rows == y.rows && x.rows == y.rows,
+                "mix_streams: shapes");
+  detail::for_rows(exec, y, [&](T* to, std::size_t r) {
+    std::copy_n(x.row(r), y.cols, to);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j)
+        for (std::size_t k = 0; k < C; ++k) to[i * C + k] += c(r, i * n + j) * x(r, j * C + k);
+  });
+}
+
+template <class T>
+void correct_streams(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> c, std::size_t active,
+                     std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<const T>> guess,
+                     matrix_view<T> y) {
+  const std::size_t n = c.cols, C = x.cols;
+  LLMAP_EXPECTS(y.cols == n * C && guess.cols == y.cols && active < n && c.rows == y.rows && x.rows == y.rows &&
+                    guess.rows == y.rows,
+                "correct_streams: shapes");
+  detail::for_rows(exec, y, [&](T* to, std::size_t r) {
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t k = 0; k < C; ++k)
+        to[i * C + k] = guess(r, i * C + k) + (T(1) + c(r, i)) * (x(r, k) - guess(r, active * C + k));
+  });
+}
+
+template <class T>
+void match_size(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, matrix_view<T> y) {
+  LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "match_size: shapes of x and y");
+  const auto mean_square = [](const T* row, std::size_t n) {
+    double sum = 0;
+    for (std::size_t k = 0; k < n; ++k) sum += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+    return sum / static_cast<double>(n);
+  };
+  detail::for_rows(exec, y, [&](T* to, std::size_t r) {
+    const double own = std::max(mean_square(to, y.cols), 1e-5), wanted = mean_square(x.row(r), x.cols);
+    const T factor = static_cast<T>(std::sqrt(wanted / own));
+    for (std::size_t k = 0; k < y.cols; ++k) to[k] *= factor;
+  });
 }
 
 template <class T>
