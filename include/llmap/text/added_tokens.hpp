@@ -6,6 +6,7 @@
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/utf8.hpp"
+#include "llmap/text/unicode_data.hpp"
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -14,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utf8proc.h>
 #include <vector>
 
 namespace llmap {
@@ -65,26 +65,7 @@ struct text_segment {
 };
 
 /// Alphabetic, Mark, Nd, Pc or Join_Control.
-inline bool is_word_character(char32_t c) {
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-  case UTF8PROC_CATEGORY_LU:
-  case UTF8PROC_CATEGORY_LL:
-  case UTF8PROC_CATEGORY_LT:
-  case UTF8PROC_CATEGORY_LM:
-  case UTF8PROC_CATEGORY_LO:
-  case UTF8PROC_CATEGORY_MN:
-  case UTF8PROC_CATEGORY_MC:
-  case UTF8PROC_CATEGORY_ME:
-  case UTF8PROC_CATEGORY_ND:
-  case UTF8PROC_CATEGORY_NL:
-  case UTF8PROC_CATEGORY_PC:
-    return true;
-  default:
-    break;
-  }
-  return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
-         (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
-}
+inline bool is_word_character(char32_t c) { return unicode::holds(unicode::word, c); }
 
 class added_token_matcher {
 public:

@@ -9,6 +9,7 @@
 #include "llmap/text/component.hpp"
 #include "llmap/text/merge_table.hpp"
 #include "llmap/text/piece_cache.hpp"
+#include "llmap/text/token_model.hpp"
 #include "llmap/text/token_table.hpp"
 #include <algorithm>
 #include <array>
@@ -21,7 +22,7 @@
 
 namespace llmap {
 
-class bpe {
+class bpe final : public token_model {
 public:
   /// `pieces_are_bytes`: encode takes raw bytes, which the vocabulary writes as byte characters (byte_level.hpp).
   explicit bpe(const component& c, bool pieces_are_bytes = false) : pieces_are_bytes_(pieces_are_bytes) {
@@ -44,13 +45,12 @@ public:
     read_merges(c.at("merges"));
   }
 
-  std::optional<std::int32_t> id_of(std::string_view token) const { return ids_.find(token); }
-  /// Entries of the vocabulary; their ids need not be 0, 1, 2, ...
-  std::size_t size() const { return ids_.size(); }
-  std::int32_t largest_id() const { return largest_id_; }
+  std::optional<std::int32_t> id_of(std::string_view token) const override { return ids_.find(token); }
+  std::size_t size() const override { return ids_.size(); }
+  std::int32_t largest_id() const override { return largest_id_; }
 
   /// Appends the ids of one piece: valid UTF-8, or bytes.
-  void encode(std::string_view piece, std::vector<std::int32_t>& out) const {
+  void encode(std::string_view piece, std::vector<std::int32_t>& out) const override {
     if (piece.empty()) return;
     const auto encode_new = [&](std::vector<std::int32_t>& ids) {
       if (!pieces_are_bytes_) return encode_piece(piece, ids);

@@ -5,6 +5,7 @@
 #include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
+#include "llmap/text/score_merges.hpp"
 #include "llmap/text/tokenizer.hpp"
 #include <algorithm>
 #include <cstdint>
@@ -112,39 +113,6 @@ inline json::object model_of(const vocabulary_lists& v, json::array merges) {
   return model;
 }
 
-/// The merges that a SentencePiece model implies: every way to cut a token into two tokens. They are ordered by the
-/// score of the token, best first, then the longer left part, then the longer right part (lengths in characters), then
-/// the order of tokens, then left and right ids. This is how transformers rebuilds them.
-inline json::array merges_of_scores(const vocabulary_lists& v) {
-  std::unordered_map<std::string_view, std::size_t> id_of;
-  for (std::size_t i = 0; i < v.tokens.size(); ++i) id_of.emplace(v.tokens[i], i);
-  struct rule {
-    std::size_t left, right, left_length, right_length;
-    float score;
-  };
-  std::vector<rule> rules;
-  for (std::size_t token = 0; token < v.tokens.size(); ++token) {
-    const std::string_view text = v.tokens[token];
-    std::size_t length = 0, done = 0;
-    for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size) ++length;
-    const std::size_t first = rules.size();
-    for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size, ++done) {
-      const auto left = id_of.find(text.substr(0, i)), right = id_of.find(text.substr(i));
-      if (i > 0 && left != id_of.end() && right != id_of.end())
-        rules.push_back({left->second, right->second, done, length - done, v.scores[token]});
-    }
-    std::sort(rules.begin() + static_cast<std::ptrdiff_t>(first), rules.end(),
-              [](const rule& a, const rule& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
-  }
-  std::stable_sort(rules.begin(), rules.end(), [](const rule& a, const rule& b) {
-    if (a.score != b.score) return a.score > b.score;
-    return a.left_length != b.left_length ? a.left_length > b.left_length : a.right_length > b.right_length;
-  });
-  json::array merges;
-  for (const rule& r : rules) merges.push_back(json::array{v.tokens[r.left], v.tokens[r.right]});
-  return merges;
-}
-
 inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object model, json normalizer, json pre_tokenizer,
                                     const std::string& where) {
   const auto name = [&](const std::optional<std::int32_t>& id) {
@@ -183,7 +151,7 @@ inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::s
     fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
   for (std::size_t i = 0; i < v.scores.size(); ++i)
     if (!(v.scores[i] == v.scores[i])) fail(where, ": scores[", i, "]: expected a number, got NaN");
-  json::object model = detail::model_of(v, detail::merges_of_scores(v));
+  json::object model = detail::model_of(v, detail::merges_of_scores(v.tokens, v.scores));
   model.push_back({"byte_fallback", true});
   model.push_back({"fuse_unk", true});
   const char* const blank = "\xe2\x96\x81";
