@@ -2,6 +2,7 @@
 #include "llmap/text/tokenizer.hpp"
 #include "support/message_of.hpp"
 #include "support/temporary_folder.hpp"
+#include <set>
 
 using namespace llmap;
 
@@ -113,4 +114,41 @@ TEST(charsmap, refuses_damage) {
   EXPECT_MESSAGE(detail::from_base64("a*", "f"), "f: expected base64");
   const std::string wild = std::string("\x08\0\0\0", 4) + std::string(8, '\xff') + "x"; // points beyond its end
   EXPECT_EQ(charsmap(wild, "f")("abc"), "abc");
+}
+// transformers makes a Llama tokenizer anew from tokenizer.model where the config has add_prefix_space.
+TEST(llama, is_rebuilt_from_its_model) {
+  const std::filesystem::path golden = std::filesystem::path(LLMAP_SOURCE_DIR) / "tests/golden/llama_rebuilt";
+  const json expected = read_json_file(golden / "expected.json");
+  const json config = read_json_file(golden / "tokenizer_config.json");
+  ASSERT_EQ(expected.items()->size(), 9u);
+  std::set<std::string> distinct;
+  for (const json& c : *expected.items()) {
+    const temporary_folder folder;
+    for (const char* name : {"tokenizer.json", "tokenizer.model", "special_tokens_map.json"})
+      std::filesystem::copy_file(golden / name, folder.path() / name);
+    json::object fields;
+    for (const auto& [key, value] : *config.members())
+      if (key != "legacy" && key != "add_prefix_space") fields.push_back({key, value});
+    for (const char* key : {"legacy", "add_prefix_space"})
+      if (!c.find(key)->is_null()) fields.push_back({key, *c.find(key)});
+    folder.write("tokenizer_config.json", canonical_text(fields));
+    const tokenizer t = tokenizer::load(folder.path());
+    for (const json& sample : *c.find("samples")->items()) {
+      ids want;
+      for (const json& id : *sample.find("ids")->items()) want.push_back(static_cast<std::int32_t>(*id.integer()));
+      EXPECT_EQ(t.encode(*sample.find("text")->string()), want) << canonical_text(c);
+    }
+    distinct.insert(canonical_text(*c.find("samples")));
+    if (c.find("add_prefix_space")->is_null()) continue;
+    std::filesystem::remove(folder.path() / "tokenizer.model");
+    EXPECT_MESSAGE(tokenizer::load(folder.path()), "add_prefix_space: expected none for this class");
+  }
+  EXPECT_GE(distinct.size(), 3u);
+}
+// What transformers 5 writes for most classes: the file decides.
+TEST(tokenizers_backend, is_the_file_as_it_stands) {
+  const temporary_folder folder;
+  folder.write("tokenizer.json", R"({"model":{"type":"WordLevel","vocab":{"a":0,"<unk>":1}}})");
+  folder.write("tokenizer_config.json", R"({"tokenizer_class":"TokenizersBackend"})");
+  EXPECT_EQ(tokenizer::load(folder.path()).encode("a"), (ids{0}));
 }

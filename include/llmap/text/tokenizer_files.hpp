@@ -137,8 +137,11 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
       {"tokenizer.model", vocabulary_form::sentencepiece}, {"sentencepiece.bpe.model", vocabulary_form::sentencepiece},
       {"rwkv_vocab.txt", vocabulary_form::rwkv},           {"rwkv_vocab_v20230424.txt", vocabulary_form::rwkv}};
   const char* name = nullptr;
+  // transformers does not read the tokenizer.json of this class if its config has the field, and there is the model.
+  const bool rebuilt = !files.config_component().absent("add_prefix_space") && files.kind().name == "Llama" &&
+                       detail::is_there(folder / "tokenizer.model");
   for (const auto& [file, form] : known) {
-    if (!detail::is_there(folder / file)) continue;
+    if (!detail::is_there(folder / file) || (rebuilt && form != vocabulary_form::sentencepiece)) continue;
     if (form == vocabulary_form::vocab_and_merges && !detail::is_there(folder / "merges.txt")) continue;
     name = file;
     files.form = form;

@@ -60,7 +60,8 @@ inline const tokenizer_class& class_of(const component& tokenizer_config, const 
   if (!tokenizer_config.absent("tokenizer_class")) {
     const component field = tokenizer_config.at("tokenizer_class");
     std::string name = field.text();
-    if (name == "PreTrainedTokenizerFast" || name == "PreTrainedTokenizer") return plain_tokenizer_class();
+    if (name == "PreTrainedTokenizerFast" || name == "PreTrainedTokenizer" || name == "TokenizersBackend")
+      return plain_tokenizer_class();
     if (name.ends_with("Fast")) name.resize(name.size() - 4);
     if (name.ends_with("Tokenizer")) name.resize(name.size() - 9);
     if (const tokenizer_class* found = find(name)) return *found;
