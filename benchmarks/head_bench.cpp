@@ -1,5 +1,5 @@
 // The fused head on real vocabularies (rows M, width E, vocabulary V): SmolLM2-135M, GPT-2, Llama-3.2-1B, Pythia-1.4B;
-// and the product alone, for the price of the log-sum-exp.
+// and the product alone, which shows the price of the log-sum-exp.
 #include "llmap/forward/cpu/linear.hpp"
 #include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include "probe.hpp"

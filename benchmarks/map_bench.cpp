@@ -1,6 +1,6 @@
-// The steps of the map of K models over N texts, each at the size of a real map and at 2 and 4 times fewer models
-// or texts, which shows how the cost grows. Products are also shares of the double-precision probe. Where a solver is
-// our own, that of Eigen stands beside it.
+// The steps of the map of K models over N texts, each at the size of a real map and at 2 and 4 times fewer models or
+// texts, which shows how the cost grows. Products are also shares of the double-precision probe. If a solver is our
+// own, that of Eigen is measured too.
 #include "llmap/core/random.hpp"
 #include "llmap/geometry/center.hpp"
 #include "llmap/geometry/clip.hpp"

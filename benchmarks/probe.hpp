@@ -1,5 +1,5 @@
-// What this machine can do at most: multiply-adds in registers, all threads at once. Speeds are printed as a share of
-// it, measured in the same run, because machines differ and are shared.
+// The most that this machine can do: multiply-adds in registers, on all threads at once. Speeds are printed as a share
+// of it, measured in the same run, because machines differ and are shared.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/simd.hpp"
@@ -31,14 +31,14 @@ template <class T> struct multiply_adds {
   }
 };
 
-/// Lanes of T a vector on this machine.
+/// Lanes of T in a vector on this machine.
 template <class T> int lanes() {
   using llmap::simd::isa;
   const isa set = llmap::simd::active_isa();
   return (set == isa::avx512 ? 64 : set == isa::avx2 ? 32 : 16) / static_cast<int>(sizeof(T));
 }
 
-/// Floating-point operations a second, the best of a few tries.
+/// Floating-point operations per second, the best of a few tries.
 template <class T> double measure_peak(int threads) {
   constexpr std::size_t rounds = 4'000'000;
   double best = 0;
@@ -62,7 +62,7 @@ template <class T> double peak() {
 }
 
 #if defined(__x86_64__)
-/// The same with bf16 pairs: 64 operations an instruction. Only where llmap::simd::has_bf16_products().
+/// The same with bf16 pairs: 64 operations per instruction. Only if llmap::simd::has_bf16_products().
 [[gnu::target("avx512f,avx512bf16"), gnu::noinline]] inline void bf16_multiply_adds(std::size_t rounds, int pair,
                                                                                     float* out) {
   constexpr int chains = 12;
@@ -96,8 +96,8 @@ inline double measure_bf16_peak(int threads) {
 inline double measure_bf16_peak(int) { return 0; }
 #endif
 
-/// Times calls (UseManualTime) of so many operations; afterwards sets GFLOP/s and the share of the float probe, which
-/// is measured before and after.
+/// Times calls (UseManualTime) of `operations` operations each; at the end sets GFLOP/s and the share of the float
+/// probe, which is measured before and after.
 class measured {
   benchmark::State& state_;
   double operations_, peak_ = measure_peak<float>(llmap::default_threads()), seconds_ = 0;

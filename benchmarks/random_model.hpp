@@ -16,7 +16,7 @@ inline constexpr const char* gpt2 =
     R"({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257,
   "n_positions": 1024, "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"})";
 
-/// Random weights of whatever shape a plan asks for, made when they are read.
+/// Random weights of the shapes that a plan asks for, made when they are read.
 struct random_weights {
   std::map<std::string, llmap::tensor_info> table;
   explicit random_weights(const llmap::decoder_plan& plan) {

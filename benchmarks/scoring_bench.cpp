@@ -1,6 +1,6 @@
 // The whole forward pass and head with random weights in the shapes of SmolLM2-135M and GPT-2, one text of T tokens at
-// a time and ragged texts of 60 to 400: tokens a second, and the share of the probe, which is measured around each of
-// the runs. Where the machine has bf16 products, these too, with their error against float64.
+// a time and ragged texts of 60 to 400: tokens per second, and the share of the probe, which is measured around each of
+// the runs. If the machine has bf16 products, these are measured too, with their error against float64.
 #include "llmap/architectures/gpt2.hpp"
 #include "llmap/architectures/llama.hpp"
 #include "llmap/architectures/plan_costs.hpp"

@@ -1,6 +1,6 @@
 // Tokenizing texts of about 1 KB, one thread: MB/s and tokens/s for each tokenizer folder, from the first pass over the
 // texts (nothing cached) and from the median of later passes, and the time to load the tokenizer. The digest is of all
-// ids in order, so that two programs can be seen to give the same.
+// ids in order, so that it shows whether two programs agree.
 //   bench_text [--texts FILE] [FOLDER...]     default: some of examples/zoo, on the texts of the zoo
 #include "llmap/text/text_set.hpp"
 #include "llmap/text/tokenizer.hpp"
@@ -22,7 +22,7 @@ void measure(const std::filesystem::path& folder, const llmap::text_set& texts) 
   const double load = seconds_of([&] { loaded.emplace(llmap::tokenizer::load(folder)); });
   const llmap::tokenizer& tokenizer = *loaded;
   std::size_t bytes = 0, tokens = 0;
-  std::uint64_t digest = 0xcbf29ce484222325u; // FNV-1a, a step an id
+  std::uint64_t digest = 0xcbf29ce484222325u; // FNV-1a, one step per id
   const double first = seconds_of([&] {
     for (const llmap::text_item& t : texts.items) tokens += tokenizer.encode(t.text).size();
   });

@@ -9,8 +9,7 @@ static void open_safetensors(benchmark::State& state) {
 }
 BENCHMARK(open_safetensors)->Unit(benchmark::kMicrosecond);
 
-// The floor of packing: the same bytes copied once on one thread into memory that is new to the process, as packed
-// weights are.
+// The floor of packing: the same bytes, copied once on one thread into memory new to the process.
 static void copy_floor(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0) * state.range(1) * 2);
   const std::vector<std::byte> from(n, std::byte{1});

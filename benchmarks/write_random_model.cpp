@@ -1,6 +1,6 @@
 // write_random_model FOLDER: a model folder of SmolLM2-135M's shape with random weights in BF16 (269 MB) and a
-// byte-level tokenizer of as many tokens, made of random merges. What `llmap score` reads before it scores has its real
-// size.
+// byte-level tokenizer of as many tokens, made of random merges. It gives `llmap score` as much to read before it
+// scores as a real model.
 #include "llmap/architectures/llama.hpp"
 #include "llmap/text/byte_level.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
@@ -10,7 +10,7 @@
 namespace {
 
 llmap::json random_tokenizer(std::size_t count) {
-  constexpr std::size_t longest = 12; // bytes of a token, as most are
+  constexpr std::size_t longest = 12; // bytes of a token; real ones are seldom longer
   std::vector<std::string> bytes, tokens;
   for (unsigned b = 0; b < 256; ++b)
     bytes.emplace_back(1, static_cast<char>(b)), tokens.push_back(llmap::byte_characters()[b]);

@@ -1,5 +1,5 @@
-// write_random_scores FILE.safetensors MODELS TEXTS: log-likelihoods of models that lie in seven families, for `llmap
-// map --matrix`.
+// write_random_scores FILE.safetensors MODELS TEXTS: log-likelihoods of models that form seven families, as input of
+// `llmap map --matrix`.
 #include "llmap/core/random.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
 #include <cstdio>

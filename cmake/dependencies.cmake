@@ -1,5 +1,6 @@
-# What the chapters need, each from the distribution. Shared by the build and by the installed package.
-#   llmap_find_dependencies(<component>): sets llmap_<component>_FOUND, and says in llmap_<component>_MISSING what is not there.
+# The dependencies of the chapters, all from the distribution. Shared by the build and by the installed package.
+#   llmap_find_dependencies(<component>): sets llmap_<component>_FOUND, and lists in llmap_<component>_MISSING
+#   what was not found.
 macro(llmap_find_dependencies component)
   set(llmap_${component}_FOUND TRUE)
   set(llmap_${component}_MISSING "")

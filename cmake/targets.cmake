@@ -22,8 +22,8 @@ llmap_target(model llmap::llmap llmap::text)
 llmap_target(store llmap::model PkgConfig::sqlite3 PkgConfig::xxhash)
 llmap_target(picture llmap::llmap)
 
-# The templates that take long, compiled once: link this beside the others, and llmap/model.hpp does not compile them again.
-# Built and installed where LLMAP_KERNELS is on, or where something here links it.
+# The templates that take long to compile, compiled once: a program that also links this does not compile them again.
+# Built if LLMAP_KERNELS is on or something here links it; installed if LLMAP_KERNELS is on.
 add_library(llmap_kernels STATIC EXCLUDE_FROM_ALL
   cmake/kernels/f32.cpp cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp)
 add_library(llmap::kernels ALIAS llmap_kernels)

@@ -1,6 +1,6 @@
-// The value under every log-probability of llmap: log(sum of exp(x)), kept as {m, s} that stands for m + log(s).
+// The value behind every log-probability of llmap: log(sum of exp(x)), kept as {m, s} that stands for m + log(s).
 // It takes one number at a time, two of them merge into one, and a new one is the identity. So the vocabulary can be
-// cut into pieces that are summed apart, in any order, and no piece overflows, however large the numbers.
+// cut into pieces that are summed separately, in any order, and no piece overflows, however large the numbers.
 // Usage: 02_log_sum_exp
 #include "llmap/likelihood/log_sum_exp.hpp"
 #include <algorithm>

@@ -1,5 +1,5 @@
 // How well does a model predict a text? Loads a Hugging Face model folder, scores one text and shows where the model
-// was surprised most: log p of each token given those before it, summed over the text.
+// was most surprised: log p of each token given those before it, summed over the text.
 // Bits per byte, -log2 p / bytes, compares models with different vocabularies.
 // Usage: 03_score_one_text [FOLDER [TEXT]]
 #include "llmap/architectures/all.hpp"

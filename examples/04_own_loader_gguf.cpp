@@ -1,7 +1,7 @@
 // Weights of a format that llmap does not know: a llama in a GGUF file, as llama.cpp uses it, scores a text set.
 // All of the format is in examples/gguf/. What llmap needs from it is a config, a tokenizer and a tensor source, a
 // class with names(), find() and read(); everything after load_decoder is as for any other model.
-// Prints per text: id, tokens (BOS only where the file asks for it), log-likelihood in nats.
+// Prints per text: id, tokens (with BOS only if the file asks for it), log-likelihood in nats.
 // Usage: 04_own_loader_gguf MODEL.gguf TEXTS.jsonl [--ids ID...]
 #include "gguf/gguf_llama.hpp"
 #include "gguf/gguf_tokenizer.hpp"
@@ -13,7 +13,7 @@
 
 namespace {
 
-/// The texts named after --ids, in the order of the file; all of them where there is no --ids.
+/// The texts named after --ids, in that order; all of them if there is no --ids.
 llmap::text_set wanted_texts(const std::string& path, const std::vector<std::string>& arguments) {
   llmap::text_set all = llmap::load_text_set(path), wanted;
   if (arguments.empty()) return all;

@@ -1,6 +1,6 @@
 // Texts need not come from a JSONL file: a text_set is a vector, and anything may fill it. Here one document is made
 // up on the spot, cut by llmap::chunk into pieces as the paper cuts its texts, and scored by two models of the zoo.
-// The sums are exact copies of each other's form, so the model that has seen sums in training wins by far.
+// All sums have exactly the same form, so the model that has seen sums in training wins by far.
 // Usage: 05_own_text_source
 #include "llmap/architectures/all.hpp"
 #include "llmap/core/random.hpp"

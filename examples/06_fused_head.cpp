@@ -1,6 +1,6 @@
 // The head alone: log-probabilities of targets from hidden states and a vocabulary matrix, without ever storing the
 // logits. They would take M x V numbers; the fused head keeps a few hundred columns of them at a time.
-// Random hidden states, once through linear_cross_entropy, once through plain loops in double.
+// Random hidden states go once through linear_cross_entropy and once through plain loops in double.
 // Usage: 06_fused_head
 #include "llmap/core/random.hpp"
 #include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
@@ -48,7 +48,7 @@ int main() {
   const llmap::cpu_executor exec;
   const auto packed = llmap::pack<float>(exec, llmap::matrix_view<const float>(w.data(), V, E));
 
-  // 3. Both ways, and two halves of the rows apart: the same bits, whatever the batch
+  // 3. Both ways, and the two halves of the rows separately: the same bits, whatever the batch
   std::vector<double> fused(M), halves(M);
   const llmap::matrix_view<const float> rows(x.data(), M, E);
   llmap::linear_cross_entropy(exec, rows, packed, targets, {}, fused);

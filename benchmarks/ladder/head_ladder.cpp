@@ -1,7 +1,7 @@
-// From stored logits to llmap::linear_cross_entropy: log p(target) of M hidden states over V words, one idea a step.
+// From stored logits to llmap::linear_cross_entropy: log p(target) of M hidden states over V words, one idea per step.
 //   ladder_head
 // The product is llmap::linear in all steps, on all threads; what changes is where the logits lie and how their
-// log-sum-exp is made. The last line has none of it apart: it is the library's fused head.
+// log-sum-exp is made. The last step is the library's fused head; the product alone is printed after it.
 #include "ladder.hpp"
 #include "llmap/core/vector_math.hpp"
 #include "llmap/forward/cpu/linear.hpp"
@@ -54,7 +54,7 @@ void scalar_rows(problem& p, const float* logits) {
   });
 }
 
-/// The log-sum-exp of n logits, n a multiple of the vector: the largest first, then the exponentials in vectors.
+/// The log-sum-exp of n logits, n a multiple of the vector width: first the largest, then the exponentials in vectors.
 struct vector_row {
   const float* z;
   std::size_t n;
@@ -79,7 +79,7 @@ void vector_rows(problem& p, const float* logits) {
 }
 
 // 3. A few rows and a few hundred words at a time: their logits never leave the cache, and a running log-sum-exp takes
-//    them in. What is stored is one small value for each row and chunk of words.
+//    them in. Only one small value is stored for each row and chunk of words.
 inline constexpr std::size_t rows = 96, chunk = 512;
 void online(problem& p, const std::vector<llmap::packed_matrix<float>>& w) {
   const std::size_t blocks = (p.M + rows - 1) / rows, chunks = w.size();

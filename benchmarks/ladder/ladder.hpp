@@ -1,4 +1,4 @@
-// Prints the rungs of a ladder: time, speed, share of what the machine can do, gain over the rung before.
+// Prints the rungs of a ladder: time, speed, share of what the machine can do, gain over the previous rung.
 #pragma once
 #include "../probe.hpp"
 #include "llmap/core/random.hpp"
@@ -28,8 +28,8 @@ public:
     std::printf("\n%s\n%9s %9s %7s %6s  %s\n", title, "ms", "GFLOP/s", "probe", "gain", "step");
   }
 
-  /// Times `work` and prints its line; the probe is measured beside it on as many threads. `error`: how far the
-  /// result is from the right one, in units of what it may be.
+  /// Times `work` and prints its line; the probe is measured with it on as many threads. `error` returns how far the
+  /// result is from the right one, in units of what is allowed.
   template <class Work, class Error> void rung(const char* idea, int threads, const Work& work, const Error& error) {
     work();
     const double wrong = error();

@@ -1,7 +1,7 @@
-// From three plain loops to llmap::linear: Y (M, N) = X (M, K) W^T + b in float, W (N, K), one idea a step.
+// From three plain loops to llmap::linear: Y (M, N) = X (M, K) W^T + b in float, W (N, K), one idea per step.
 //   ladder_linear
-// Steps 1 to 6 run on one thread and are measured against the probe of one thread. What a step needs of W in another
-// order is laid out before the clock starts, as it is when a model is loaded.
+// Steps 1 to 6 run on one thread and are measured against the probe of one thread. If a step needs W in another
+// order, it is rearranged before the clock starts, as it is when a model is loaded.
 #include "ladder.hpp"
 #include "llmap/forward/cpu/linear.hpp"
 
@@ -51,7 +51,7 @@ void add_bias(const problem& p, float* y) {
     for (std::size_t j = 0; j < p.N; ++j) y[r * p.N + j] += p.b[j];
 }
 
-// 1. As it is written down. A float sum has one order, so the compiler may not use vectors: one product at a time.
+// 1. As the formula is written. A float sum has one order, so the compiler may not use vectors: one product at a time.
 void naive(problem& p) {
   for (std::size_t r = 0; r < p.M; ++r)
     for (std::size_t j = 0; j < p.N; ++j) {
@@ -146,7 +146,7 @@ struct packed {
 
 // 5. K in blocks, so that a block of a panel stays in a near cache while rows pass it; rows in blocks and panels in
 //    groups, so that their part of X stays in the second-level cache for a group of panels, and the group for all rows.
-//    Where the caches are large and fast this gains little by itself; it is what keeps threads out of each other's way.
+//    If the caches are large and fast this gains little by itself, but it keeps threads out of each other's way.
 // 6. And the bias is added while the tile is still in registers: no second pass over y.
 inline constexpr std::size_t row_block = 144, depth = 512, group_panels = 8;
 struct blocked {
@@ -163,7 +163,7 @@ struct blocked {
   }
 };
 
-// 7. The blocks are handed to threads as they become free; neighbors in time share a group of panels.
+// 7. Every thread takes blocks; those that follow one another share a group of panels.
 void in_blocks(problem& p, bool bias_in_registers, int threads) {
   const std::size_t group = group_panels * llmap::simd::panel_width<float>(), groups = (p.N + group - 1) / group;
   const std::size_t blocks = (p.M + row_block - 1) / row_block;
@@ -174,9 +174,8 @@ void in_blocks(problem& p, bool bias_in_registers, int threads) {
   if (!bias_in_registers) add_bias(p, p.y.data());
 }
 
-// 8. llmap::linear: X too is packed, in strips as high as a tile, so that whatever its row length a tile reads two
-// streams and
-//    no two rows fall on the same lines of the cache; while a panel is used, the next one is fetched. See
+// 8. llmap::linear: X is packed too, in strips as high as a tile. So a tile reads two streams whatever the row length,
+//    and no two rows fall on the same lines of the cache. While a panel is used, the next one is prefetched. See
 //    forward/cpu/packed_rows.hpp and forward/cpu/packed_product.hpp.
 bool climb(std::size_t M, std::size_t K, std::size_t N, bool with_naive) {
   problem p(M, K, N);

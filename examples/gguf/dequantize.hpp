@@ -118,7 +118,7 @@ inline void block_q6_k(const std::uint8_t* b, float* w) {
 
 } // namespace detail
 
-/// Turns whole blocks of a quantised type into floats; `blocks` and `out` hold the same number of blocks.
+/// Turns whole blocks of a quantized type into floats; `blocks` and `out` hold the same number of blocks.
 inline void dequantize(const block_format& format, std::span<const std::byte> blocks, std::span<float> out) {
   LLMAP_EXPECTS(blocks.size() % format.bytes == 0 && blocks.size() / format.bytes * format.elements == out.size(),
                 "dequantize: sizes");
@@ -140,7 +140,7 @@ inline void dequantize(const block_format& format, std::span<const std::byte> bl
     block = detail::block_q6_k;
     break;
   default:
-    llmap::fail("dequantize: expected a quantised type, got ", format.name);
+    llmap::fail("dequantize: expected a quantized type, got ", format.name);
   }
   const auto* from = reinterpret_cast<const std::uint8_t*>(blocks.data());
   for (std::size_t i = 0; i < out.size(); i += format.elements, from += format.bytes) block(from, out.data() + i);

@@ -2,7 +2,7 @@
 //   "GGUF", u32 version, u64 tensors, u64 entries, metadata, tensor table, padding, the bytes of the tensors.
 //   string: u64 length, bytes.  entry: string key, u32 type, value.  array: u32 type, u64 count, values.
 //   tensor: string name, u32 dimensions, u64 each (the contiguous one first), u32 type, u64 offset into the data.
-// Nothing is believed: every length, count and offset is checked against the bytes that are left, without overflow,
+// Nothing is trusted: every length, count and offset is checked against the bytes that are left, without overflow,
 // before it is used, and memory grows only with what was really read. Source: ggml, docs/gguf.md.
 #pragma once
 #include "dequantize.hpp"

@@ -1,4 +1,4 @@
-// A llama model in a GGUF file as llmap wants it: a plan made of llama_options, and a tensor source
+// A llama model in a GGUF file in the form that llmap needs: a plan made of llama_options, and a tensor source
 // with the tensor names of Hugging Face. Both refuse by name what they do not understand: another architecture, a
 // metadata entry "llama.*" that would change the computation, a tensor without a counterpart.
 //
@@ -106,7 +106,7 @@ inline std::vector<std::byte> unpermute_rows(std::span<const std::byte> rows, st
   return out;
 }
 
-/// The tensors of a llama, as llmap::load_decoder asks for them. Quantised ones are read as F32, others as stored.
+/// The tensors of a llama, as llmap::load_decoder asks for them. Quantized ones are read as F32, others as stored.
 class llama_tensors {
 public:
   llama_tensors(const file& f, const llmap::decoder_plan& plan) : file_(f) {
@@ -134,7 +134,7 @@ public:
     if (it == stored_name_.end()) file_.refuse("tensor " + name, "missing");
     const tensor_entry& t = file_.tensors().at(it->second);
     const llmap::tensor_info info{t.format->read_as, t.shape};
-    // 1. Rows in their order, still quantised: no block reaches over the end of a row
+    // 1. Rows in their order, still quantized: no block reaches over the end of a row
     const std::int64_t heads = name.ends_with("q_proj.weight")   ? attention_.heads
                                : name.ends_with("k_proj.weight") ? attention_.kv_heads
                                                                  : 0;

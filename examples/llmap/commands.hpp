@@ -1,5 +1,5 @@
-// The commands of the llmap tool, one source file each: what each is given, as main.cpp reads it from the command line,
-// and the function that runs it. A command throws llmap::error for bad input.
+// The commands of the llmap tool, one source file each: the arguments of each, as main.cpp reads them from the command
+// line, and the function that runs it. A command throws llmap::error for bad input.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/geometry/select_models.hpp"
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-/// Names are foreign text: what could steer a terminal is shown as '?'.
+/// Names are untrusted: characters that could steer a terminal are shown as '?'.
 inline std::string shown(std::string name) {
   for (char& c : name)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
@@ -23,7 +23,7 @@ inline void say_left_out(const llmap::selected_models& selected) {
 }
 
 struct info_arguments {
-  std::string path;
+  std::string path, base;
 };
 void run_info(const info_arguments& a);
 
@@ -35,7 +35,7 @@ struct tokenize_arguments {
 void run_tokenize(const tokenize_arguments& a);
 
 struct logprobs_arguments {
-  std::string folder, ids, precision = "f32";
+  std::string folder, base, ids, precision = "f32";
   int threads = llmap::default_threads();
 };
 void run_logprobs(const logprobs_arguments& a);
@@ -43,7 +43,7 @@ void run_logprobs(const logprobs_arguments& a);
 struct score_arguments {
   std::vector<std::string> folders;
   std::string texts, store;
-  std::string command; // as it was typed; typed again, it goes on where it was stopped
+  std::string command; // as it was typed; typed again, it resumes
   score_settings settings;
 };
 void run_score(const score_arguments& a);

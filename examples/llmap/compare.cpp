@@ -23,7 +23,7 @@ void run_compare(const compare_arguments& args) {
   if (selected.rows.size() < all.models.size()) all = take_models(all, selected.rows);
   const llmap::cpu_executor exec;
   const std::size_t a = row_of(all, args.a, args.store), b = row_of(all, args.b, args.store);
-  // The clip is the map's: over all models; texts count where both models have a value.
+  // The clip is that of the map, over all models; a text counts if both models have a value.
   const double threshold = clip_threshold(exec, all.log_likelihood.view(), args.clip);
   const llmap::clipped_matrix<double> clipped = clip(exec, all.log_likelihood.view(), threshold);
   std::vector<std::size_t> kept;
@@ -51,10 +51,10 @@ void run_compare(const compare_arguments& args) {
     return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string();
   };
   const double error = errors.standard_error(0, 1);
-  fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats a text){}\n", kl_bits_per_byte(table)(0, 1),
+  fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats per text){}\n", kl_bits_per_byte(table)(0, 1),
              plus_minus(llmap::nats_to_bits_per_byte(error, table.mean_bytes)), table.nats(0, 1), plus_minus(error),
              std::isfinite(error) ? "" : "; two texts give no standard error");
-  fmt::print("difference of means  {:.6g} ± {:.2g} nats a text ({} {})\n", errors.mean_difference(0, 1),
+  fmt::print("difference of means  {:.6g} ± {:.2g} nats per text ({} {})\n", errors.mean_difference(0, 1),
              mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b,
              "predicts better");
 

@@ -2,14 +2,14 @@
 #include "commands.hpp"
 #include "llmap/architectures/check_plan.hpp"
 #include "llmap/architectures/plan_costs.hpp"
-#include "llmap/architectures/settle_plan.hpp"
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/forward/cpu/attention.hpp"
 #include "llmap/forward/cpu/memory.hpp"
 #include "llmap/forward/cpu/route.hpp"
 #include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
-#include "llmap/weights/checkpoint.hpp"
+#include "llmap/model/model_folders.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include "llmap/weights/mxfp4.hpp"
 #include "llmap/weights/unused_weights.hpp"
 #include "model_files.hpp"
@@ -37,12 +37,13 @@ void show_file(const std::string& path) {
   fmt::print("{} tensors, {} bytes\n", file.names().size(), bytes_of(file));
 }
 
-void show_folder(const std::string& folder) {
-  const llmap::checkpoint weights(folder);
-  const llmap::mxfp4_tensors tensors(weights);
-  const llmap::decoder_plan plan = settle_plan(load_plan(folder), tensors);
+void show_folder(const std::string& folder, const std::string& base) {
+  const llmap::model_weights files(folder, base);
+  const llmap::checkpoint& weights = files.stored();
+  const llmap::decoder_plan plan = load_plan(files);
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
   check_plan(plan, folder);
+  const llmap::any_tensors tensors = files.tensors(llmap::dtype::f32, plan.tied());
   const llmap::tensor_naming names(tensors, plan.prefix, plan.nested);
   for (llmap::tensor_spec& t : table) t.name = names(t.name);
   check_tensors(tensors, table, folder);
@@ -56,6 +57,9 @@ void show_folder(const std::string& folder) {
   for (const llmap::tensor_spec& t : table) parameters += t.elements();
   fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(),
              bytes_of(weights), weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
+  if (const std::string scheme = files.quantization(); !scheme.empty())
+    fmt::print("quantized      {}; scored with the decoded weights, activations are not rounded\n", scheme);
+  if (files.adapted()) fmt::print("adapter        of {}\n", shown(files.base().string()));
   const llmap::parameter_count count = parameters_of(plan);
   fmt::print("a token        {:.0f} of the parameters\n", count.active);
   const auto tokens = plan.context_length ? std::min<std::int64_t>(512, plan.context_length) : 512;
@@ -66,8 +70,8 @@ void show_folder(const std::string& folder) {
   fmt::print("memory         {:.1f} MiB in f32, of which {:.1f} MiB weights\n",
              static_cast<double>(llmap::memory_needed<float>(exec, plan, tensors)) / mib,
              static_cast<double>(llmap::weight_bytes<float>(exec, plan, tensors)) / mib);
-  for (const std::string& name : unused_weights(folder, weights)) fmt::print("not used       {}\n", shown(name));
-  const model_tokenizer tokenizer(folder);
+  for (const std::string& name : unused_weights(files.base(), weights)) fmt::print("not used       {}\n", shown(name));
+  const model_tokenizer tokenizer(llmap::tokenizer_folder(folder, files.base()));
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
   fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),
              tokenizer.adds_bos() ? "put in front" : "not put in front", id(tokenizer.eos_id()));
@@ -79,7 +83,6 @@ void show_folder(const std::string& folder) {
 } // namespace
 
 void run_info(const info_arguments& a) {
-  if (!std::filesystem::exists(a.path)) fail(a.path, ": no such file or directory");
-  if (std::filesystem::is_directory(a.path)) show_folder(a.path);
-  else show_file(a.path);
+  if (std::filesystem::is_regular_file(a.path)) show_file(a.path);
+  else show_folder(llmap::one_model_folder(a.path).string(), a.base);
 }

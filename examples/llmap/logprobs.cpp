@@ -3,7 +3,8 @@
 #include "llmap/core/json_file.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/likelihood/score.hpp"
-#include "llmap/weights/checkpoint.hpp"
+#include "llmap/model/model_folders.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include "model_files.hpp"
 #include "precision.hpp"
 #include <cstdio>
@@ -31,8 +32,9 @@ std::vector<std::vector<std::int32_t>> read_sequences(const std::string& path) {
 template <class T> void run(const logprobs_arguments& a) {
   const llmap::cpu_executor exec{a.threads};
   const auto sequences = read_sequences(a.ids);
-  llmap::decoder_plan plan = load_plan(a.folder);
-  const llmap::checkpoint weights(a.folder);
+  const std::filesystem::path folder = llmap::one_model_folder(a.folder);
+  const llmap::model_weights weights(folder, a.base);
+  const llmap::decoder_plan plan = load_plan(weights);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     const std::string where = a.ids + ": sequences[" + std::to_string(i) + "]";
     llmap::check_ids(sequences[i], plan.vocab, where);
@@ -40,8 +42,8 @@ template <class T> void run(const logprobs_arguments& a) {
       llmap::fail(where, ": expected at most ", plan.position_limit, " tokens (the model's positions), got ",
                   sequences[i].size());
   }
-  const auto model = llmap::load_decoder<T>(exec, std::move(plan), model_tensors(weights), a.folder,
-                                            {.compute = compute_type_of(a.precision)});
+  const auto model = llmap::load_decoder<T>(exec, plan, weights.tensors(llmap::dtype_of<T>, plan.tied()),
+                                            folder.string(), {.compute = compute_type_of(a.precision)});
   std::vector<std::vector<double>> logprobs(sequences.size());
   llmap::for_batches(exec, model, sequences, {},
                      [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {

@@ -25,10 +25,15 @@ void add_selection(CLI::App& command, llmap::model_selection& selection) {
   command.add_option("--exclude", selection.exclude, "all models but these");
 }
 
+void add_base(CLI::App& command, std::string& base) {
+  command.add_option("--base", base, "model below an adapter folder; default: the one that the adapter names");
+}
+
 void add_info(CLI::App& app) {
   const auto a = std::make_shared<info_arguments>();
   CLI::App* c = app.add_subcommand("info", "Check a model folder or a safetensors file and say what it holds");
   c->add_option("path", a->path, "model folder or .safetensors file")->required();
+  add_base(*c, a->base);
   c->callback([a] { run_info(*a); });
 }
 
@@ -46,6 +51,7 @@ void add_logprobs(CLI::App& app) {
   const auto a = std::make_shared<logprobs_arguments>();
   CLI::App* c = app.add_subcommand("logprobs", "Print the log-probability of every token of given ids (JSON)");
   c->add_option("folder", a->folder, "model folder")->required();
+  add_base(*c, a->base);
   c->add_option("--ids", a->ids, "{\"sequences\": [[ids], ...]}")->required();
   c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64", "bf16"}))->capture_default_str();
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
@@ -55,7 +61,9 @@ void add_logprobs(CLI::App& app) {
 void add_score(CLI::App& app, const std::string& command) {
   const auto a = std::make_shared<score_arguments>();
   CLI::App* c = app.add_subcommand("score", "Score texts under models into a store; resumes where it was stopped");
-  c->add_option("folders", a->folders, "model folders, or folders of model folders")->required();
+  c->add_option("folders", a->folders, "model folders, folders of them, or ORG/NAME[@REVISION] in the hub cache")
+      ->required();
+  add_base(*c, a->settings.base);
   c->add_option("--texts", a->texts, "texts (JSONL)")->required();
   c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
   c->add_option("--precision", a->settings.precision,
@@ -63,7 +71,8 @@ void add_score(CLI::App& app, const std::string& command) {
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
       ->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
-  c->add_option("--batch", a->settings.batch_rows, "tokens a batch; no effect on results; default: by the model's size")
+  c->add_option("--batch", a->settings.batch_rows,
+                "tokens per batch; no effect on results; default: by the model's size")
       ->check(CLI::Range(1, 1 << 20));
   c->add_option("--bos", a->settings.bos, "BOS in front of each text")
       ->check(CLI::IsMember({"as_tokenizer", "always", "never"}))
@@ -125,10 +134,10 @@ void add_chunk(CLI::App& app) {
   CLI::App* c = app.add_subcommand("chunk", "Cut documents into a text set");
   c->add_option("files", a->files, "documents (UTF-8 text)")->required();
   c->add_option("--out", a->out, "text set to write (JSONL)")->required();
-  c->add_option("--bytes", a->options.most, "bytes a piece has at most")
+  c->add_option("--bytes", a->options.most, "most bytes in a piece")
       ->check(CLI::Range(4, 1 << 24))
       ->capture_default_str();
-  c->add_option("--longer-than", a->options.least, "bytes a piece must exceed")->capture_default_str();
+  c->add_option("--longer-than", a->options.least, "pieces must be longer than this many bytes")->capture_default_str();
   c->add_option("--domain", a->domain, "domain of all these documents");
   c->callback([a] { run_chunk(*a); });
 }
@@ -150,7 +159,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
-      llmap::fail("standard output: could not be written to its end");
+      llmap::fail("standard output: could not be written completely");
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : 2;
   } catch (const interrupted& end) {

@@ -1,4 +1,4 @@
-// llmap map: from a store or a matrix to the map as page, figure, tables and tree, and a summary in text.
+// llmap map: draws the map of a store or a matrix as page, figure, tables and tree, and prints a summary.
 #include "llmap/core/write_file.hpp"
 #include "llmap/picture/html.hpp"
 #include "llmap/picture/svg.hpp"

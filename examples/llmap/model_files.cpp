@@ -1,8 +1,12 @@
 #include "model_files.hpp"
 #include "llmap/architectures/all.hpp"
+#include "llmap/architectures/settle_plan.hpp"
 #include "llmap/text/tokenizer.hpp"
+#include "llmap/weights/model_weights.hpp"
 
-llmap::decoder_plan load_plan(const std::filesystem::path& folder) { return plan_of(llmap::config::load(folder)); }
+llmap::decoder_plan load_plan(const llmap::model_weights& weights) {
+  return settle_plan(plan_of(llmap::config::load(weights.base())), weights.base_tensors(llmap::dtype::f32));
+}
 
 model_tokenizer_files::model_tokenizer_files(const std::filesystem::path& folder)
     : files_(std::make_shared<const llmap::tokenizer_files>(llmap::read_tokenizer_files(folder))) {}

@@ -1,5 +1,4 @@
-// What several commands read from a model folder, compiled in one unit: the tokenizer and the plan take long to
-// compile.
+// What several commands read from a model folder, in a unit of its own: tokenizer and plan take long to compile.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include <filesystem>
@@ -10,20 +9,22 @@
 #include <vector>
 
 namespace llmap {
+class model_weights;
 class tokenizer;
 struct tokenizer_files;
 } // namespace llmap
 
-llmap::decoder_plan load_plan(const std::filesystem::path& folder);
+/// The plan of a model folder, with what its files settle.
+llmap::decoder_plan load_plan(const llmap::model_weights& weights);
 
-/// The files of a tokenizer, read; to build it takes longer.
+/// The files of a tokenizer, already read; building it takes longer.
 class model_tokenizer_files {
   friend class model_tokenizer;
   std::shared_ptr<const llmap::tokenizer_files> files_;
 
 public:
   explicit model_tokenizer_files(const std::filesystem::path& folder);
-  /// What a fingerprint has to cover: llmap::tokenizer::canonical().
+  /// What a fingerprint must cover: llmap::tokenizer::canonical().
   const std::string& canonical() const;
 };
 

@@ -3,8 +3,6 @@
 #include "llmap/kernels.hpp"
 #include <string>
 
-using model_tensors = llmap::mxfp4_tensors<llmap::checkpoint>;
-
 inline llmap::compute_type compute_type_of(const std::string& precision) {
   return precision == "bf16" ? llmap::compute_type::bf16 : llmap::compute_type::working;
 }

@@ -1,4 +1,4 @@
-// llmap score: log-likelihoods of a text set under model folders, into a store. Resumes where it was stopped.
+// llmap score: scores a text set under model folders into a store. Resumes where it was stopped.
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "llmap/core/output_path.hpp"

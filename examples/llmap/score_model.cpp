@@ -24,7 +24,7 @@ llmap::text_policy policy_of(const score_settings& settings) {
           settings.overlong == "truncate" ? llmap::overlong_policy::truncate : llmap::overlong_policy::refuse};
 }
 
-/// One line on a terminal: what is being done, and the scores rewritten at most five times a second.
+/// One line on a terminal: the phase, then the progress of scoring, rewritten at most five times a second.
 class progress_line {
 public:
   explicit progress_line(std::string head) : head_(std::move(head)), shown_(::isatty(STDERR_FILENO) != 0) {}
@@ -63,9 +63,9 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
   const std::string name = llmap::model_name(folder);
   progress_line progress(place + name + ": ");
   progress.phase(llmap::name_of(phase::reading_weights));
-  const llmap::decoder_plan plan = load_plan(folder);
-  const llmap::checkpoint weights(folder);
-  const model_tokenizer_files files(folder);
+  const llmap::model_weights weights(folder, settings.base);
+  const llmap::decoder_plan plan = load_plan(weights);
+  const model_tokenizer_files files(llmap::tokenizer_folder(folder, weights.base()));
   llmap::store_scoring_options options{.policy = policy_of(settings),
                                        .load = {.compute = compute_type_of(settings.precision)},
                                        .threads = settings.threads};
@@ -74,7 +74,7 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
   std::optional<model_tokenizer> words;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
     if (part == 0) words.emplace(files);
-    else record.fingerprint = llmap::fingerprint_of(folder, weights, files.canonical(), record.policy);
+    else record.fingerprint = llmap::fingerprint_of(weights, files.canonical(), record.policy);
   });
 
   std::optional<signals_noted> interruption; // before there are scores, a signal ends the program at once

@@ -1,4 +1,4 @@
-// Scoring one model folder into a store: what `llmap score` does for each.
+// Scores one model folder into a store: what `llmap score` does for each.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include <cstddef>
@@ -14,6 +14,7 @@ class score_store;
 } // namespace llmap
 
 struct score_settings {
+  std::string base; // of adapters; empty: what they name
   std::string precision = "f32", bos = "as_tokenizer", overlong = "error";
   int threads = llmap::default_threads();
   std::size_t batch_rows = 0; // 0: chosen by the model's size

@@ -2,12 +2,15 @@
 #include "commands.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/parallel.hpp"
+#include "llmap/model/model_folders.hpp"
 #include "llmap/text/text_set.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include "model_files.hpp"
 #include <cstdio>
 
 void run_tokenize(const tokenize_arguments& a) {
-  const model_tokenizer tokenizer(a.folder);
+  const std::filesystem::path folder = llmap::one_model_folder(a.folder);
+  const model_tokenizer tokenizer(llmap::tokenizer_folder(folder, llmap::base_folder(folder)));
   const llmap::text_set set = llmap::load_text_set(a.texts);
   std::vector<std::string> lines(set.items.size());
   llmap::parallel_for(a.threads, lines.size(), [&](std::size_t i) {

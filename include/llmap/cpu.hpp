@@ -1,5 +1,5 @@
 // The CPU: its executor and every op of the forward pass and the head. A program that runs models on the CPU includes
-// this beside likelihood/score.hpp; one that wants a single op includes that op's header.
+// this with likelihood/score.hpp; one that wants a single op includes that op's header.
 #pragma once
 #include "llmap/forward/cpu/activate.hpp"
 #include "llmap/forward/cpu/attention.hpp"

@@ -1,5 +1,5 @@
-// The door for programs that score texts with models on the CPU: every family, loading, tokenizing and scoring. A
-// program that runs one family, or one op, includes that header instead and compiles faster.
+// The entry point for programs that score texts with models on the CPU: every family, loading, tokenizing and scoring.
+// A program that runs one family, or one op, includes that header instead and compiles faster.
 #pragma once
 #include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
@@ -10,15 +10,16 @@ namespace llmap {
 /// Loads a model folder of any family.
 template <class T, executor Exec>
 language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder,
-                                   const load_options& options = {}) {
-  return load_model<T>(exec, folder, plan_of(config::load(folder)), options);
+                                   const load_options& options = {}, const std::filesystem::path& base = {}) {
+  return load_model<T>(exec, folder, plan_of(config::load(base_folder(folder, base))), options, base);
 }
 
 } // namespace llmap
 
 #define LLMAP_INSTANTIATE_MODELS(KEYWORD, T)                                                                           \
   KEYWORD template llmap::language_model<llmap::cpu_executor, T> llmap::load_model<T>(                                 \
-      const llmap::cpu_executor&, const std::filesystem::path&, const llmap::load_options&);                           \
+      const llmap::cpu_executor&, const std::filesystem::path&, const llmap::load_options&,                            \
+      const std::filesystem::path&);                                                                                   \
   KEYWORD template std::vector<llmap::text_score> llmap::score(                                                        \
       const llmap::cpu_executor&, const llmap::language_model<llmap::cpu_executor, T>&, const llmap::text_set&,        \
       const llmap::text_policy&, const llmap::score_options&, int);

@@ -4,8 +4,7 @@
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
-#include "llmap/weights/checkpoint.hpp"
-#include "llmap/weights/mxfp4.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include "support/golden.hpp"
 #include <functional>
 #include <set>
@@ -465,8 +464,8 @@ class plan_flips : public testing::TestWithParam<std::string> {};
 
 TEST_P(plan_flips, are_noticed) {
   const auto folder = golden::folder("models") / GetParam();
-  const checkpoint weights(folder);
-  const decoder_plan plan = settle_plan(plan_of(config::load(folder)), weights);
+  const model_weights weights(folder);
+  const decoder_plan plan = settle_plan(plan_of(config::load(folder)), weights.base_tensors(dtype::f64));
   const nlohmann::json expected = golden::read(folder / "expected.json");
   const cpu_executor exec{2};
   ragged_batch batch;
@@ -474,8 +473,8 @@ TEST_P(plan_flips, are_noticed) {
     if (s["ids"].size() == 17 || s["ids"].size() >= 64) batch.add(s["ids"].get<std::vector<std::int32_t>>());
   const auto run = [&](const decoder_plan& p) {
     score_workspace<cpu_executor, double> work;
-    return token_log_probabilities(exec, load_decoder<double>(exec, p, mxfp4_tensors(weights), folder.string()), batch,
-                                   work);
+    return token_log_probabilities(
+        exec, load_decoder<double>(exec, p, weights.tensors(dtype::f64, p.tied()), folder.string()), batch, work);
   };
   const std::vector<double> right = run(plan);
   const flip_list list = flips_of(plan);

@@ -3,8 +3,7 @@
 #include "llmap/architectures/all.hpp"
 #include "llmap/architectures/plan_costs.hpp"
 #include "llmap/cpu.hpp"
-#include "llmap/weights/checkpoint.hpp"
-#include "llmap/weights/mxfp4.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include "support/counting_executor.hpp"
 #include "support/golden.hpp"
 
@@ -17,11 +16,12 @@ namespace {
 class counted : public testing::TestWithParam<std::string> {
 protected:
   std::filesystem::path folder = golden::folder("models") / GetParam();
-  checkpoint weights{folder};
+  model_weights weights{folder};
+  decoder_plan plan = plan_of(config::load(folder));
   counting::counts total;
   counting::executor exec{&total};
   decoder<counting::executor, float> model =
-      load_decoder<float>(exec, plan_of(config::load(folder)), mxfp4_tensors(weights), folder.string());
+      load_decoder<float>(exec, plan, weights.tensors(dtype::f32, plan.tied()), folder.string());
 };
 } // namespace
 

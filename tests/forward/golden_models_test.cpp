@@ -6,8 +6,7 @@
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
-#include "llmap/weights/checkpoint.hpp"
-#include "llmap/weights/mxfp4.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include "support/golden.hpp"
 
 using namespace llmap;
@@ -17,11 +16,12 @@ class golden_model : public testing::TestWithParam<std::string> {
 protected:
   std::filesystem::path folder = golden::folder("models") / GetParam();
   nlohmann::json expected = golden::read(folder / "expected.json");
-  checkpoint weights{folder};
+  model_weights weights{folder};
+  decoder_plan plan = plan_of(config::load(folder));
   const cpu_executor exec{2};
 
   template <class T> decoder<cpu_executor, T> load() const {
-    return load_decoder<T>(exec, plan_of(config::load(folder)), mxfp4_tensors(weights), folder.string());
+    return load_decoder<T>(exec, plan, weights.tensors(dtype_of<T>, plan.tied()), folder.string());
   }
   template <class T, class Bound> void compare(const Bound& bound) const {
     const auto model = load<T>();

@@ -7,10 +7,11 @@ seconds=${1:-60}
 bash tests/setup.sh clang libclang-rt-14-dev
 build=build/fuzz
 mkdir -p "$build"
-targets=(json safetensors tokenizer gguf regex)
+targets=(json safetensors tokenizer sentencepiece gguf regex)
 seeds_of() { # a few small files of the kind
   case $1 in
     json | tokenizer) find tests/golden/tokenizers -name tokenizer.json -size -64k | sort | head -12 ;;
+    sentencepiece) find tests/golden/tokenizers -name '*.model' | sort ;;
     safetensors) find tests/golden examples/zoo -name '*.safetensors' -size -64k | sort | head -12 ;;
   esac
 }

@@ -70,8 +70,8 @@ TEST(score_into, goes_on_where_it_was_stopped) {
   EXPECT_EQ(phases[1], "packing the weights");
   EXPECT_EQ(phases[2], "scoring");
   const std::string policy = policy_line<float>(compute_type::working, small_batches().policy);
-  const auto stored = store.open_model(
-      {"gpt2", fingerprint_of(model.folder, model.weights, model.words.canonical(), policy), "gpt2", policy});
+  const auto stored =
+      store.open_model({"gpt2", fingerprint_of(model.weights, model.words.canonical(), policy), "gpt2", policy});
   expect_same(whole, store, stored);
 }
 

@@ -1,1 +1,2 @@
 llmap_test(model/score_into_test llmap::kernels llmap::store)
+llmap_test(model/model_folders_test llmap::kernels llmap::store)

@@ -1,5 +1,5 @@
 // An executor that computes nothing: its storage has shapes only, and its ops count. It shows that the forward pass
-// touches no number itself, and what a plan costs: multiply-adds, and the room that each buffer grows to.
+// itself touches no number, and what a plan costs: multiply-adds, and the size that each buffer grows to.
 #pragma once
 #include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
@@ -35,7 +35,7 @@ template <class T> struct buffer {
   llmap::matrix_view<T> view() const { return {nullptr, r, c}; }
 };
 template <class T> struct keys_values { std::size_t most = 0; };
-/// The rows of each expert: as many for each.
+/// The rows of each expert: equally many for each.
 template <class T> struct routing {
   std::vector<std::size_t> counts, all;
   std::vector<T> ones;
@@ -193,7 +193,7 @@ void delta_scan(const executor& e, const llmap::delta_shape&, const llmap::ragge
   e.total->sequence += 4 * static_cast<double>(v.rows * state.rows * state.cols);
 }
 
-// --- Ops that only move numbers about
+// --- Ops that only move numbers
 template <class T>
 void embedding_rows(const executor&, const matrix<T>&, const llmap::ragged_batch&, std::type_identity_t<T>, view<T>) {}
 template <class T>

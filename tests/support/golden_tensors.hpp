@@ -1,5 +1,4 @@
-// Reads the golden cases: safetensors written by NumPy (F64, I32, I64) into double matrices, case.json beside
-// them.
+// Reads the golden cases: tensors written by NumPy as safetensors (F64, I32, I64) into double matrices, and case.json.
 #pragma once
 #include "llmap/geometry/score_matrix.hpp"
 #include <cstring>

@@ -1,4 +1,4 @@
-// The golden tokenizer cases: a folder a case, with the files of a tokenizer and expected.json. See
+// The golden tokenizer cases: one folder per case, with the files of a tokenizer and expected.json. See
 // tests/golden/tokenizers/README.md for the format.
 #pragma once
 #include <cstdint>
@@ -29,7 +29,7 @@ inline std::vector<std::string> tokenizer_cases() {
   return names;
 }
 
-/// FNV-1a over the ids as little-endian 32-bit words, as expected.json has it for long answers.
+/// FNV-1a over the ids as little-endian 32-bit words, which expected.json holds for long answers.
 inline std::string digest(const std::vector<std::int32_t>& ids) {
   std::uint64_t h = 0xcbf29ce484222325u;
   for (const std::int32_t id : ids)

@@ -1,4 +1,4 @@
-// What an llmap::error says.
+// The message of an llmap::error.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <gtest/gtest.h>

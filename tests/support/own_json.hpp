@@ -1,4 +1,4 @@
-// Tests build and change JSON with nlohmann-json, which also reads the goldens; this hands it over.
+// Tests build and change JSON with nlohmann-json, which also reads the goldens; this converts it.
 #pragma once
 #include "llmap/core/json.hpp"
 #include <nlohmann/json.hpp>

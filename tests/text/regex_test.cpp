@@ -59,9 +59,10 @@ TEST(regex, empty_matches) {
 
 TEST(regex, what_means_something_else_is_refused_by_name) {
   for (const char* construct :
-       {"\\w",      "\\b",      "\\h",     "\\v",     "\\1",         "\\G",     "\\K",   "\\Q",   "\\pL",
-        "\\p{Han}", "\\p{Lul}", "\\p{L&}", "[a&&b]",  "[[:alpha:]]", "[a[^b]]", "[\\S]", "(?m)",  "(?s:.)",
-        "(*UTF)",   "(?1)",     "(?R)",    "(?<n>a)", "(?P<n>a)",    "(?#c)",   "(?|a)", "\\u12", "\\xg"})
+       {"\\W",      "\\b",        "\\H",      "\\v",     "\\1",     "\\G",       "\\K",       "\\Q",
+        "\\pL",     "\\p{Greek}", "\\p{Lul}", "\\p{L&}", "[^a&&b]", "[a&&b&&c]", "[[a&&b]c]", "[[:alpha:]]",
+        "[a[^b]]",  "[\\S]",      "(?m)",     "(?s:.)",  "(*UTF)",  "(?1)",      "(?R)",      "(?<n>a)",
+        "(?P<n>a)", "(?#c)",      "(?|a)",    "\\u12",   "\\xg"})
     EXPECT_MESSAGE(regex(construct, "file.pattern"), "file.pattern: pattern construct ", "is not covered");
   for (const char* broken : {"(a", "a)", "[a", "a\\", "*a", "[b-a]", "(?i", "a{3,1}"})
     EXPECT_MESSAGE(regex(broken, "file.pattern"), "file.pattern: pattern ");
@@ -69,6 +70,25 @@ TEST(regex, what_means_something_else_is_refused_by_name) {
   EXPECT_MESSAGE(regex(deep, "file.pattern"), "class nested deeper than 16");
   EXPECT_MESSAGE(regex(std::string(100000, '(') + std::string(100000, ')'), "file.pattern"),
                  "file.pattern: pattern does not compile");
+}
+
+// Categories have the characters of Unicode 16, whatever the library knows; \w and \h are Oniguruma's.
+TEST(regex, classes_do_not_depend_on_the_library) {
+  const std::string letter = "\xf0\x90\x97\x80",
+                    number = "\xf0\x91\xbd\x90"; // U+105C0 and U+11F50, of Unicode 16 and 15
+  EXPECT_EQ(matches("\\p{L}+", "a" + letter + "1"), (list{"a" + letter}));
+  EXPECT_EQ(matches("[^\\p{L}]+", letter + "1"), (list{"1"}));
+  EXPECT_EQ(matches("\\P{L}+", letter + "1"), (list{"1"}));
+  EXPECT_EQ(matches("\\p{Lo}", letter), (list{letter}));
+  EXPECT_EQ(matches("\\p{Lu}", letter), (list{}));
+  EXPECT_EQ(matches("\\d+|\\p{N}+", "1" + number), (list{"1" + number}));
+  EXPECT_EQ(matches("[\\w]+", "a_1\xc2\xb2-" + letter), (list{"a_1\xc2\xb2", letter}));
+  EXPECT_EQ(matches("\\h+", "xAf09g"), (list{"Af09"}));
+  EXPECT_EQ(matches("\\p{Han}+", "a\xe4\xb8\xad\xf0\xb1\x8d\x90z"), (list{"\xe4\xb8\xad\xf0\xb1\x8d\x90"})); // U+31350
+}
+TEST(regex, an_intersection_is_both) {
+  EXPECT_EQ(matches("[a-z&&[^aeiou]]+", "hello"), (list{"h", "ll"}));
+  EXPECT_EQ(matches("[a-z&&aeiou]+x?", "zaex"), (list{"aex"}));
 }
 
 // The search of a pattern that explodes ends with an error: never with "no match".

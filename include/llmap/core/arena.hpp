@@ -1,12 +1,12 @@
-// Memory for many buffers in one piece. Each of them alone is too small for large pages; together they lie on such: far
-// fewer page faults when they are written, fewer misses of address translation when they are read.
+// One block of memory for many buffers. Each alone is too small for large pages, but together they can use them: far
+// fewer page faults when they are written, and fewer TLB misses when they are read.
 #pragma once
 #include "llmap/core/view.hpp"
 #include <algorithm>
 
 namespace llmap {
 
-/// Bytes, aligned to 64, in memory that lives as long as anything shares it.
+/// Bytes, aligned to 64, in memory that lives as long as anyone shares it.
 class shared_bytes {
   std::shared_ptr<const aligned_buffer<std::byte>> memory_;
   std::byte* data_ = nullptr;
@@ -28,7 +28,7 @@ public:
   arena() = default;
   explicit arena(std::size_t bytes) : memory_(std::make_shared<aligned_buffer<std::byte>>(bytes)) {}
 
-  /// The next bytes, or where they do not fit, memory of their own.
+  /// The next bytes of the block, or memory of their own if they do not fit.
   shared_bytes take(std::size_t bytes) {
     if (!memory_ || bytes > memory_->size() - used_)
       return {std::make_shared<aligned_buffer<std::byte>>(bytes), 0, bytes};

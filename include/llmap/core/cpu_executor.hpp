@@ -1,5 +1,5 @@
-// Runs ops on the threads of the CPU: the first argument of every op of the forward pass, the head and the map. It
-// names the storage of the forward pass (forward/executor.hpp) without including it.
+// Runs ops on CPU threads; it is the first argument of every op of the forward pass, the head and the map. It names the
+// storage of the forward pass (forward/executor.hpp) without including it.
 #pragma once
 #include "llmap/core/arena.hpp"
 #include "llmap/core/parallel.hpp"

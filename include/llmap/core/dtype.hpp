@@ -88,7 +88,7 @@ enum class dtype : std::uint8_t {
 
 struct dtype_info {
   std::string_view name; ///< as written in a safetensors header
-  int bits;              ///< bits an element
+  int bits;              ///< bits per element
 };
 
 inline constexpr std::array<dtype_info, 22> dtype_table{

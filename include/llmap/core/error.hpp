@@ -12,8 +12,8 @@ struct error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Joins the parts with operator<< and throws them as an llmap::error. Control characters in the parts
-/// (file names and JSON keys are foreign text) are written as '?', so that the message stays one line.
+/// Joins the parts with operator<< and throws them as an llmap::error. Control characters in the parts (file names and
+/// JSON keys are untrusted) are written as '?', so that the message stays on one line.
 template <class... Parts> [[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
   std::ostringstream out;
   out.precision(17);

@@ -1,4 +1,4 @@
-// A JSON value and a strict parser: RFC 8259 in UTF-8. Depth is limited, and an object has no key twice.
+// A JSON value and a strict parser: RFC 8259 in UTF-8. Nesting is limited and duplicate keys are refused.
 // Accessors return nullptr or nullopt on a type mismatch; they never throw.
 #pragma once
 #include "llmap/core/error.hpp"
@@ -42,7 +42,7 @@ public:
 
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   std::optional<bool> boolean() const { return copy<bool>(); }
-  /// A number that is written as an integer and fits.
+  /// A number written as an integer that fits 64 bits.
   std::optional<std::int64_t> integer() const { return copy<std::int64_t>(); }
   std::optional<double> number() const {
     if (const auto whole = integer()) return static_cast<double>(*whole);
@@ -54,7 +54,7 @@ public:
   const object* members() const { return std::get_if<object>(&value_); }
   array* items() { return std::get_if<array>(&value_); }
   object* members() { return std::get_if<object>(&value_); }
-  /// The value under `name`; nullptr where there is none, or no object. Time is linear in the members.
+  /// The value under `name`; nullptr if there is none or this is not an object. Linear in the number of members.
   const json* find(std::string_view name) const;
   /// "null", "boolean", "number", "string", "array" or "object".
   std::string_view kind() const {
@@ -98,7 +98,7 @@ inline const json* json::find(std::string_view name) const {
 }
 
 struct json_rules {
-  std::size_t deepest = 64; ///< arrays and objects in each other
+  std::size_t deepest = 64; ///< how deep arrays and objects may nest
   bool not_finite = false;  ///< NaN, Infinity and -Infinity, as Python's json writes them, are numbers
 };
 
@@ -133,10 +133,10 @@ inline void write_canonical(json_writer& out, const json& value) {
   }
 }
 
-/// What RapidJSON reports, one call a value, becomes a json.
+/// Builds a json from RapidJSON's events, one call per value.
 class json_builder {
 public:
-  /// `escapes`: the text has \u escapes, of which RapidJSON lets the second half of a surrogate pair stand alone.
+  /// `escapes`: the text contains \u escapes. RapidJSON accepts a lone low surrogate, so strings are then checked.
   json_builder(const std::string& where, std::size_t deepest, bool escapes)
       : where_(where), deepest_(deepest), escapes_(escapes) {}
   json take() { return std::move(root_); }
@@ -181,9 +181,9 @@ private:
   std::size_t deepest_;
   bool escapes_;
   json root_;
-  std::vector<json*> open_; // each the last element of the one before, which cannot grow meanwhile
+  std::vector<json*> open_; // each is the last element of the one before it, which cannot grow meanwhile
 
-  [[gnu::noinline]] json* place(json value) { // inlined, GCC 12 warns of members that are not there
+  [[gnu::noinline]] json* place(json value) { // when inlined, GCC 12 warns about members that do not exist
     if (open_.empty()) return &(root_ = std::move(value));
     if (json::object* all = open_.back()->members()) return &(all->back().value = std::move(value));
     json::array& items = *open_.back()->items();
@@ -214,14 +214,14 @@ private:
 } // namespace detail
 
 /// One line, members sorted by name: equal values give equal texts. NaN and infinities are written as strings. Strings
-/// have to be UTF-8, as those of parse_json are.
+/// must be UTF-8, as those of parse_json are.
 inline std::string canonical_text(const json& value) {
   json_writer out;
   detail::write_canonical(out, value);
   return out.text();
 }
 
-/// Parses a whole text; any fault is an llmap::error that starts with `where`.
+/// Parses a whole text; anything invalid is an llmap::error that starts with `where`.
 inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {}) {
   using namespace rapidjson;
   if (const auto bad = invalid_utf8(text)) fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);

@@ -1,4 +1,4 @@
-// What is said of a JSON value that is not what was expected: where it stands, what was expected, what is there.
+// The error for an unexpected JSON value: where it is, what was expected and what was found.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/json.hpp"

@@ -1,5 +1,5 @@
-// Whole files in memory, none larger than its limit: a file of zeros, which takes no room on the disk, must not be read
-// for minutes. JSON files that Python writes (all but tokenizer.json and safetensors headers) are read in its dialect.
+// Reads whole files into memory, up to a size limit: a sparse file takes no room on the disk but minutes to read. JSON
+// files that Python writes (all but tokenizer.json and safetensors headers) are read in Python's dialect.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/json.hpp"
@@ -13,12 +13,12 @@
 
 namespace llmap {
 
-/// Limits on the size of a file. The small one is for files of settings; the large one is for lists of tokens, tensors,
-/// names or ids, of which the largest in use take tens of megabytes.
+/// Limits on the size of a file: the small one for settings, the large one for lists of tokens, tensors, names or ids,
+/// which take tens of megabytes at most in practice.
 inline constexpr std::size_t small_file_bytes = std::size_t{64} << 20, large_file_bytes = std::size_t{1} << 30;
 
-/// Python's json module writes NaN and infinities bare. They are carried as numbers, so that a field which holds one is
-/// refused only if it is read. A byte order mark is refused, as Python does.
+/// Python's json module writes NaN and infinities bare. They are read as numbers, so that a field which holds one is
+/// refused only if it is used. A byte order mark is refused, as in Python.
 inline constexpr json_rules python_json{.not_finite = true};
 
 /// The bytes of a regular file; links are followed.
@@ -37,7 +37,7 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t most
   if (size > most) fail(path.string(), ": expected at most ", most, " bytes, got ", size);
   std::string text(static_cast<std::size_t>(size), '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (static_cast<std::size_t>(in.gcount()) != text.size()) fail(path.string(), ": could not be read to its end");
+  if (static_cast<std::size_t>(in.gcount()) != text.size()) fail(path.string(), ": could not be read completely");
   return text;
 }
 

@@ -1,5 +1,5 @@
-// JSON text, written as it is produced: no document is built. Numbers read back to the same bits; one that is not
-// finite is null; a byte that does not belong to valid UTF-8 becomes U+FFFD.
+// JSON text, written as it is produced: no document is built. Numbers read back to the same bits, NaN and infinities
+// become null, and each byte of invalid UTF-8 becomes U+FFFD.
 #pragma once
 #include "llmap/core/utf8.hpp"
 #include <charconv>
@@ -16,10 +16,10 @@ namespace llmap {
 class json_writer {
 public:
   enum class layout { one_line, indented };
-  /// Indented: each field, and each array or object in an array, begins a line of its own.
+  /// Indented: each field, and each array or object in an array, starts a new line.
   explicit json_writer(layout how = layout::one_line) : indented_(how == layout::indented) {}
 
-  /// A truth value, a number, a string, what can be called to write one value, or a range of these.
+  /// A bool, a number, a string, nullptr, a callable that writes one value, or a range of these.
   template <class T> void value(const T& v) {
     if constexpr (std::invocable<const T&>) {
       v();
@@ -47,13 +47,13 @@ public:
       for (const auto& element : range) each(element);
     });
   }
-  /// `fields()` calls field.
+  /// `fields()` calls `field` for each member.
   template <class Fields> void object(const Fields& fields) {
     open('{');
     fields();
     close('}');
   }
-  /// A member of an object: what value takes, under a name. Names are not compared with those before.
+  /// Writes a member of an object; v is as in `value`. Names are not checked for duplicates.
   template <class T> void field(std::string_view name, const T& v) {
     separate(true);
     quote(name);
@@ -106,7 +106,7 @@ private:
     const std::string_view written(
         digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, v).ptr - digits));
     scalar(written);
-    // Readers keep whole numbers apart, and -0 is none of them.
+    // Without ".0" a reader would take it for an integer, which has no -0.
     if (std::is_floating_point_v<T> && written.find_first_of(".e") == std::string_view::npos) text_ += ".0";
   }
   void string(std::string_view s) {

@@ -1,5 +1,5 @@
-// Memory that is written once costs as much in page faults as in arithmetic: large pages, where the system has them,
-// make these few.
+// Memory that is written once costs as much in page faults as in arithmetic. Large pages, where the system has them,
+// make the faults few.
 #pragma once
 #include <cstddef>
 #include <cstdint>

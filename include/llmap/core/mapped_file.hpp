@@ -49,7 +49,7 @@ public:
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
-  /// Reads `to.size()` bytes from `first` on: what is read once costs less so than through mapped pages.
+  /// Reads `to.size()` bytes starting at `first`; for data that is read once, this is cheaper than mapped pages.
   void read(std::size_t first, std::span<std::byte> to) const {
     while (!to.empty()) {
       const ssize_t n = ::pread(descriptor_, to.data(), to.size(), static_cast<off_t>(first));
@@ -62,7 +62,7 @@ public:
     }
   }
 
-  /// Gives the pages that lie wholly inside the range back to the system; they are read again when touched.
+  /// Returns the pages that lie wholly inside the range to the system; they are read again when touched.
   void release(std::span<const std::byte> range) const {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const auto first = (static_cast<std::size_t>(range.data() - data_) + page - 1) / page * page;

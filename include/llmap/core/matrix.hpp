@@ -26,7 +26,7 @@ public:
       to = std::copy(row.begin(), row.end(), to);
     }
   }
-  /// A copy of what is viewed, rounded where T is narrower.
+  /// A copy of the view, rounded if T is narrower.
   template <class U> explicit matrix(matrix_view<U> from) : matrix(from.rows, from.cols) {
     for (std::size_t i = 0; i < rows_; ++i)
       std::transform(from.row(i), from.row(i) + cols_, data() + i * cols_, [](U x) { return static_cast<T>(x); });

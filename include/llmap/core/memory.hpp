@@ -1,5 +1,5 @@
-// How much memory this process may still take: what the machine has available and what the limits of its control groups
-// (v2 and v1) leave. Pages of files count as available: they are dropped when memory runs short.
+// How much memory this process may still take: the smaller of what the machine has available and what the limits of its
+// control groups (v1 and v2) leave. File pages count as available, because they are dropped when memory runs short.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace llmap {
 
 namespace detail {
 
-/// The number behind a key of a file of "key number" lines, or the first word where the key is empty. "max" means no
-/// limit.
+/// The number after `key` in a file of "key number" lines, or the first word if the key is empty. "max" means no limit
+/// and gives nullopt.
 inline std::optional<std::uint64_t> number_in(const std::filesystem::path& file, const std::string& key) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -26,7 +26,7 @@ inline std::optional<std::uint64_t> number_in(const std::filesystem::path& file,
   return std::nullopt;
 }
 
-/// What the limit of a group leaves, and those of the groups that it is in up to `root`.
+/// What the limits of a group and of its ancestors up to `root` leave.
 inline std::uint64_t left_in_group(const std::filesystem::path& root, const std::filesystem::path& group,
                                    const std::string& limit_name, const std::string& usage_name,
                                    const std::string& cached_prefix) {
@@ -46,8 +46,8 @@ inline std::uint64_t left_in_group(const std::filesystem::path& root, const std:
 
 } // namespace detail
 
-/// Bytes; the largest number where nothing is known (systems other than Linux). `proc` and `cgroups` are where the
-/// kernel shows its files.
+/// In bytes; the largest integer if nothing is known (systems other than Linux). `proc` and `cgroups` are the
+/// folders of the kernel's files.
 inline std::uint64_t available_memory(const std::filesystem::path& proc = "/proc",
                                       const std::filesystem::path& cgroups = "/sys/fs/cgroup") {
   std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
@@ -58,7 +58,7 @@ inline std::uint64_t available_memory(const std::filesystem::path& proc = "/proc
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first, second + 1 - first),
-                      group = line.substr(second + 1); // with what stands around it
+                      group = line.substr(second + 1); // controllers keep their colons
     if (controllers == "::")
       available = std::min(available, detail::left_in_group(cgroups, group, "memory.max", "memory.current", ""));
     else if (controllers.find(":memory,") != std::string::npos || controllers.find(",memory,") != std::string::npos ||

@@ -10,7 +10,7 @@
 
 namespace llmap {
 
-/// The file that a name leads to: symbolic links are followed, to a file that is not there yet too.
+/// The file that a path leads to; symbolic links are followed even if their target does not exist yet.
 inline std::filesystem::path followed(std::filesystem::path path) {
   std::error_code failed;
   for (int link = 0; link < 40 && std::filesystem::is_symlink(path, failed); ++link)
@@ -32,8 +32,8 @@ inline std::optional<int> named_descriptor(const std::filesystem::path& path) {
   return std::nullopt;
 }
 
-/// True if two names lead to one file, by whatever links. What is written to a device such as /dev/null takes nothing's
-/// place.
+/// True if two paths lead to the same file, through any links. Character devices such as /dev/null never count, because
+/// writing to them replaces nothing.
 inline bool same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
   struct stat of_a {
   }, of_b{};
@@ -42,7 +42,7 @@ inline bool same_file(const std::filesystem::path& a, const std::filesystem::pat
   return !a_there && !b_there && followed(a) == followed(b);
 }
 
-/// Fails if an output is an input or another output. Empty names, of options that were not given, are passed over.
+/// Fails if an output is an input or another output. Empty paths (options that were not given) are ignored.
 inline void check_outputs(const std::vector<std::filesystem::path>& inputs,
                           const std::vector<std::filesystem::path>& outputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {

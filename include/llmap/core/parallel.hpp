@@ -1,9 +1,9 @@
-// Parallel loops. In parallel_for each thread has a share of the items, the same part of the range in every loop, so
-// that what it has written in one loop is still in its caches in the next: between cores that share no cache a line
-// travels as slowly as from memory. A thread that is through with its share takes items from the ends of the others'.
-// parallel_in_order hands items out one after another, for what is read once from the first to the last. An item
-// computes the same bits whichever thread runs it, and results are combined by item number, never by arrival: same bits
-// for any thread count. The threads are those of core/thread_pool.hpp.
+// Parallel loops. parallel_for gives each thread a share of the items, the same part of the range in every loop. What a
+// thread wrote in one loop is then still in its caches in the next; between cores that share no cache, a line travels
+// as slowly as from memory. A thread that finishes its share steals items from the ends of the others.
+// parallel_in_order hands items out one after another, for data that is read once from first to last. An item computes
+// the same bits whichever thread runs it, and results are combined by item number, never by arrival: the bits do not
+// depend on the number of threads. The threads are those of core/thread_pool.hpp.
 #pragma once
 #include "llmap/core/thread_pool.hpp"
 #include <exception>
@@ -14,7 +14,7 @@ namespace llmap {
 
 namespace detail {
 
-/// Items [first, end) that nobody has taken yet, in one word; on a cache line of its own.
+/// Items [first, end) that are not yet taken, in one word on its own cache line.
 class alignas(64) loop_share {
   std::atomic<std::uint64_t> range_{0}; // first in the low half, end in the high half
 
@@ -42,7 +42,7 @@ struct loop_body {
   void (*call)(const void* context, std::size_t i, std::size_t thread);
   const void* context;
 
-  /// body(i), or body(i, thread) where the body wants to know which thread it runs on, in [0, threads).
+  /// body(i), or body(i, thread) if the body takes the number of its thread, in [0, threads).
   template <class Body> static loop_body of(const Body& body) {
     return {[](const void* context, std::size_t i, [[maybe_unused]] std::size_t thread) {
               const Body& own = *static_cast<const Body*>(context);
@@ -54,7 +54,7 @@ struct loop_body {
   void operator()(std::size_t i, std::size_t thread) const { call(context, i, thread); }
 };
 
-/// A loop over [0, items) in `count` shares; with more threads than shares some have one together.
+/// A loop over [0, items) in `count` shares; if threads outnumber shares, several work on one.
 class shared_loop {
   static constexpr std::size_t most_shares = 64;
   const loop_body& body_;
@@ -103,13 +103,13 @@ public:
 } // namespace detail
 
 /// Calls body(i), or body(i, thread) with the number of its thread in [0, threads), for i in [0, n) on up to `threads`
-/// threads, each with a share of its own; n < 2^32. The first exception (lowest i among those caught) is thrown again
-/// on the calling thread after all items have been started; on one thread, at once.
+/// threads, each with its own share; n < 2^32. Of the exceptions caught, the one of the lowest i is rethrown on the
+/// calling thread after all items have been started; on one thread, the first is thrown at once.
 template <class Body> void parallel_for(int threads, std::size_t n, const Body& body) {
   detail::shared_loop::run(threads, n, static_cast<std::size_t>(std::max(threads, 1)), detail::loop_body::of(body));
 }
 
-/// The same, but an item begins only when those before it have begun.
+/// The same, but an item starts only after all items before it have started.
 template <class Body> void parallel_in_order(int threads, std::size_t n, const Body& body) {
   detail::shared_loop::run(threads, n, 1, detail::loop_body::of(body));
 }

@@ -1,6 +1,6 @@
 // Counter-based random numbers: value = f(seed, counter), so any item of any stream can be drawn by any
 // thread in any order with the same result on every machine.
-// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (the SplitMix64 finaliser).
+// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (the SplitMix64 finalizer).
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -8,7 +8,7 @@
 // calls must be LLMAP_INLINE, so that the whole kernel is compiled under that instruction set.
 // The environment variable LLMAP_ISA (baseline, avx2, avx512) lowers the choice; it never raises it.
 //
-// Numbers: a + b, a * b are the IEEE operations; `c += a * b` is contracted to a fused multiply-add where the
+// Numbers: a + b, a * b are the IEEE operations; `c += a * b` is contracted to a fused multiply-add if the
 // instruction set has one (avx2, avx512), so results differ in the last bits between instruction sets.
 #pragma once
 #include "llmap/core/dtype.hpp"
@@ -19,8 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-// Vectors are handed to inlined functions by reference and returned by value: how a compiler version would pass them
-// does not matter, and the compiler need not mention it.
+// Vectors only cross calls that are inlined, so the calling convention, which -Wpsabi warns about, does not matter.
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
@@ -43,7 +42,7 @@ template <class T, int W> LLMAP_INLINE void store(T* p, const vec<T, W>& v) {
   *reinterpret_cast<typename vec_of<T, W>::unaligned*>(p) = v;
 }
 /// x in every lane (-0 becomes +0). In the inner loop of a kernel write scalar * vector instead: GCC 12 lowers a
-/// broadcast that is a function of its own before it knows the instruction set.
+/// broadcast in its own function before it knows the instruction set.
 template <class T, int W> LLMAP_INLINE vec<T, W> broadcast(T x) { return vec<T, W>{} + x; }
 
 /// The first n <= W elements at p, the rest `fill`.
@@ -56,7 +55,7 @@ template <class T, int W> LLMAP_INLINE void store_partial(T* p, std::size_t n, c
   for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
 }
 
-/// Lanes of a and b (numbered after those of a) in the order I...
+/// Lanes I... of a and b, those of b numbered after those of a.
 template <int... I, class V> LLMAP_INLINE V shuffle(const V& a, const V& b) {
 #if defined(__clang__)
   return __builtin_shufflevector(a, b, I...);
@@ -78,7 +77,7 @@ template <class T> LLMAP_INLINE void transpose(vec<T, 4> (&row)[4]) {
   row[3] = shuffle<2, 6, 3, 7>(c, d);
 }
 
-/// Sum and maximum of the lanes, by halves: the order is a function of W alone.
+/// Sum and maximum of the lanes, by halving: the order depends on W alone.
 namespace detail {
 template <int half, class V, class Join, std::size_t... I>
 LLMAP_INLINE V fold(const V& v, const Join& join, std::index_sequence<I...> lanes) {
@@ -103,8 +102,8 @@ template <class T, int W, class Stored> LLMAP_INLINE vec<T, W> widen(const Store
   if constexpr (std::is_same_v<Stored, T>) return load<T, W>(p);
   else return __builtin_convertvector((load<Stored, W>(p)), vec<T, W>);
 }
-/// The first (half 0) or second (half 1) elements of W pairs of bf16 or f16, as T. Exact. Halves of a word need a mask
-/// or a shift, where neighbors would have to change lanes.
+/// The first (half 0) or second (half 1) elements of W pairs of bf16 or f16, as T. Exact. A half of each word takes a
+/// mask or a shift; elements stored as neighbors would have to change lanes.
 template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_half(const Stored* pairs) {
   static_assert(sizeof(Stored) == 2);
   const auto word = load<std::uint32_t, W>(reinterpret_cast<const std::uint32_t*>(pairs));
@@ -122,9 +121,9 @@ template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_h
   else return __builtin_convertvector(wide, vec<T, W>);
 }
 
-// An instruction set: bytes a vector, and the rows of the register tile of the matrix product, which with two vectors
-// a row fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, 4 x 2 of 16 without FMA, where a
-// product needs a temporary register.
+// An instruction set: the bytes of a vector, and the rows of the matrix product's register tile. With two vectors per
+// row the tile fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, and 4 x 2 of 16 without FMA,
+// where a product needs a temporary register.
 struct baseline {
 #if defined(__aarch64__)
   static constexpr int bytes = 16, tile_rows = 12;
@@ -140,7 +139,7 @@ struct avx512 {
 };
 
 template <class Isa, class T> inline constexpr int width = Isa::bytes / static_cast<int>(sizeof(T));
-/// Vectors of a row of the register tile, and elements: the columns of a packed panel.
+/// Vectors in a row of the register tile, and its elements: the columns of a packed panel.
 inline constexpr int tile_vectors = 2;
 template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_vectors* width<Isa, T>;
 
@@ -149,7 +148,7 @@ constexpr std::string_view name_of(isa set) {
   return set == isa::avx512 ? "avx512" : set == isa::avx2 ? "avx2" : "baseline";
 }
 
-/// The instruction set that `run` uses on this machine; the same for the whole life of the process.
+/// The instruction set that `run` uses on this machine; it never changes during a process.
 inline isa active_isa() {
   static const isa chosen = [] {
     isa best = isa::baseline;
@@ -168,7 +167,7 @@ inline isa active_isa() {
   return chosen;
 }
 
-/// Whether bf16 dot products are instructions here: AVX512_BF16, under the instruction set that is active.
+/// Whether the active instruction set comes with bf16 dot products (AVX512_BF16).
 inline bool has_bf16_products() {
 #if defined(__x86_64__)
   static const bool present = active_isa() == isa::avx512 && __builtin_cpu_supports("avx512bf16");
@@ -209,7 +208,7 @@ template <class Kernel> void run(const Kernel& kernel) {
   detail::run_baseline(kernel);
 }
 
-/// Calls body.template operator()<Isa>() with the instruction set of this machine, for what is not a kernel itself.
+/// Calls body.template operator()<Isa>() with the instruction set of this machine, for code that is not a kernel.
 template <class Body> decltype(auto) with_active_isa(Body&& body) {
   switch (active_isa()) {
   case isa::avx512:
@@ -221,7 +220,7 @@ template <class Body> decltype(auto) with_active_isa(Body&& body) {
   }
 }
 
-/// The register tile of this machine: its rows, and the width of a packed panel.
+/// The rows of this machine's register tile, and the columns of a packed panel.
 inline std::size_t tile_rows() {
   return with_active_isa([]<class Isa>() { return static_cast<std::size_t>(Isa::tile_rows); });
 }

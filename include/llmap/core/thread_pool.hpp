@@ -1,9 +1,10 @@
-// The threads that parallel loops run on. They are started when first needed and kept. A thread without work spins for
-// less than a millisecond, which covers the gaps between the loops of a forward pass, and then sleeps: beside other
-// busy processes a waiting thread does not take the processor that a working one needs. See docs/design/008-waiting.md.
+// The threads that parallel loops run on. They start when first needed and are kept. A thread without work spins for
+// less than a millisecond, which covers the gaps between the loops of a forward pass, and then sleeps. When other
+// processes are busy, a waiting thread must not hold the processor that a working one needs.
+// See docs/design/008-waiting.md.
 //
-// One loop runs at a time. A loop that is started inside another, or while another caller's is running, runs on its
-// calling thread alone. A loop ends when its work is done: threads that have not woken up by then are not waited for.
+// One loop runs at a time. A loop started inside another, or while another caller's is running, runs on its calling
+// thread alone. A loop ends when its work is done, without waiting for threads that have not woken up by then.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -21,7 +22,7 @@
 
 namespace llmap {
 
-/// Processors that this process may use, or OMP_NUM_THREADS where that is set to a number above 0.
+/// Processors that this process may use, or OMP_NUM_THREADS if that is set to a number above 0.
 inline int default_threads() {
   static const int count = [] {
     if (const char* wanted = std::getenv("OMP_NUM_THREADS"))
@@ -37,7 +38,7 @@ inline int default_threads() {
 
 namespace detail {
 
-/// Tells the processor that this is a loop of waiting.
+/// Tells the processor that this is a spin loop.
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -52,7 +53,7 @@ inline constexpr std::chrono::microseconds spin_time{700};
 template <class Word> void wait_while(const std::atomic<Word>& word, Word old) {
   const auto begin = std::chrono::steady_clock::now();
   do {
-    for (int i = 0; i < 128; ++i) { // 1 to 6 microseconds between two looks at the clock
+    for (int i = 0; i < 128; ++i) { // 1 to 6 microseconds between checks of the clock
       if (word.load(std::memory_order_acquire) != old) return;
       relax();
     }
@@ -64,14 +65,14 @@ template <class Word> void wait_while(const std::atomic<Word>& word, Word old) {
 
 class thread_pool {
 public:
-  /// Called once on a thread: work(context, number of the thread).
+  /// Called once per thread: work(context, thread number).
   using work = void (*)(void* context, std::size_t thread);
 
 private:
   // A loop is open while `joined_` has no closed bit; the other bits count the workers inside.
   static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
   std::atomic<std::uint32_t> joined_{closed};
-  std::atomic<std::uint32_t> loops_{0}; // begun so far; its change wakes the workers
+  std::atomic<std::uint32_t> loops_{0}; // begun so far; a change wakes the workers
   std::atomic<bool> stop_{false};
   work run_ = nullptr;
   void* context_ = nullptr;
@@ -121,9 +122,9 @@ public:
     for (std::thread& w : workers_) w.join();
   }
 
-  /// Calls run(context, thread) at most once on each of the threads 0 (the caller) to threads - 1, at the same time.
-  /// The caller takes part always, others as soon as they are awake: `run` must share its work out by itself, and must
-  /// not throw. Returns false without a call where the pool is in use. No template: a program has many loops.
+  /// Calls run(context, thread) at most once on each of the threads 0 (the caller) to threads - 1, concurrently. The
+  /// caller always takes part, the others as soon as they are awake: `run` must divide its work itself, and must not
+  /// throw. Returns false without a call if the pool is in use. Not a template, because a program has many loops.
   bool run(std::size_t threads, work run, void* context) {
     if (inside()) return false;
     const std::unique_lock lock(busy_, std::try_to_lock);

@@ -29,7 +29,7 @@ inline std::size_t utf8_sequence(std::string_view s) {
   return 0;
 }
 
-/// Where the first byte of 0x80 or more at or behind i is, or the size.
+/// The position of the first non-ASCII byte at or after i, or the size.
 inline std::size_t ascii_end(std::string_view s, std::size_t i) {
   for (std::uint64_t word; i + 8 <= s.size(); i += 8) {
     std::memcpy(&word, s.data() + i, 8);
@@ -79,7 +79,7 @@ inline void append_utf8(std::string& out, char32_t c) {
   else put(0xf0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3f)), put(0x80 | ((c >> 6) & 0x3f)), put(0x80 | (c & 0x3f));
 }
 
-/// The text with each byte that does not belong to valid UTF-8 replaced by U+FFFD.
+/// The text with each byte of invalid UTF-8 replaced by U+FFFD.
 inline std::string valid_utf8(std::string_view text) {
   std::string out;
   while (!text.empty()) {

@@ -5,8 +5,8 @@
 //   log(x) = e ln 2 + log(m),  m = x / 2^e in [0.707, 1.414];  log(m) = 2 atanh((m - 1) / (m + 1)) by its series
 // Contracts (tested): exp_error_ulp bounds the error for results in the normal range; below the smallest normal
 // number the result is 0, above the largest it is +infinity; NaN stays NaN. exp(0) = 1 exactly.
-// log of a positive normal number is within log_error_ulp, and log(1) = 0 exactly; of anything else it is not defined.
-// tanh and sigmoid are made of exp: absolute error below 4 epsilon. erf: absolute error below 4 epsilon.
+// log of a positive normal number is within log_error_ulp, and log(1) = 0 exactly; for any other x it is undefined.
+// tanh and sigmoid are built on exp: absolute error below 4 epsilon. erf: absolute error below 4 epsilon.
 #pragma once
 #include "llmap/core/simd.hpp"
 #include <bit>
@@ -25,7 +25,7 @@ template <> struct exp_constants<float> {
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   static constexpr float round_magic = 0x1.8p23f;
   static constexpr int fraction_bits = 23;
-  // Least largest relative error on |r| <= ln 2 / 2 with the first two fixed: 3.1e-9.
+  // Minimax in relative error on |r| <= ln 2 / 2 with the first two fixed: 3.1e-9.
   static constexpr float coefficients[] = {
       1, 1, 0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e2p-7f, 0x1.6a2434p-10f};
 };
@@ -74,8 +74,9 @@ template <class T, int W> LLMAP_INLINE vec<T, W> exp(const vec<T, W>& x) {
   return x == x ? y : x;
 }
 
-/// exp(x) for x <= exp_term_limit, the terms of a sum whose largest is known: half the instructions of exp. The same
-/// error bound; below the smallest normal number the result is at most twice that number instead of 0. NaN stays NaN.
+/// exp(x) for x <= exp_term_limit, in half the instructions of exp: for the terms of a sum whose maximum is known. The
+/// error bound is that of exp, but below the smallest normal number the result is not 0 but at most twice that number.
+/// NaN stays NaN.
 template <class T> inline constexpr T exp_term_limit = static_cast<T>(exp_constants<T>::largest - 1);
 template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(const vec<T, W>& value) {
   using constants = exp_constants<T>;
@@ -94,8 +95,7 @@ template <class T, int W> LLMAP_INLINE vec<T, W> log(const vec<T, W>& x) {
   using natural = std::make_unsigned_t<integer>;
   constexpr T magic = constants::round_magic;
   constexpr int bias = std::numeric_limits<T>::max_exponent - 1;
-  // The exponent of x / sqrt(1/2), made positive so that a logical shift will do, and as a T by way of the magic
-  // number.
+  // The exponent of x / sqrt(1/2), offset to be positive for a logical shift, then made a T by the magic number.
   constexpr natural root_half = std::bit_cast<natural>(static_cast<T>(0.70710678118654752440));
   constexpr natural offset = natural{bias + 1} << constants::fraction_bits;
   const auto bits = reinterpret_cast<vec<natural, W>>(x);
@@ -106,7 +106,7 @@ template <class T, int W> LLMAP_INLINE vec<T, W> log(const vec<T, W>& x) {
   vec<T, W> p = broadcast<T, W>(static_cast<T>(2.0 / 21));
 #pragma GCC unroll 16
   for (int k = 19; k >= 3; k -= 2) p = p * z + static_cast<T>(2.0 / k);
-  // log(1 + f) = f - (half - s (half + z p)): f is exact, and what is taken from it is small.
+  // log(1 + f) = f - (half - s (half + z p)): f is exact, and the part subtracted is small.
   return e * constants::ln2_high + (f - (half - (s * (half + z * p) + e * constants::ln2_low)));
 }
 
@@ -119,7 +119,7 @@ template <class T, int W> LLMAP_INLINE vec<T, W> tanh(const vec<T, W>& x) {
   return x < T(0) ? -y : y;
 }
 
-/// Lane by lane through std::erf: exact to its last bit; the one activation that needs it (erf-gelu) is rare.
+/// Lane by lane through std::erf, with its accuracy; the one activation that needs it (erf-gelu) is rare.
 template <class T, int W> LLMAP_INLINE vec<T, W> erf(const vec<T, W>& x) {
   vec<T, W> y;
   for (int i = 0; i < W; ++i) y[i] = std::erf(x[i]);

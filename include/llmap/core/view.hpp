@@ -1,5 +1,5 @@
-// Views of numbers that lie elsewhere, and the aligned buffers they lie in. Row-major; a row is contiguous, rows may be
-// `stride` apart.
+// Views of matrices, and the aligned buffers that own their memory. Row-major: a row is contiguous, and rows may be
+// `stride` elements apart.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/large_pages.hpp"
@@ -32,9 +32,9 @@ template <class T> struct matrix_view { // (rows, cols)
   matrix_view column_range(std::size_t first, std::size_t count) const { return {data + first, rows, count, stride}; }
 };
 
-/// Owning array of trivially copyable elements, aligned to 64 bytes; grows, never shrinks. Contents after
-/// `resize` are unspecified. Running out of memory is an llmap::error that names the size. Large ones ask for large
-/// pages, which take fewer page faults when they are first written.
+/// Owning array of trivially copyable elements, aligned to 64 bytes; grows, never shrinks. Contents after `resize` are
+/// unspecified. Running out of memory is an llmap::error that names the size. Large arrays ask for large pages, which
+/// take fewer page faults when first written.
 template <class T> class aligned_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
   struct release {
@@ -68,8 +68,7 @@ public:
   std::span<T> span() const { return {data_.get(), size_}; }
 };
 
-/// A buffer that is read as a matrix of the shape asked for last. (rows, cols). Asked for the same shape again, it
-/// keeps its numbers.
+/// A buffer viewed as a matrix (rows, cols) of the shape last asked for. Asking for the same shape keeps the numbers.
 template <class T> class matrix_buffer {
   aligned_buffer<T> storage_;
   std::size_t rows_ = 0, cols_ = 0;

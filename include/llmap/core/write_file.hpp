@@ -1,5 +1,5 @@
-// Writes a file whole or not at all: to a neighbor first, which takes the place of the old file when complete.
-// Pipes and devices are written directly, and what is open already (/dev/stdout) where it stands.
+// Writes a file whole or not at all: first to a temporary file beside it, which replaces the old file when complete.
+// Pipes and devices are written directly, and open descriptors (/dev/stdout) at their current position.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/output_path.hpp"
@@ -22,7 +22,7 @@ template <class Write> void write_file_with(const std::filesystem::path& path, c
       open || (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored));
   const std::string whole = direct ? path.string() : followed(path).string(),
                     part = direct ? whole : whole + ".part" + std::to_string(::getpid());
-  if (open) std::fflush(nullptr); // what was written before comes before
+  if (open) std::fflush(nullptr); // earlier output comes first
   std::FILE* file = open ? ::fdopen(::dup(*open), "wb") : std::fopen(part.c_str(), "wb");
   if (!file) fail(path.string(), ": cannot be opened for writing: ", std::strerror(errno));
   try {
@@ -39,7 +39,7 @@ template <class Write> void write_file_with(const std::filesystem::path& path, c
   if (written && closed && (direct || std::rename(part.c_str(), whole.c_str()) == 0)) return;
   if (reason == 0) reason = errno ? errno : ENOSPC;
   if (!direct) ::unlink(part.c_str());
-  fail(path.string(), ": could not be written to its end: ", std::strerror(reason));
+  fail(path.string(), ": could not be written completely: ", std::strerror(reason));
 }
 
 inline void write_file(const std::filesystem::path& path, std::string_view content) {

@@ -1,6 +1,6 @@
 // A ragged batch: the ids of several texts one after another, no padding. Text t has the rows
 // [offsets[t], offsets[t + 1]); positions count from the start of each text. A layer works through the rows of a batch
-// in slabs, in order: what it keeps of each row between slabs are its keys and values.
+// in slabs, in order; between slabs it keeps the keys and values of each row.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -34,7 +34,7 @@ struct slab {
 
 inline constexpr std::size_t slab_unit = 48; // whole tiles of every kernel, whatever their height
 
-/// Cuts `rows` rows into even slabs of at most `most`, multiples of `unit` but for the last, and calls body(slab).
+/// Cuts `rows` rows into even slabs of at most `most`, multiples of `unit` except the last, and calls body(slab).
 template <class Body> void for_slabs(std::size_t rows, std::size_t most, std::size_t unit, const Body& body) {
   const std::size_t slabs = (rows + most - 1) / most, even = slabs ? (rows + slabs - 1) / slabs : 0;
   const std::size_t step = std::min(most, (even + unit - 1) / unit * unit);

@@ -1,4 +1,4 @@
-// The weights of a decoder_plan on an executor at working type T. The members are named as those of the plan, so that
+// The weights of a decoder_plan on an executor at working type T. Members are named like those of the plan, so that
 // visit_tensors walks through both at once.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
@@ -11,7 +11,7 @@ namespace llmap {
 template <class Exec, class T> struct norm_weights {
   norm_kind kind = norm_kind::rms;
   double epsilon = 0;
-  std::size_t width = 0; // channels of a mean
+  std::size_t width = 0; // channels of a group
   typename Exec::template vector<T> weight, bias;
 };
 
@@ -21,7 +21,7 @@ template <class Exec, class T> struct mixer_weights<Exec, T, attention_plan> {
   typename Exec::template matrix<T> qkv, gate, out;
   std::optional<norm_weights<Exec, T>> q_norm, k_norm, v_norm;
   typename Exec::template vector<T> sinks, alibi; // (H) each, or absent
-  std::optional<std::size_t> rope;                // which of decoder::ropes
+  std::optional<std::size_t> rope;                // index in decoder::ropes
 };
 template <class Exec, class T> struct mixer_weights<Exec, T, latent_attention_plan> {
   typename Exec::template matrix<T> q_down, q_up, kv_down, k_up, v_up, out;
@@ -123,7 +123,7 @@ template <class Exec, class T> struct decoder {
 
   decoder_plan plan;
   compute_type compute = compute_type::working; // of all linears and the head
-  matrix embedding;                             // (V, E); absent where the head is tied to it
+  matrix embedding;                             // (V, E); absent if the head is tied to it
   typename Exec::template vector<T> positions;  // (P, C): learned or sinusoids
   matrix embedding_projection;
   std::optional<norm_weights<Exec, T>> embedding_norm;
@@ -134,7 +134,7 @@ template <class Exec, class T> struct decoder {
   std::optional<norm_weights<Exec, T>> head_norm;
   matrix head_projection;
   matrix head;                  // (V, E)
-  std::vector<rope_plan> ropes; // the distinct ones: each gets one table of angles a batch
+  std::vector<rope_plan> ropes; // the distinct ones; each gets one table of angles per batch
 
   const matrix& embedding_table() const { return plan.tied() ? head : embedding; }
 };

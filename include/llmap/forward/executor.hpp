@@ -1,6 +1,6 @@
 // An executor is a place to compute: the CPU's threads, a GPU's stream, a counter of operations. It names its storage;
-// the ops of forward/ops.hpp are free functions whose first argument is the executor, found by argument-dependent
-// lookup. The forward pass knows nothing else of it.
+// the ops of forward/ops.hpp are free functions that take it as first argument, found by argument-dependent lookup. The
+// forward pass knows nothing else about it.
 #pragma once
 #include "llmap/core/view.hpp"
 #include <concepts>
@@ -8,8 +8,7 @@
 
 namespace llmap {
 
-/// How products are computed: with factors of the working type, or with factors rounded to bf16 and sums of the working
-/// type.
+/// How products are computed: in the working type, or with factors rounded to bf16 and sums in the working type.
 enum class compute_type { working, bf16 };
 
 /// Whether linear replaces y or adds to it.
@@ -19,11 +18,11 @@ enum class store_mode { overwrite, add };
 ///   matrix<T>       a weight matrix (N, K) with its bias, as `pack` makes it; members rows, cols, compute
 ///   vector<T>       weights that are used one by one
 ///   rows<T>         activations (M, K) in the form that linear reads; members rows, cols, compute
-///   buffer<T>       room that is kept from use to use: reshape(rows, cols) gives a matrix_view<T>
-///   keys_values<T>  what attention keeps of the slabs before
+///   buffer<T>       memory kept from use to use: reshape(rows, cols) gives a matrix_view<T>
+///   keys_values<T>  what attention keeps of earlier slabs
 ///   routing<T>      which rows go to which expert
-///   head_room<T>    what the head needs beside its result; a member `rows` of type rows<T>
-///   scratch<T>      room that ops need while they run; counted, never hidden
+///   head_room<T>    what the head needs besides its result; a member `rows` of type rows<T>
+///   scratch<T>      working memory of ops; counted, never hidden
 ///   weights_room    memory that the weights of one model are packed into
 template <class E>
 concept executor = requires(typename E::template buffer<float> buffer, typename E::template rows<float> rows,

@@ -14,17 +14,15 @@
 namespace llmap {
 
 struct load_options {
-  /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error where the executor has no such
-  /// products.
+  /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error if the executor has none.
   compute_type compute = compute_type::working;
-  /// A model that needs more bytes than these, with the activations of a small batch, is refused before anything is
-  /// allocated.
+  /// A model that needs more bytes is refused before anything is allocated; the activations of a small batch count.
   std::uint64_t available = available_memory();
 };
 
 namespace detail {
 
-/// The visitor that fills the weights beside a plan.
+/// The visitor that fills the weights along with a plan.
 template <class Exec, class T, class Source> struct weight_loader {
   const Exec& exec;
   const Source& source;
@@ -62,7 +60,7 @@ private:
   }
 };
 
-/// The index of a plan in a list of distinct ones.
+/// The index of a plan in a list of distinct ones; a new one is appended.
 inline std::size_t index_of(std::vector<rope_plan>& all, const rope_plan& plan) {
   const auto it = std::find(all.begin(), all.end(), plan);
   if (it != all.end()) return static_cast<std::size_t>(it - all.begin());
@@ -98,7 +96,7 @@ decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source&
     const std::vector<double> rows = sinusoids(plan.position_limit + plan.embedding.position_offset, plan.width);
     model.positions = upload(exec, std::vector<T>(rows.begin(), rows.end()));
   }
-  // What attention needs beside its tensors.
+  // What attention needs besides its tensors.
   for (std::size_t i = 0; i < plan.layers.size(); ++i)
     for (std::size_t b = 0; b < plan.layers[i].branches.size(); ++b) {
       const mixer_plan& mixer = plan.layers[i].branches[b].mixer;

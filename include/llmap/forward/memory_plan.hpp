@@ -1,7 +1,6 @@
-// How much memory a plan takes on an executor: its packed weights, what is kept of each token of a batch, and the
-// activations of the slab that a layer works on. Known before a weight is read.
-// The executor adds what only it knows: packed_bytes of a matrix, columns that it keeps of keys and values, the head's
-// room, and scratch.
+// How much memory a plan takes on an executor: its packed weights, what is kept per token of a batch, and the
+// activations of one slab. Known before a weight is read. The executor adds what only it knows: packed_bytes of a
+// matrix, the columns of keys and values that it keeps, the head's room, and scratch.
 #pragma once
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/forward/mixers.hpp"
@@ -9,9 +8,9 @@
 
 namespace llmap {
 
-/// How many rows an executor likes to work on at a time.
+/// How many rows an executor prefers to work on at a time.
 struct row_limits {
-  std::size_t activation_bytes; // of a slab, and of what is kept of a batch
+  std::size_t activation_bytes; // of a slab, and of what a batch keeps
   std::size_t least, most;      // rows of a slab
   std::size_t most_batch;       // tokens of a batch
 };
@@ -67,7 +66,7 @@ inline kept_heads kept_heads_of(const mixer_plan& mixer) {
   return {};
 }
 
-/// The largest of what the layers want, buffer by buffer: each is one for all layers.
+/// The largest room that any layer needs, buffer by buffer: all layers share the buffers.
 struct slab_room {
   mixer_room most;
   bool plain = false, views = false, branch = false, sum = false;
@@ -121,7 +120,7 @@ template <class T, class Exec> std::size_t batch_bytes(const Exec& exec, const d
       if (rope && std::find(ropes.begin(), ropes.end(), *rope) == ropes.end()) ropes.push_back(*rope);
     }
   }
-  for (std::size_t b = 0; b < branches; ++b) { // branch b of all layers has one room
+  for (std::size_t b = 0; b < branches; ++b) { // branch b of all layers shares one room
     std::int64_t most = 0;
     for (const layer_plan& layer : plan.layers)
       if (b < layer.branches.size())
@@ -157,7 +156,7 @@ template <class T, class Exec> std::size_t rows_of_slab(const Exec& exec, const 
   return std::clamp(limits.activation_bytes / slab_bytes<T>(exec, plan), limits.least, limits.most) / slab_unit *
          slab_unit;
 }
-/// Tokens that a batch of texts is filled up to: as many as keep what stays of them within the budget, at least a slab.
+/// A batch of texts is filled up to this many tokens: as many as fit the budget with what they keep, at least a slab.
 template <class T, class Exec> std::size_t batch_rows(const Exec& exec, const decoder_plan& plan) {
   const row_limits limits = row_limits_of(exec);
   return std::clamp(limits.activation_bytes / batch_bytes<T>(exec, plan), rows_of_slab<T>(exec, plan),
@@ -176,7 +175,7 @@ std::uint64_t memory_needed(const Exec& exec, const decoder_plan& plan, const So
          512 * (batch_bytes<T>(exec, plan) + slab_bytes<T>(exec, plan));
 }
 
-/// Fails where a model needs more memory than there is. `where` (a file or folder) starts the message.
+/// Fails if a model needs more memory than there is. `where` (a file or folder) starts the message.
 inline void check_memory(std::uint64_t needed, std::uint64_t available, const std::string& where) {
   constexpr std::uint64_t mib = 1 << 20;
   if (needed > available)

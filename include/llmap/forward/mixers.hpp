@@ -1,7 +1,7 @@
 // The mixers: what a branch of a layer does between its norms, on the rows of a slab.
 //   mix(pass, plan, weights, x, y, mode)   y (S, C) = or += mixer(x), x (S, C)
-// x is packed for linear, or a plain view where the mixer reads its rows itself (reads_plain_rows). The columns that a
-// mixer takes of the workspace's buffers stand beside it (room_of). Ops and their contracts: forward/ops.hpp.
+// x is packed for linear, or a plain view if the mixer reads its rows itself (reads_plain_rows). The room_of beside
+// each mixer gives the columns of the workspace's buffers that it takes. Ops and their contracts: forward/ops.hpp.
 #pragma once
 #include "llmap/forward/ops.hpp"
 #include <algorithm>
@@ -16,7 +16,7 @@ template <class Exec, class T> struct slab_pass {
   slab rows;
   forward_workspace<Exec, T>& work;
   typename forward_workspace<Exec, T>::branch_memory& memory; // of this branch
-  bool input_ready = false;                                   // work.input holds the branch's input already
+  bool input_ready = false;                                   // work.input already holds the branch's input
 
   matrix_view<const T> angles(std::size_t rope) const {
     const auto& table = work.angles[rope];
@@ -35,7 +35,7 @@ struct mixer_room {
   std::int64_t wide = 0, mixed = 0, low = 0, gates = 0, activated = 0, gathered = 0;
 };
 
-/// Whether a mixer reads its input row by row. Then it also replaces y instead of adding to it.
+/// Whether a mixer reads its input row by row. Such a mixer replaces y instead of adding to it.
 template <class Plan> inline constexpr bool reads_plain_rows = false;
 template <> inline constexpr bool reads_plain_rows<mixture_plan> = true;
 template <> inline constexpr bool reads_plain_rows<rwkv_time_plan> = true;
@@ -92,7 +92,7 @@ void mix(const slab_pass<Exec, T>& at, const attention_plan& p, const mixer_weig
   at.product(at.work.activated, w.out, y, mode);
 }
 
-// --- Latent attention: q, k and v come out of low-rank rows; one rotated key part serves all heads -------------------
+// --- Latent attention: q, k and v come from low-rank rows; one rotated key part serves all heads ---------------------
 
 inline mixer_room room_of(const latent_attention_plan& p) {
   const std::int64_t H = p.heads, D = p.nope_dim + p.rope.dims;
@@ -120,7 +120,7 @@ void mix(const slab_pass<Exec, T>& at, const latent_attention_plan& p,
   } else {
     at.product(x, w.q_up, q);
   }
-  // 2. Keys and values out of the latent row; the rotated part of the key follows it
+  // 2. Keys and values from the latent row; the rotated part of the key follows it
   matrix_view<T> down = at.work.gates.reshape(S, latent + R), low = at.work.low.reshape(S, H * N);
   at.product(x, w.kv_down, down);
   norm(at.exec, down.column_range(0, latent), w.kv_norm, down.column_range(0, latent));
@@ -417,8 +417,8 @@ template <class Exec, class T>
 void mix(const slab_pass<Exec, T>& at, const rwkv_time_plan& p, const mixer_weights<Exec, T, rwkv_time_plan>& w,
          matrix_view<const T> x, matrix_view<T> y, store_mode) {
   const auto A = static_cast<std::size_t>(p.channels);
-  matrix_view<T> wide = at.work.wide.reshape(x.rows, 4 * A),
-                 last = at.memory.carry.reshape(1, x.cols); // [k | v | r | mixed]
+  // wide: [k | v | r | mixed]
+  matrix_view<T> wide = at.work.wide.reshape(x.rows, 4 * A), last = at.memory.carry.reshape(1, x.cols);
   const auto shifted = [&](const auto& mix_weight, const auto& matrix, matrix_view<T> to) {
     token_shift(at.exec, at.batch, at.rows, x, last, mix_weight, at.work.gathered, at.work.scratch);
     at.product(at.work.gathered, matrix, to);
@@ -441,8 +441,8 @@ template <class Exec, class T>
 void mix(const slab_pass<Exec, T>& at, const rwkv_channel_plan&, const mixer_weights<Exec, T, rwkv_channel_plan>& w,
          matrix_view<const T> x, matrix_view<T> y, store_mode) {
   const std::size_t C = y.cols;
-  matrix_view<T> wide = at.work.wide.reshape(x.rows, 2 * C),
-                 keys = at.work.low.reshape(x.rows, w.key.rows); // [r | value]
+  // wide: [r | value]
+  matrix_view<T> wide = at.work.wide.reshape(x.rows, 2 * C), keys = at.work.low.reshape(x.rows, w.key.rows);
   matrix_view<T> last = at.memory.carry.reshape(1, x.cols);
   token_shift(at.exec, at.batch, at.rows, x, last, w.mix_key, at.work.gathered, at.work.scratch);
   at.product(at.work.gathered, w.key, keys);
@@ -454,8 +454,7 @@ void mix(const slab_pass<Exec, T>& at, const rwkv_channel_plan&, const mixer_wei
   activate(at.exec, activation::sigmoid, true, wide, y);
 }
 
-// --- Griffin's recurrent block
-// ----------------------------------------------------------------------------------------
+// --- Griffin's recurrent block --------------------------------------------------------------------------------------
 
 inline mixer_room room_of(const rg_lru_plan& p) {
   return {
@@ -467,7 +466,8 @@ void mix(const slab_pass<Exec, T>& at, const rg_lru_plan& p, const mixer_weights
          matrix_view<T> y, store_mode mode) {
   const auto L = static_cast<std::size_t>(p.channels);
   const std::size_t S = x.rows, blocks = w.input_gate.size(), block = L / blocks;
-  matrix_view<T> wide = at.work.wide.reshape(S, 2 * L), low = at.work.low.reshape(S, L); // [gate | recurrence]
+  // wide: [gate | recurrence]
+  matrix_view<T> wide = at.work.wide.reshape(S, 2 * L), low = at.work.low.reshape(S, L);
   matrix_view<T> u = at.work.mixed.reshape(S, L), gates = at.work.gates.reshape(S, 2 * L);
   at.product(x, w.gate, wide.column_range(0, L));
   at.product(x, w.in, low);

@@ -1,9 +1,9 @@
-// The ops of a forward pass: what each computes, once, for every executor. They are free functions whose first argument
-// is the executor, found by argument-dependent lookup; forward/cpu/ has them for threads and SIMD. The concept
+// The ops of a forward pass: what each computes, stated once for every executor. They are free functions whose first
+// argument is the executor, found by argument-dependent lookup; forward/cpu/ has them for threads and SIMD. The concept
 // forward_ops at the end lists their signatures and is checked for every executor.
 //
-// Shapes are (rows, columns). Views may have any row stride. Where an op may work in place, it says so. Every op gives
-// a row the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
+// Shapes are (rows, columns). Views may have any row stride. An op that may work in place says so. Every op gives a row
+// the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
 #pragma once
 #include "llmap/forward/decoder.hpp"
 #include "llmap/forward/workspace.hpp"
@@ -21,7 +21,7 @@ struct rotated_heads {
 struct attention_shape {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   double scale = 1, softcap = 0; // softcap 0: none
-  std::size_t window = 0;        // keys visible to a query, itself included; 0: all before it
+  std::size_t window = 0;        // keys visible to a query, itself included; 0: no limit
   bool rounded_alibi = false;    // slopes as in attention_plan::rounded_alibi
   std::size_t chunk = 0;         // positions of a chunk, in which a query sees only its own; 0: no chunks
 
@@ -47,7 +47,7 @@ struct head_options {
 };
 
 /// Loading
-///   check_compute_type<T>(exec, compute, where)    fails where the executor has no such products
+///   check_compute_type<T>(exec, compute, where)    fails if the executor has no such products
 ///   room_for<T>(exec, plan, source)                memory for all weights of the plan
 ///   pack<T>(exec, source, linear, names, compute, room)
 ///                                                  the matrix of a linear_plan; weights are finite or it fails
@@ -73,15 +73,14 @@ struct head_options {
 ///   clamp(exec, limit, y)                          y into [-limit, limit]
 ///   cut_below(exec, cut, y)                        each row max(y - (mean + cut * deviation of the row), 0)
 ///   clear(exec, y)                                 y = 0
-///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)), or of x (S, 2 I) act(x[:, :I]) * x[:,
-///   I:];
-///                                                  y may be x, or its first half
+///   activate(exec, act, gated, x, y)               y (S, I) = act(x (S, I)); gated, with x (S, 2 I),
+///                                                  y = act(x[:, :I]) * x[:, I:]; y may be x, or its first half
 ///   activate(exec, act, gated, x, packed, scratch)
 ///                                                  the same, packed for linear
-///   xielu(exec, parameters, x, packed, scratch)    parameters alpha_p, alpha_n, beta, eps; forward/cpu/activate.hpp
+///   xielu(exec, parameters, x, packed, scratch)    parameters alpha_p, alpha_n, beta, eps; see cpu/activate.hpp
 ///   place_heads(exec, x, x_heads, y, heads, first)
-///                                                  head h of y gets head h of x, or x's only head, from its column
-///                                                  `first` on
+///                                                  head h of y, from its column `first` on, gets head h of x,
+///                                                  or x's only head
 ///   gather_rows(exec, x, rows, packed, scratch)    rows of x, packed for linear
 ///   scale_rows_by_sigmoid(exec, gate, y)           row r of y times sigmoid(gate(r, 0))
 ///
@@ -111,7 +110,7 @@ struct head_options {
 ///   gather_weighted_rows(exec, x, rows, weights, packed, scratch)
 ///                                                  weights[i] * x[rows[i]], packed for linear
 ///
-/// Recurrences, with what a text leaves at the end of a slab; slabs in order, texts start from zero
+/// Recurrences; carry, last and state are what a text leaves at the end of a slab; slabs in order, texts from zero
 ///   causal_convolution(exec, batch, slab, x, weight, bias, y, carry)
 ///                                                  weight (channels, taps), carry (taps - 1, channels)
 ///   token_shift(exec, batch, slab, x, last, mix, packed, scratch)

@@ -1,5 +1,5 @@
-// The frequencies of a rotary position embedding, radians a position. Sources: transformers modeling_rope_utils.py;
-// Peng et al., "YaRN" (2023). Computed in double.
+// The frequencies of a rotary position embedding, in radians per position. Sources: transformers
+// modeling_rope_utils.py; Peng et al., "YaRN" (2023). Computed in double.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace llmap {
 
-/// The r / 2 frequencies for a text of `tokens` tokens, radians a position.
+/// The r / 2 frequencies for a text of `tokens` tokens, in radians per position.
 inline std::vector<double> rope_frequencies(const rope_plan& plan, std::size_t tokens) {
   using kind = rope_plan::scaling;
   const double r = static_cast<double>(plan.dims), s = plan.factor, n0 = plan.original_positions;

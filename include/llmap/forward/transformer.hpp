@@ -10,7 +10,7 @@
 
 namespace llmap {
 
-/// h (T, C) = scale * E[ids] (projected) + P[position], normed where the plan says so.
+/// h (T, C) = scale * E[ids] (projected) + P[position], normed if the plan says so.
 template <class Exec, class T>
 matrix_view<T> embed(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
                      forward_workspace<Exec, T>& work) {
@@ -80,7 +80,7 @@ void add_branch(const slab_pass<Exec, T>& at, const branch_plan& plan, const bra
 template <class Exec, class T>
 void add_branches(const Exec& exec, const layer_plan& plan, const layer_weights<Exec, T>& weights,
                   const ragged_batch& batch, slab rows, matrix_view<T> h, forward_workspace<Exec, T>& work) {
-  // Side by side, the branches are summed apart from the h that they all read.
+  // Branches side by side all read h, so their sum is kept apart from it.
   matrix_view<T> sum = plan.joined == join::side_by_side ? work.sum.reshape(h.rows, h.cols) : h;
   const std::size_t together = plan.together ? plan.together : plan.branches.size();
   for (std::size_t b = 0; b < plan.branches.size(); ++b) {

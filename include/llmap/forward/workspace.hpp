@@ -1,4 +1,4 @@
-// What a forward pass needs beside its weights. Buffers are kept between batches and grow to the largest one seen.
+// What a forward pass needs besides its weights. Buffers are kept between batches and grow to the largest one seen.
 #pragma once
 #include "llmap/forward/batch.hpp"
 #include "llmap/forward/decoder.hpp"
@@ -24,16 +24,16 @@ template <class Exec, class T> struct forward_workspace {
   std::vector<branch_memory> memory;                        // for each branch of a layer
   std::vector<typename Exec::template keys_values<T>> kept; // that later layers use, by number (from 1 on)
 
-  buffer sum, branch, plain; // (S, C): of branches side by side; of one; its input where rows are read as they are
+  buffer sum, branch, plain;          // (S, C): sum of branches side by side; output of one; its input as plain rows
   rows input, activated, gathered;    // packed for linear
   buffer guess, active, stream_gates; // of streams: (S, n C), (S, C), (S, n + n^2)
   buffer wide, mixed, low, gates;     // of a mixer, see mixers.hpp
   typename Exec::template routing<T> routing;
   typename Exec::template scratch<T> scratch;
 
-  std::size_t slab_rows = 0; // rows that a layer works on at a time; 0: as many as the executor likes
+  std::size_t slab_rows = 0; // rows that a layer works on at a time; 0: the executor's choice
 
-  /// Before a model's layers: one table of angles a rotation, one memory a branch, rows packed for its products.
+  /// Prepares for a model's layers: a table of angles per rotation, a memory per branch, rows packed for its products.
   void prepare(const decoder<Exec, T>& model) {
     angles.resize(std::max(angles.size(), model.ropes.size()));
     for (const layer_plan& layer : model.plan.layers) {
@@ -44,7 +44,7 @@ template <class Exec, class T> struct forward_workspace {
     }
     input.compute = activated.compute = gathered.compute = model.compute;
   }
-  /// Cuts `rows` rows of a batch, or of those that the head takes of it, into slabs.
+  /// Cuts `rows` rows, of a batch or of the part that the head takes, into slabs.
   template <class Body>
   void for_slabs(const Exec& exec, const decoder_plan& plan, std::size_t rows, const Body& body) const {
     llmap::for_slabs(rows, slab_rows ? slab_rows : rows_of_slab<T>(exec, plan), slab_unit, body);

@@ -1,12 +1,11 @@
-// Affinities of t-SNE from squared distances D_ij = |q_i - q_j|^2 (of the map: nats^2, squared_distances() in kl.hpp).
+// Affinities of t-SNE from squared distances D_ij = |q_i - q_j|^2 (in the map nats^2: squared_distances() in kl.hpp).
 // D is float or double; affinities are double.
 //   euclidean    p(j|i) ~ exp(-beta_i D_ij)      the usual one
-//   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    what scikit-learn's metric='sqeuclidean' does: the
-//                                                fourth power of the distance (figures of 2502.16173)
+//   sqeuclidean  p(j|i) ~ exp(-beta_i D_ij^2)    the fourth power of the distance, as scikit-learn's
+//                                                metric='sqeuclidean' (figures of 2502.16173)
 //   beta_i such that the Shannon entropy of p(.|i) is ln(perplexity);  joint P_ij = (p(j|i) + p(i|j)) / (2K)
-// beta to 1e-8 relative. Perplexity must lie in [1, K-1]. A model with more exact duplicates than the
-// perplexity shares its affinity evenly among them (no beta reaches the entropy); equal distances give an
-// even row, beta 0.
+// beta to 1e-8 relative. Perplexity must lie in [1, K-1]. A model with more exact duplicates than the perplexity
+// shares its affinity evenly among them, because no beta reaches the entropy; equal distances give an even row, beta 0.
 #pragma once
 #include "llmap/core/matrix.hpp"
 #include "llmap/core/vector_math.hpp"
@@ -24,7 +23,7 @@ struct affinities_result {
   matrix<double> joint;       // (K, K) sums to 1
 };
 
-/// 30, the paper's, or a third of the other models when they are few; at least 1.
+/// 30 as in the paper, or a third of the other models if they are few; at least 1.
 inline double default_perplexity(std::size_t models) {
   return std::clamp((static_cast<double>(models) - 1) / 3, 1.0, 30.0);
 }
@@ -58,9 +57,9 @@ struct exponential_sums {
 /// A distance so large that its affinity is 0.
 inline constexpr double beyond = 1e200;
 
-/// One row: x (n, a multiple of 8) are the distances to the others, `beyond` where there is none. Returns
-/// beta and fills p. Newton's method on ln beta, in which the entropy falls, with a bracket that is halved
-/// where a step would leave it or hardly moves.
+/// Solves one row: x (n, a multiple of 8) are the distances to the others, `beyond` where there is none. Returns beta
+/// and fills p. Newton's method on ln beta, in which the entropy falls, with a bracket that is halved if a step would
+/// leave it or is more than half the step before.
 inline double solve_row(std::span<double> x, double perplexity, double* p) {
   double least = beyond, largest = 0;
   for (const double v : x)
@@ -77,12 +76,12 @@ inline double solve_row(std::span<double> x, double perplexity, double* p) {
     const double excess = std::log(sums[0]) + beta * mean - std::log(perplexity);
     if (excess == 0 || std::abs(step) < 1e-13) break;
     (excess > 0 ? low : high) = at;
-    const double slope = beta * beta * (sums[2] / sums[0] - mean * mean); // minus that of the entropy
+    const double slope = beta * beta * (sums[2] / sums[0] - mean * mean); // minus the slope of the entropy
     before = step, step = excess / slope;
     if (!(at + step > low && at + step < high) || std::abs(step) > std::abs(before) / 2) step = (low + high) / 2 - at;
     at += step;
   }
-  const double beta = scale > 0 ? std::exp(at) : 1; // any, where all distances are alike
+  const double beta = scale > 0 ? std::exp(at) : 1; // any, if all distances are equal
   evaluate(beta);
   for (std::size_t j = 0; j < x.size(); ++j) p[j] = x[j] < beyond ? p[j] / sums[0] : 0;
   return scale > 0 ? beta / scale : 0;

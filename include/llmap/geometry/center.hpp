@@ -1,7 +1,7 @@
 // Double centering: xi[i,s] = l[i,s] - mean_s l[i,s]; q[i,s] = xi[i,s] - mean_i xi[i,s].
-// Rows of q are the coordinates of the models (nats). A shift of a model's log-likelihood by a constant
-// vanishes in q and in every distance; the row means are kept beside it. Column means cancel in distances and
-// matter for PCA. Input must be finite (clip first, leave incomplete texts out).
+// Rows of q are the coordinates of the models (nats). A constant shift of a model's log-likelihoods vanishes in q and
+// in every distance; the row means are kept apart. Column means cancel in distances but matter for PCA. Input must be
+// finite (clip first, leave incomplete texts out).
 // Input and q are float or double; means and differences are taken in double, and q is rounded once at the end.
 // Same bits for any thread count.
 #pragma once
@@ -15,7 +15,7 @@ namespace llmap {
 
 template <class T> struct centered_matrix {
   matrix<T> q;                     // (K, N)
-  std::vector<double> row_mean;    // (K) mean log-likelihood a text, nats
+  std::vector<double> row_mean;    // (K) mean log-likelihood per text, nats
   std::vector<double> column_mean; // (N) mean of xi over models
 };
 
@@ -32,9 +32,8 @@ template <class T> centered_matrix<T> center(const cpu_executor& exec, matrix_vi
   expect_texts("center", l.cols);
   const std::size_t K = l.rows, N = l.cols;
   centered_matrix<T> out{matrix<T>(K, N), std::vector<double>(K), std::vector<double>(N)};
-  // Column means are taken about the first model: models that are all equal have exactly these means, and q = 0.
-  // A group of models is summed while its rows are in the cache, then the groups are summed: one order of
-  // additions.
+  // Column means are taken about the first model: models that are all equal have exactly these means, and q = 0. A
+  // group of models is summed while its rows are in the cache, then the groups are: one order of additions.
   std::vector<double> first(N);
   const double first_mean = row_mean(l, 0);
   for (std::size_t s = 0; s < N; ++s) first[s] = l(0, s) - first_mean;

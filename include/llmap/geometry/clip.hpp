@@ -1,8 +1,7 @@
-// Clip: l = max(l, threshold), one threshold for the whole matrix: the quantile q (default 0.02) of all
-// finite entries, numpy's linear rule: position q (n - 1) of the sorted entries, linear between its two
-// neighbors. Few texts with a log-likelihood far below all others would otherwise decide every distance. The
-// threshold belongs to the map: it is stored with it and kept when models are added later. q = 0 clips
-// nothing.
+// Clip: l = max(l, threshold), with one threshold for the whole matrix: the quantile q (default 0.02) of all finite
+// entries, by numpy's linear rule: position q (n - 1) of the sorted entries, linear between its two neighbors.
+// Otherwise a few texts with a log-likelihood far below all others would decide every distance. The threshold belongs
+// to the map: it is stored with it and kept when models are added later. q = 0 clips nothing.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/simd.hpp"
@@ -33,7 +32,7 @@ struct quantile_position {
   double between(double low, double high) const {
     return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
   }
-  /// `values` without the first `left_out` of their sorted order; reorders them.
+  /// The quantile, given `values` without the `left_out` smallest ones; reorders them.
   double of(std::vector<double>& values, std::size_t left_out = 0) const {
     const auto at = values.begin() + static_cast<std::ptrdiff_t>(below - left_out);
     std::nth_element(values.begin(), at, values.end());
@@ -41,7 +40,7 @@ struct quantile_position {
   }
 };
 
-/// A whole number whose order is that of the doubles.
+/// An integer that is ordered like the double.
 inline std::uint64_t ordered_bits(double v) {
   const auto bits = std::bit_cast<std::uint64_t>(v);
   return bits ^ ((0 - (bits >> 63)) | (std::uint64_t{1} << 63));
@@ -55,14 +54,13 @@ inline double linear_quantile(std::vector<double>& values, double q) {
   return detail::quantile_position(q, values.size()).of(values);
 }
 
-/// The same of a whole matrix, which is read twice and not copied: its entries are counted by their leading
-/// bits (sign, exponent, five of the mantissa), and only those of the bins around the quantile are put in
-/// order.
+/// The same for a whole matrix, which is read twice and not copied: its entries are counted by their leading bits
+/// (sign, exponent, five of the mantissa), and only those of the bins around the quantile are put in order.
 template <class T> double clip_threshold(const cpu_executor& exec, matrix_view<const T> l, double q = 0.02) {
   constexpr int kept_bits = 17;
   constexpr std::size_t bins = std::size_t{1} << kept_bits;
   const auto bin_of = [](double v) { return static_cast<std::size_t>(detail::ordered_bits(v) >> (64 - kept_bits)); };
-  // One run of rows and one table a thread; counts do not depend on how many there are.
+  // One run of rows and one table per thread; counts do not depend on their number.
   const auto runs = static_cast<std::size_t>(std::max(exec.threads, 1));
   const auto each_run = [&](const auto& body) {
     parallel_for(exec.threads, runs, [&](std::size_t r) {
@@ -109,7 +107,7 @@ template <class T> struct clipped_matrix {
 
 namespace detail {
 
-/// to = max(from, threshold), which may be the same place, and how many were below.
+/// to = max(from, threshold), possibly in place, and counts the entries that were below.
 template <class T> struct clip_row {
   const T* from;
   T* to;
@@ -150,14 +148,14 @@ std::size_t clip_rows(const cpu_executor& exec, matrix_view<const T> from, matri
 
 } // namespace detail
 
-/// Raises what lies below the threshold to it, rounded to T. -inf is raised as well: leave such texts out first.
+/// Raises entries below the threshold to it, rounded to T. -inf is raised as well: leave such texts out first.
 template <class T> clipped_matrix<T> clip(const cpu_executor& exec, matrix_view<const T> l, double threshold) {
   clipped_matrix<T> out{matrix<T>(l.rows, l.cols), threshold, 0};
   out.raised = detail::clip_rows(exec, l, out.values.mutable_view(), threshold);
   return out;
 }
 
-/// The same in the matrix itself.
+/// The same in place.
 template <class T> clipped_matrix<T> clip(const cpu_executor& exec, matrix<T>&& l, double threshold) {
   clipped_matrix<T> out{std::move(l), threshold, 0};
   out.raised = detail::clip_rows(exec, out.values.view(), out.values.mutable_view(), threshold);

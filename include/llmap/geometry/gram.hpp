@@ -1,6 +1,7 @@
 // Gram matrix of the rows of a matrix x (K, N): out(i, j) = sum_s x_is x_js. x is float or double, products and sums
-// are double: each sum is a chain of 256 multiply-adds, and these in order, so its error is at most (256 + N / 256) eps
-// sum |x_is x_js|. Same bits for any thread count.
+// are double. Each sum adds chains of 256 multiply-adds in order:
+//   error <= (256 + N / 256) eps sum |x_is x_js|.
+// Same bits for any thread count.
 #pragma once
 #include "llmap/core/matrix.hpp"
 #include "llmap/geometry/detail/for_pairs.hpp"

@@ -1,10 +1,9 @@
 // KL between models, and its errors.  d_s = (l[i,s] - l[j,s]) - mean over texts of the same, N texts:
-//   V = mean d^2 (divisor N);  KL = V / 2, nats a text;  bits per byte = KL / (mean bytes x ln 2)
+//   V = mean d^2 (divisor N);  KL = V / 2, nats per text;  bits per byte = KL / (mean bytes x ln 2)
 //   SE(V) = sqrt((mean d^4 - V^2) / N);  SE(KL) = SE(V) / 2;  SE(mean difference) = sqrt(V / N)
 // Fewer than 2 texts are refused. Two give no SE(KL), because then d^2 is V for both: it is NaN.
-// KL = |q_i - q_j|^2 / (2N): the variance estimate of Oyama et al., arXiv 2502.16173; symmetric, half the
-// Jeffreys divergence. It does not see a constant shift between two models: `mean_difference` stands beside
-// its errors.
+// KL = |q_i - q_j|^2 / (2N): the variance estimate of Oyama et al., arXiv 2502.16173; symmetric, half the Jeffreys
+// divergence. It does not see a constant shift between two models; kl_errors() gives that as `mean_difference`.
 //
 // kl() is squared_distances() of rows less their means. Relative error of an entry <= squared_distance_error, also for
 // twins 1e-11 bits/byte apart (l near 1e3); equal rows give exactly 0. kl_errors() costs about twice as much: sums of
@@ -21,11 +20,11 @@ namespace llmap {
 struct kl_table {
   std::size_t texts = 0; // N
   double mean_bytes = 0; // of those texts
-  matrix<double> nats;   // (K, K) KL, nats a text
+  matrix<double> nats;   // (K, K) KL, nats per text
 };
 
 struct kl_error_table {
-  matrix<double> standard_error;  // (K, K) of KL, nats a text, texts taken as independent; NaN for two texts
+  matrix<double> standard_error;  // (K, K) of KL, nats per text, texts taken as independent; NaN for two texts
   matrix<double> fourth_moment;   // (K, K) mean d^4, nats^4
   matrix<double> mean_difference; // (K, K) mean over texts of l_i - l_j, nats
 };
@@ -41,14 +40,14 @@ template <class F> matrix<double> mapped(const matrix<double>& x, const F& f) {
 
 } // namespace detail
 
-/// Nats a text -> bits per byte, for a KL or its error.
+/// Nats per text -> bits per byte, for a KL or its error.
 inline double nats_to_bits_per_byte(double nats, double mean_bytes) { return nats / (mean_bytes * std::numbers::ln2); }
 inline matrix<double> nats_to_bits_per_byte(const matrix<double>& nats, double mean_bytes) {
   return detail::mapped(nats, [=](double v) { return nats_to_bits_per_byte(v, mean_bytes); });
 }
 inline matrix<double> kl_bits_per_byte(const kl_table& t) { return nats_to_bits_per_byte(t.nats, t.mean_bytes); }
 
-/// |q_i - q_j|^2 = 2 N KL, nats^2: what PCA, t-SNE and Ward see.
+/// |q_i - q_j|^2 = 2 N KL, nats^2: the distances of PCA, t-SNE and Ward.
 inline matrix<double> squared_distances(const kl_table& t) {
   return detail::mapped(t.nats, [factor = 2.0 * static_cast<double>(t.texts)](double v) { return factor * v; });
 }
@@ -58,13 +57,13 @@ struct difference_moments {
   double mean, variance, fourth, spread; // spread = mean (d^2 - V)^2 = fourth - V^2 without cancellation
 };
 
-/// Standard error of KL from the spread mean (d^2 - V)^2 over n texts; NaN where none can be estimated.
+/// Standard error of KL from the spread mean (d^2 - V)^2 over n texts; NaN if none can be estimated.
 inline double kl_standard_error(double spread, std::size_t n) {
   if (n < least_texts_for_error) return std::numeric_limits<double>::quiet_NaN();
   return std::sqrt(spread / static_cast<double>(n)) / 2;
 }
 
-/// `shift` is a guess of the mean; what it leaves is removed as well.
+/// `shift` is a guess of the mean; what is left of the mean is removed as well.
 template <class T> difference_moments moments_of_difference(const T* a, const T* b, std::size_t n, double shift) {
   const detail::row_difference<T> d(a, b, n, shift);
   const double v = d.variance();
@@ -88,8 +87,8 @@ kl_table kl(const cpu_executor& exec, matrix_view<const T> clipped, const std::v
           detail::pair_distances(exec, clipped, shifts, detail::row_means::removed, divisor)};
 }
 
-/// Standard errors of KL, and what they are made of; `t` is kl() of the same matrix. Where mean d^4 - V^2
-/// would lose digits (near models, or |d| nearly constant), the pair is taken from its rows.
+/// Standard errors of KL and their ingredients; `t` is kl() of the same matrix. If mean d^4 - V^2 would lose digits
+/// (near models, or |d| nearly constant), the pair is computed from its rows.
 template <class T> kl_error_table kl_errors(const cpu_executor& exec, matrix_view<const T> clipped, const kl_table& t) {
   const std::size_t K = clipped.rows;
   LLMAP_EXPECTS(t.nats.rows() == K && t.texts == clipped.cols, "kl_errors: table of another matrix");

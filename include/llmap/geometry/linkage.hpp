@@ -1,9 +1,9 @@
-// Trees of models by agglomeration of a distance matrix (K, K): single, complete, average (UPGMA) and Ward
-// linkage. The height of a merge is the linkage distance in the unit of the input. Average of KL (bits/byte)
-// reads as "mean KL between the two groups"; Ward wants Euclidean distances, |q_i - q_j| or sqrt(KL). Merges
-// are those of scipy's linkage(): ids 0..K-1 are models, K+m is the m-th merge, heights ascend; which of two
-// equal distances is merged first is not promised. Nearest-neighbor chains (Murtagh 1983), O(K^2), on the calling
-// thread. Distances are float or double; heights are double. K = 1 has no merges.
+// Trees of models by agglomeration of a distance matrix (K, K): single, complete, average (UPGMA) and Ward linkage. The
+// height of a merge is the linkage distance in the unit of the input. Average linkage of KL (bits per byte) reads as
+// "mean KL between the two groups"; Ward needs Euclidean distances, |q_i - q_j| or sqrt(KL). Merges are those of
+// scipy's linkage(): ids 0..K-1 are models, K+m is the m-th merge, heights ascend. Which of two equal distances is
+// merged first is not promised. Nearest-neighbor chains (Murtagh 1983), O(K^2), on the calling thread. Distances are
+// float or double; heights are double. K = 1 has no merges.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/matrix.hpp"
@@ -36,7 +36,7 @@ template <class T> void expect_distances(matrix_view<const T> distance) {
   LLMAP_EXPECTS(distance.rows == distance.cols && distance.rows > 0, "tree: a square matrix of distances");
   if (!all_finite(distance)) fail("tree: the distances are not all finite");
   bool symmetric = true;
-  constexpr std::size_t tile = 32; // of both an entry and its mirror the cache lines are near
+  constexpr std::size_t tile = 32; // the cache lines of an entry and of its mirror are both near
   for (std::size_t i0 = 0; i0 < distance.rows; i0 += tile)
     for (std::size_t j0 = 0; j0 <= i0; j0 += tile)
       for (std::size_t i = i0; i < std::min(i0 + tile, distance.rows); ++i)
@@ -67,7 +67,7 @@ struct found_merge {
   double height;
 };
 
-/// Merges come out of order: they are sorted by height, then each cluster is named by the merge that made it.
+/// Sorts the merges, which are found out of order, by height, and names each cluster by the merge that made it.
 inline model_tree ordered_tree(std::size_t models, std::vector<found_merge> found) {
   std::stable_sort(found.begin(), found.end(),
                    [](const found_merge& p, const found_merge& q) { return p.height < q.height; });
@@ -92,7 +92,7 @@ inline model_tree ordered_tree(std::size_t models, std::vector<found_merge> foun
 template <class T> model_tree linkage(const cpu_executor&, matrix_view<const T> distance, linkage_kind kind) {
   detail::expect_distances(distance);
   const std::size_t models = distance.rows;
-  matrix<double> d(distance); // between clusters; each is known by one of its models, whose row and column it has
+  matrix<double> d(distance); // between clusters; each is known by one of its models and has its row and column
   if (kind == linkage_kind::ward)
     for (double& x : d.span()) x *= x;
   std::vector<double> size(models, 1); // of the cluster known by a model
@@ -138,8 +138,8 @@ inline matrix<double> cophenetic_distance(const model_tree& t) {
   return out;
 }
 
-/// Order of the models along the tree: each merge is turned so that the two models that meet in the middle
-/// are as near as they can be (greedy, from the leaves up). A heat map in this order shows its blocks.
+/// Order of the models along the tree: each merge is turned so that the two models that meet in the middle are as near
+/// as possible (greedy, from the leaves up). A heat map in this order shows its blocks.
 template <class T> std::vector<std::size_t> leaf_order(const model_tree& t, matrix_view<const T> distance) {
   LLMAP_EXPECTS(distance.rows == t.models && distance.cols == t.models, "leaf_order: distances are (K, K)");
   std::vector<std::vector<std::size_t>> run(t.models + t.merges.size());

@@ -1,4 +1,4 @@
-// From the matrix to the map, once: complete texts -> clip -> center -> KL with errors -> PCA, t-SNE, tree.
+// From the matrix to the map: complete texts -> clip -> center -> KL with errors -> PCA, t-SNE, tree.
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
@@ -16,7 +16,7 @@ struct map_options {
   tsne_options tsne = {};
 };
 
-/// What a name begins with: the part after the last '/', up to the first '-' or '_'.
+/// The beginning of a name: of the part after the last '/', up to the first '-' or '_'.
 inline std::string name_prefix(const std::string& name) {
   const std::size_t slash = name.find_last_of('/');
   const std::string last = slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
@@ -40,7 +40,7 @@ inline std::vector<model_group> groups_of(const score_matrix& m) {
 
 namespace detail {
 
-/// The matrix with entries of type T; it is moved where it has them already.
+/// The matrix with entries of type T; it is moved if it has them already.
 template <class T> matrix<T> take_as(matrix<double>&& l) {
   if constexpr (std::is_same_v<T, double>) return std::move(l);
   else return matrix<T>(std::exchange(l, {}).view());
@@ -48,12 +48,12 @@ template <class T> matrix<T> take_as(matrix<double>&& l) {
 
 } // namespace detail
 
-/// |sqrt(KL of make_map<float>) - sqrt(KL)| <= float_map_error max |l|, KL in nats a text, l clipped: an entry is off
+/// |sqrt(KL of make_map<float>) - sqrt(KL)| <= float_map_error max |l|, KL in nats per text, l clipped: an entry is off
 /// by 2^-24 |l| at most, a difference by twice that, and so its standard deviation, sqrt(2 KL).
 inline constexpr double float_map_error = std::numbers::sqrt2 * 0x1p-24;
 
 /// The map of the models of a matrix, which is clipped in place. With T = float the clipped and the centered matrix
-/// take half the memory; what is computed from them is double all the same. Same bits for any thread count.
+/// take half the memory; all that is computed from them is still double. Same bits for any thread count.
 template <class T = double>
 map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& options = {}) {
   const text_selection selection = complete_texts(m);
@@ -64,7 +64,7 @@ map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& o
   const clipped_matrix<T> x = clip(exec, detail::take_as<T>(std::move(m.log_likelihood)), threshold);
   centered_matrix<T> q = center(exec, x.values.view());
   pca_result p = pca(exec, q.q.view(), 10);
-  q.q = {}; // as large as the clipped matrix, and all that follows comes from that one
+  q.q = {}; // as large as the clipped matrix, and no longer needed
   const kl_table t = kl(exec, x.values.view(), m.bytes);
   const std::size_t K = x.values.rows();
 

@@ -23,7 +23,7 @@ struct map_data {
   std::size_t clipped_entries = 0;
   std::vector<double> bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
   matrix<double> kl_bits_per_byte;              // (K, K)
-  matrix<double> kl_standard_error;             // (K, K) bits per byte; NaN where two texts give none
+  matrix<double> kl_standard_error;             // (K, K) bits per byte; NaN if there are two texts
   matrix<double> pca_scores;                    // (K, P) nats, P <= 10
   std::vector<double> explained_variance_ratio; // (P)
   matrix<double> tsne;                          // (K, 2)
@@ -54,7 +54,7 @@ inline std::vector<training_step> order_by_distance(const map_data& map, const t
   return out;
 }
 
-/// Two plane coordinates of PCA; what is missing (few models) is 0.
+/// The first two PCA coordinates; missing ones (few models) are 0.
 inline matrix<double> pca_plane(const map_data& map) {
   matrix<double> out(map.pca_scores.rows(), 2, 0);
   for (std::size_t i = 0; i < out.rows(); ++i)

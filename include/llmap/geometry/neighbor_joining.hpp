@@ -1,11 +1,11 @@
-// Neighbor joining (Saitou and Nei 1987): a tree without a root or a clock, from distances D (K, K) of
-// models. Of m nodes, r_i = sum_k D_ik, the pair of least (m - 2) D_ij - r_i - r_j is joined into a node u:
-//   branch i-u = D_ij / 2 + (r_i - r_j) / (2 (m - 2)),  branch j-u = D_ij - it,  D_uk = (D_ik + D_jk - D_ij)
-//   / 2
-// until two nodes are left, whose branch is halved. Distances that are path lengths of a tree give that tree
-// back; others can give branches below 0, which are kept. O(K^3) with a vectorized search of K^3 / 6 pairs.
-// On ties the first pair in the order of the table. K = 1 has no joins. D is float or double; sums and branches are
-// double. On the calling thread.
+// Neighbor joining (Saitou and Nei 1987): a tree without a root or a clock, from distances D (K, K) of models. Of m
+// nodes, with r_i = sum_k D_ik, the pair of least (m - 2) D_ij - r_i - r_j is joined into a node u:
+//   branch i-u = D_ij / 2 + (r_i - r_j) / (2 (m - 2)),  branch j-u = D_ij - branch i-u,
+//   D_uk = (D_ik + D_jk - D_ij) / 2
+// until two nodes are left, whose branch is halved. Distances that are path lengths of a tree give that tree back;
+// others can give branches below 0, which are kept. O(K^3), with a vectorized search of K^3 / 6 pairs. On ties, the
+// first pair in the order of the table is joined. K = 1 has no joins. D is float or double; sums and branches are
+// double. Runs on the calling thread.
 #pragma once
 #include "llmap/core/simd.hpp"
 #include "llmap/geometry/newick.hpp"
@@ -92,7 +92,7 @@ template <class T> joined_tree neighbor_joining(const cpu_executor&, matrix_view
 
 /// Newick text; names and lengths as in newick() of an agglomerated tree.
 inline std::string newick(const joined_tree& t, const std::vector<std::string>& names) {
-  LLMAP_EXPECTS(names.size() == t.models, "newick: one name a model");
+  LLMAP_EXPECTS(names.size() == t.models, "newick: one name per model");
   std::vector<std::string> text(t.models + t.joins.size());
   for (std::size_t i = 0; i < t.models; ++i) text[i] = newick_name(names[i]);
   for (std::size_t m = 0; m < t.joins.size(); ++m) {

@@ -1,6 +1,6 @@
-// Newick text of a tree. Names are always quoted, a quote inside a name is doubled ('it''s'); control
-// characters become '?'. A branch is half the difference of heights, so that the path between two models is
-// the height at which they merge; lengths are written so that they read back to the same bits.
+// Newick text of a tree. Names are always quoted, a quote inside a name is doubled ('it''s'), and control characters
+// become '?'. A branch is half the difference of heights, so that the path between two models is the height at which
+// they merge. Lengths are written so that they read back to the same bits.
 #pragma once
 #include "llmap/geometry/linkage.hpp"
 #include <charconv>
@@ -28,7 +28,7 @@ inline std::string newick_branch(std::string text, double length) {
 } // namespace detail
 
 inline std::string newick(const model_tree& t, const std::vector<std::string>& names) {
-  LLMAP_EXPECTS(names.size() == t.models, "newick: one name a model");
+  LLMAP_EXPECTS(names.size() == t.models, "newick: one name per model");
   std::vector<std::string> text(t.models + t.merges.size());
   for (std::size_t i = 0; i < t.models; ++i) text[i] = newick_name(names[i]);
   const auto height = [&](std::size_t id) { return id < t.models ? 0.0 : t.merges[id - t.models].height; };

@@ -6,8 +6,7 @@
 //   jackknife                delete one text or document: sqrt((G-1)/G sum_g (KL_(g) - mean)^2)
 //   cluster_standard_error   sqrt(sum_g (sum_{s in g} (d_s^2 - V))^2) / (2N); SE(KL) when each text is alone
 //   bootstrap                KL on drawn texts (their mean removed again, the clip kept)
-// Errors and KL values are in nats a text; use nats_to_bits_per_byte. An error that cannot be estimated is NaN, never
-// 0.
+// KL values and errors are in nats per text (nats_to_bits_per_byte). An error that cannot be estimated is NaN, never 0.
 #pragma once
 #include "llmap/geometry/clip.hpp"
 #include "llmap/geometry/kl.hpp"
@@ -70,7 +69,7 @@ struct domain_split_result {
 
 /// `domain` (N): the number 0..G-1 of each text's domain.
 inline domain_split_result domain_split(std::span<const double> d, std::span<const std::size_t> domain) {
-  LLMAP_EXPECTS(d.size() == domain.size() && !d.empty(), "domain_split: one domain a text");
+  LLMAP_EXPECTS(d.size() == domain.size() && !d.empty(), "domain_split: one domain per text");
   domain_split_result out;
   for (std::size_t s = 0; s < d.size(); ++s) {
     if (domain[s] >= out.parts.size()) out.parts.resize(domain[s] + 1);
@@ -94,10 +93,10 @@ inline domain_split_result domain_split(std::span<const double> d, std::span<con
   return out;
 }
 
-/// Delete-one-cluster jackknife error of KL; `cluster` (N) numbers 0..G-1, empty: every text is its own
-/// cluster. Needs two clusters. NaN where a deletion leaves fewer texts than a distance needs.
+/// Delete-one-cluster jackknife error of KL; `cluster` (N) numbers 0..G-1, empty: every text is its own cluster. Needs
+/// two clusters. NaN if a deletion leaves fewer texts than a distance needs.
 inline double jackknife_standard_error(std::span<const double> d, std::span<const std::size_t> cluster = {}) {
-  LLMAP_EXPECTS(cluster.empty() || cluster.size() == d.size(), "jackknife: one cluster a text");
+  LLMAP_EXPECTS(cluster.empty() || cluster.size() == d.size(), "jackknife: one cluster per text");
   struct part {
     double n = 0, sum = 0, squares = 0;
   };
@@ -127,7 +126,7 @@ inline double jackknife_standard_error(std::span<const double> d, std::span<cons
 /// Closed form of the error of KL when texts of one cluster (document) go together. NaN for one cluster, whose sum is 0
 /// whatever the models are, and for two texts.
 inline double cluster_standard_error(std::span<const double> d, std::span<const std::size_t> cluster) {
-  LLMAP_EXPECTS(cluster.size() == d.size() && !d.empty(), "cluster_standard_error: one cluster a text");
+  LLMAP_EXPECTS(cluster.size() == d.size() && !d.empty(), "cluster_standard_error: one cluster per text");
   const double n = static_cast<double>(d.size()), v = sum_of_squares(d) / n;
   const bool single = std::all_of(cluster.begin(), cluster.end(), [&](std::size_t g) { return g == cluster[0]; });
   if (single || d.size() < least_texts_for_error) return std::numeric_limits<double>::quiet_NaN();
@@ -157,8 +156,7 @@ struct bootstrap_result {
   double low = 0, high = 0;  // percentile interval
 };
 
-/// Summary of bootstrap values of KL: SD (ddof 1) and the central `level` percentile interval (linear
-/// quantiles).
+/// Summary of bootstrap values of KL: SD (ddof 1) and the central `level` percentile interval, by linear quantiles.
 inline bootstrap_result summarize_bootstrap(std::vector<double> values, double level = 0.95) {
   if (values.size() < 2) fail("bootstrap: needs at least 2 replicates, got ", values.size());
   const double n = static_cast<double>(values.size());

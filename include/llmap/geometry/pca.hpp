@@ -1,11 +1,10 @@
 // Principal components of the double-centered matrix q (K, N), rows are models: q = U S V^T. Nothing is centered here.
 //   scores U S (K, P); loadings V^T (P, N); explained variance S^2 / (K - 1); ratio S^2 / sum S^2
 // Sign: the loading of largest magnitude of each component is positive (the first such on ties).
-// By the eigenvalues of the smaller Gram matrix (q q^T or q^T q), only the wanted vectors are computed.
-// q is float or double; the Gram matrix, its eigenvectors and the results are double.
-// Forming it squares the condition: components whose variance is below 1e-13 of the first one are
-// rounding and are left out, so P <= min(K-1, N). K = 1, or models that are all equal: P = 0. Same bits for
-// any thread count.
+// By the eigenvalues of the smaller Gram matrix (q q^T or q^T q); only the wanted vectors are computed.
+// q is float or double; the Gram matrix, its eigenvectors and the results are double. Forming it squares the condition
+// number: components whose variance is below 1e-13 of the first are rounding and are left out, so P <= min(K-1, N).
+// K = 1, or models that are all equal: P = 0. Same bits for any thread count.
 #pragma once
 #include "llmap/geometry/detail/symmetric_eigen.hpp"
 #include "llmap/geometry/gram.hpp"
@@ -72,7 +71,7 @@ matrix<double> combine_rows(const cpu_executor& exec, matrix_view<const double> 
 
 } // namespace detail
 
-/// At most `components`.
+/// At most `components` components.
 template <class T>
 pca_result pca(const cpu_executor& exec, matrix_view<const T> q, std::size_t components = all_components) {
   LLMAP_EXPECTS(q.rows > 0 && q.cols > 0, "pca: empty matrix");
@@ -115,7 +114,7 @@ inline std::size_t effective_dimension(const pca_result& p, double share) {
   return p.explained_variance_ratio.size();
 }
 
-/// (sum of variances)^2 / sum of squared variances; 0 where models are all equal.
+/// (sum of variances)^2 / sum of squared variances; 0 if all models are equal.
 inline double participation_ratio(const pca_result& p) {
   double sum = 0, squares = 0;
   for (const double v : p.explained_variance) sum += v, squares += v * v;

@@ -42,13 +42,13 @@ inline void check_score_matrix(const score_matrix& m) {
     if (m.bytes[s] <= 0) fail("score matrix: text ", m.texts[s], " has ", m.bytes[s], " bytes, expected > 0");
 }
 
-/// A distance is a spread over texts: one text, or none, says nothing of it.
+/// A distance is a spread over texts: one text, or none, says nothing about it.
 inline constexpr std::size_t least_texts = 2;
-/// The standard error of a KL is a spread over texts of squared deviations from the mean. Of two texts both deviate
-/// alike, so that the spread is 0 whatever the models are: no error can be estimated.
+/// The standard error of a KL is a spread over texts of squared deviations from the mean. Two texts deviate alike, so
+/// that the spread is 0 whatever the models are: no error can be estimated.
 inline constexpr std::size_t least_texts_for_error = 3;
 
-/// Throws llmap::error where there are fewer texts than a distance needs.
+/// Throws llmap::error if there are fewer texts than a distance needs.
 inline void expect_texts(const char* step, std::size_t texts) {
   if (texts < least_texts) fail(step, ": expected at least ", least_texts, " texts, got ", texts);
 }

@@ -1,4 +1,4 @@
-// Which models of a matrix a map is made of: all that have scores, or those that are named.
+// Selects the models of a map from those of a matrix: all that have scores, or those that are named.
 #pragma once
 #include "llmap/geometry/score_matrix.hpp"
 #include <algorithm>
@@ -17,8 +17,8 @@ struct selected_models {
   std::vector<std::string> without_scores; // left out because no text has a usable score
 };
 
-/// A name that the matrix lacks is an error that lists what is there; `where` starts it. A model that is named by
-/// `only` is kept even without scores.
+/// A name that the matrix lacks is an error that lists the names there are; `where` starts it. A model named in `only`
+/// is kept even without scores.
 inline selected_models select_models(const score_matrix& m, const model_selection& selection,
                                      const std::string& where) {
   const auto named = [&](const std::vector<std::string>& names, const std::string& model) {

@@ -1,5 +1,5 @@
-// Texts that every model has. A text with one unusable entry (NaN, -inf, flagged) is left out for all models,
-// so that every distance is taken over the same texts; what was left out is counted and named.
+// Texts that every model has. A text with one unusable entry (NaN, -inf, flagged) is left out for all models, so that
+// every distance is taken over the same texts; what was left out is counted and named.
 #pragma once
 #include "llmap/geometry/score_matrix.hpp"
 
@@ -48,7 +48,7 @@ inline text_selection complete_texts(const score_matrix& m) {
   return out;
 }
 
-/// The matrix of the kept columns, everything that goes with a text included.
+/// The matrix of the kept columns, with everything that belongs to a text.
 inline score_matrix take_texts(const score_matrix& m, const std::vector<std::size_t>& columns) {
   score_matrix out;
   out.models = m.models;

@@ -1,10 +1,10 @@
 // Squared Euclidean distances of all pairs of rows of a matrix x (K, N): out(i, j) = sum_s (x_is - x_js)^2.
 // x is float or double; differences, products and sums are double.
 //
-// One symmetric product of shifted rows gives |a|^2 + |b|^2 - 2 ab at the speed of a matrix product. Pairs that lie
-// near each other beside their norms, where that would lose digits, are taken again from the differences of the rows
-// themselves. Relative error of an entry <= squared_distance_error; equal rows give exactly 0.
-// Same bits for any thread count; permuting rows permutes the table.
+// One symmetric product of shifted rows gives |a|^2 + |b|^2 - 2 ab at the speed of a matrix product. Pairs that are so
+// near, compared with their norms, that this would lose digits are computed again from the differences of their rows.
+// Relative error of an entry <= squared_distance_error; equal rows give exactly 0. Same bits for any thread count;
+// permuting rows permutes the table.
 #pragma once
 #include "llmap/core/matrix.hpp"
 #include "llmap/geometry/center.hpp"
@@ -20,8 +20,8 @@ inline constexpr double squared_distance_error = 1e-12;
 
 namespace detail {
 
-/// The difference of two rows less its mean, which is `shift`, a guess, and what that leaves. The difference of near
-/// values is exact, so the mean is removed after subtracting.
+/// The difference of two rows less its mean, which is `shift`, a guess, plus `rest`, what the guess leaves. The
+/// difference of near values is exact, so the mean is removed after subtracting.
 template <class T> struct row_difference {
   const T *a, *b;
   std::size_t n;
@@ -51,9 +51,9 @@ template <class T> double sum_of_squared_differences(const T* a, const T* b, std
 /// Whether the mean of a row counts in a distance.
 enum class row_means { kept, removed };
 
-/// What brings rows near to the origin at no cost in rows: x - row_shift - column_shift.
+/// Shifts that bring rows near the origin without copying them: x - row_shift - column_shift.
 struct distance_shifts {
-  std::vector<double> row_shift;    // (K) the row means, or 0 where these are kept
+  std::vector<double> row_shift;    // (K) the row means, or 0 if these are kept
   std::vector<double> column_shift; // (N) about the column means of what is left
   std::vector<double> squares;      // (K) sum over columns of (x - row_shift)^2
 
@@ -80,10 +80,10 @@ distance_shifts shifts_for_distances(const cpu_executor& exec, matrix_view<const
     largest[i] = most;
   });
   expect_finite(mean, step);
-  // Of the 53 bits of a sum, 30 are for a value and 23 for how many there are.
+  // Of the 53 bits of a sum, 30 are for a value and 23 for the number of values.
   const double most = *std::max_element(largest.begin(), largest.end());
   const double grid = most > 0 ? std::ldexp(1.5, std::ilogb(most) + 1 - 30 + 52) : 0;
-  constexpr std::size_t columns = 1024; // whose sums stay in the first-level cache
+  constexpr std::size_t columns = 1024; // their sums stay in the first-level cache
   parallel_for(exec.threads, (N + columns - 1) / columns, [&](std::size_t c) {
     const std::size_t first = c * columns, count = std::min(columns, N - first);
     double* sum = out.column_shift.data() + first;
@@ -97,10 +97,9 @@ distance_shifts shifts_for_distances(const cpu_executor& exec, matrix_view<const
   return out;
 }
 
-/// Squared distances below these shares of the squares of two rows are taken from the rows again. A sum of
-/// the product is right to about 4 units in the last place of |q|^2, so that one part in 128 of it is right
-/// to 1e-13; subtracting the shifts leaves an error of one unit in the last place of x - row_shift in an entry
-/// of q.
+/// Squared distances below these shares of the squares of two rows are computed again from the rows. A sum of the
+/// product is right to about 4 units in the last place of |q|^2, so that one part in 128 of it is right to 1e-13.
+/// Subtracting the shifts leaves an error in q of one unit in the last place of x - row_shift.
 inline constexpr double least_share_of_norms = 1.0 / 128, least_share_of_squares = 0x1p-19;
 
 /// Squared distances over `divisor`; `shifts` are those of x.

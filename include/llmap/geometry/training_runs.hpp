@@ -1,6 +1,6 @@
-// Training runs found in names: models whose names differ only by a step number (-step1000, checkpoint-1000,
-// @step1000, _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a run ordered by step. A model named
-// like the run without the step is its end.
+// Training runs found in names: models whose names differ only by a step number (-step1000, checkpoint-1000, @step1000,
+// _ckpt_12, -iter50; a trailing -tokens4B is ignored) form a run ordered by step. A model named like the run but
+// without a step is its end.
 #pragma once
 #include "llmap/core/error.hpp"
 #include <algorithm>

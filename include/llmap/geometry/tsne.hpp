@@ -3,12 +3,12 @@
 //   w_ij = 1 / (1 + |y_i - y_j|^2), Q = w / sum w
 //   objective = sum P ln(P / Q), natural log, terms with P = 0 dropped
 //   gradient_i = 4 sum_j (P_ij - Q_ij) w_ij (y_i - y_j)
-//              = 4 (sum_j P_ij w_ij (y_i - y_j)  -  sum_j w_ij^2 (y_i - y_j) / sum w): one pass over the
-//              pairs
-//   objective  = sum P ln P + ln(sum w) sum P + sum P ln(1 + |y_i - y_j|^2): in the same pass
-// Start: the first two PCA scores scaled so that the first has SD 1e-4 (divisor K). Nothing is random: the
-// same matrix in the same order gives the same map on one instruction set, with the same bits for any thread
-// count. One model lies at the origin; equal models with equal starts stay together.
+//              = 4 (sum_j P_ij w_ij (y_i - y_j)  -  sum_j w_ij^2 (y_i - y_j) / sum w)
+//   objective  = sum P ln P + ln(sum w) sum P + sum P ln(1 + |y_i - y_j|^2)
+// The last two lines take one pass over the pairs together.
+// Start: the first two PCA scores scaled so that the first has SD 1e-4 (divisor K). Nothing is random: the same matrix
+// in the same order gives the same map on one instruction set, with the same bits for any thread count. A single model
+// lies at the origin; equal models with equal starts stay together.
 #pragma once
 #include "llmap/core/vector_math.hpp"
 #include "llmap/geometry/affinities.hpp"
@@ -19,10 +19,10 @@ namespace llmap {
 
 struct tsne_options {
   int iterations = 1000; // of each descent; after 250 the picture is rough, after 1000 it hardly moves
-  int exaggerated = 250; // of them with P times `exaggeration`: clusters find their places first
+  int exaggerated = 250; // of them, with P times `exaggeration`, in which clusters find their places
   double exaggeration = 12;
   double learning_rate = 0; // 0: max(K / exaggeration / 4, 50), as scikit-learn's 'auto'
-  int descents = 0;         // the best of so many is kept; 0: 8 up to 200 models, else 2
+  int descents = 0;         // the best of these is kept; 0: 8 up to 200 models, else 2
 };
 
 struct tsne_result {
@@ -42,7 +42,7 @@ struct tsne_row {
   double weight;        // sum w
   double attraction[2]; // sum P w d
   double repulsion[2];  // sum w^2 d
-  double cost;          // sum P ln(1 + |d|^2), where asked for
+  double cost;          // sum P ln(1 + |d|^2), if asked for
 };
 
 struct tsne_rows {
@@ -103,14 +103,14 @@ public:
     });
     mass_ = ordered_sum(K_, [&](std::size_t i) { return mass[i]; });
     entropy_ = ordered_sum(K_, [&](std::size_t i) { return entropy[i]; });
-    // Models beyond K stand so far away that they neither pull nor push.
+    // Models beyond K lie so far away that they neither pull nor push.
     std::fill(x_.data(), x_.data() + stride_, 1e70);
     std::fill(y_.data(), y_.data() + stride_, 1e70);
   }
 
   tsne_step at(const matrix<double>& y, double exaggeration, bool with_objective) {
     for (std::size_t i = 0; i < K_; ++i) x_[i] = y.data()[2 * i], y_[i] = y.data()[2 * i + 1];
-    constexpr std::size_t group = 16; // rows, so that the cost of handing out work stays small beside them
+    constexpr std::size_t group = 16; // rows; enough to make the cost of handing out work small
     parallel_for(exec_.threads, (K_ + group - 1) / group, [&](std::size_t g) {
       simd::run(tsne_rows{x_.data(), y_.data(), joint_.data(), stride_, g * group, std::min(K_, (g + 1) * group),
                           with_objective, rows_.data()});
@@ -131,8 +131,8 @@ public:
 
 } // namespace detail
 
-/// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective
-/// costs a logarithm a pair: without it, it is returned as infinity.
+/// Objective (natural log) and gradient at y; P times `exaggeration` in the gradient only. The objective costs a
+/// logarithm per pair; if not wanted, it is returned as infinity.
 template <class T>
 tsne_step tsne_gradient(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& y,
                         double exaggeration = 1, bool with_objective = true) {
@@ -161,9 +161,8 @@ inline matrix<double> tsne_start(const matrix<double>& scores) {
 
 namespace detail {
 
-/// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn; the best
-/// map seen at every tenth step after the exaggerated phase. With few models a step is large and may end on a
-/// worse one.
+/// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn. Returns the best
+/// map among every tenth step after the exaggerated phase: with few models a step is large and may end on a worse one.
 inline tsne_result descend(tsne_forces& forces, matrix<double> y, double rate, const tsne_options& options) {
   std::vector<double> update(y.size(), 0), gain(y.size(), 1);
   tsne_result best{y, forces.at(y, 1, true).objective};
@@ -187,9 +186,9 @@ inline tsne_result descend(tsne_forces& forces, matrix<double> y, double rate, c
 
 } // namespace detail
 
-/// The objective has many local minima, and where one descent ends depends on its step. So several are made
-/// from the same start, with exaggeration and a third of it, and ever smaller steps; the best is polished
-/// with small steps.
+/// The objective has many local minima, and the one that a descent ends in depends on its step size. So several
+/// descents are made from the same start, with the exaggeration and a third of it and ever smaller steps; the best is
+/// polished with small steps.
 template <class T>
 tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start,
                  const tsne_options& options = {}) {

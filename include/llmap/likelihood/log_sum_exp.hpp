@@ -20,7 +20,7 @@ template <class T> struct log_sum_exp {
     } else if (std::isnan(m) || std::isnan(other.m)) {
       m = s = std::numeric_limits<T>::quiet_NaN();
     } else if (other.m == m) {
-      s += other.s; // also both infinite, where the difference would be NaN
+      s += other.s; // also if both are infinite: their difference would be NaN
     } else if (other.m > m) {
       s = other.s + s * std::exp(m - other.m);
       m = other.m;

@@ -1,5 +1,5 @@
 // Scoring: log p(text) = sum over its tokens of log p(token | tokens before it), nats.
-// The first id is context only: BOS where the policy puts one there, else the text's own first token.
+// The first id is context only: BOS if the policy adds one, else the text's own first token.
 #pragma once
 #include "llmap/forward/transformer.hpp"
 #include "llmap/likelihood/text_score.hpp"
@@ -45,7 +45,7 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
   std::vector<double> result(targets.size());
   if (targets.empty()) return result;
   const matrix_view<const T> hidden = forward(exec, model, batch, work.forward);
-  // Rows that predict something: all but each text's last.
+  // Rows that predict a token: all but each text's last.
   std::vector<std::size_t> row_of;
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
@@ -64,13 +64,13 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
 /// Batches change speed, memory and when results come, never a bit of a result.
 struct score_options {
   std::size_t batch_rows = 0; // tokens a batch is filled up to; 0: llmap::batch_rows
-  /// Seconds a batch is to take, by the speed of the one before, so that results come at this pace; a text is never
-  /// cut.
+  /// Seconds that a batch should take, judged by the speed of the last one, so that results come at this pace. A text
+  /// is never cut.
   double batch_seconds = std::numeric_limits<double>::infinity();
 };
 
-/// How many rows the next batch may have: at most `most`, and where the time is bounded as many as fit it at the speed
-/// of the last batch. The first, whose speed nobody knows, is then a single text.
+/// How many rows the next batch may have: at most `most`, and if time is bounded, as many as fit it at the speed of the
+/// last batch. The first batch, whose speed is unknown, is then a single text.
 class batch_pace {
   std::size_t most_, rows_;
   double seconds_;
@@ -85,9 +85,9 @@ public:
   }
 };
 
-/// Token log-probabilities of texts given as ids, in order, as many texts at a time as fill a batch: `done(first,
-/// batch, nats)` gets those of texts first, first + 1, ... as token_log_probabilities gives them. It returns nothing,
-/// or false to stop. Texts must fit the model's positions.
+/// Computes the token log-probabilities of texts given as ids, in order and batch by batch: `done(first, batch, nats)`
+/// gets those of texts first, first + 1, ... as token_log_probabilities returns them. `done` returns nothing, or false
+/// to stop. Texts must fit the model's positions.
 template <class Exec, class T, class Done>
 void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
                  const score_options& options, const Done& done) {

@@ -4,7 +4,7 @@
 
 namespace llmap {
 
-/// Why a score is not simply the likelihood of the whole text; bits that may come together.
+/// Why a score is not simply the likelihood of the whole text; bits that may be combined.
 enum score_flag : std::uint8_t {
   flag_truncated = 1, ///< longer than the model's positions: only its first tokens were scored
   flag_nan = 2,       ///< the sum is NaN

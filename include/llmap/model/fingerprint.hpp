@@ -2,19 +2,20 @@
 #pragma once
 #include "llmap/core/json_file.hpp"
 #include "llmap/store/store.hpp"
-#include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include <algorithm>
 
 namespace llmap {
 
 /// `policy`: one line that says precision and text policy.
-inline std::string fingerprint_of(const std::filesystem::path& folder, const checkpoint& weights,
-                                  const std::string& tokenizer, const std::string& policy) {
+inline std::string fingerprint_of(const model_weights& weights, const std::string& tokenizer,
+                                  const std::string& policy) {
   fingerprint print;
-  print.add(read_file(folder / "config.json")).add(tokenizer).add(policy);
+  print.add(read_file(weights.base() / "config.json")).add(tokenizer).add(policy);
+  if (weights.adapted()) print.add(read_file(weights.folder() / "adapter_config.json"));
   constexpr std::size_t piece = 64 << 20, part = 256 << 10; // a part stays in the second-level cache
   std::vector<std::byte> read(part);
-  for (const auto& shard : weights.shards()) {
+  for (const safetensors_file* shard : weights.files()) {
     const std::size_t size = shard->file().bytes().size();
     for (std::size_t first = 0; first < size; first += part) {
       if (first % piece == 0) print.add_size(std::min(piece, size - first));

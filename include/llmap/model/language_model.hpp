@@ -14,19 +14,19 @@ template <class Exec, class T> struct language_model {
   tokenizer words;
 };
 
-/// Loads a model folder whose config gives `plan`; see plan_of for all families, llama_plan(config) and its like for
-/// one.
+/// Loads a model folder, given the plan of its config: plan_of(config) for any family, or llama_plan(config) and the
+/// like for one of them. `base` is the model below an adapter, if the adapter does not say (base_folder).
 template <class T, executor Exec>
 language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder, decoder_plan plan,
-                                   const load_options& options = {}) {
-  opened_model opened(folder, std::move(plan));
-  auto network = load_decoder<T>(exec, opened.plan, opened.tensors(), folder.string(), options);
+                                   const load_options& options = {}, const std::filesystem::path& base = {}) {
+  opened_model opened(folder, std::move(plan), base);
+  auto network = load_decoder<T>(exec, opened.plan, opened.weights.tensors(dtype_of<T>, opened.plan.tied()),
+                                 folder.string(), options);
   opened.weights.check_unchanged();
   return {opened.name, folder.string(), std::move(network), std::move(opened.words)};
 }
 
-/// The score of every text (N), in order. `options` change speed and memory, never a bit; texts are tokenized on
-/// `threads` threads.
+/// The score of every text (N), in order. `options` change speed and memory, never a bit; `threads` threads tokenize.
 template <class Exec, class T>
 std::vector<text_score> score(const Exec& exec, const language_model<Exec, T>& model, const text_set& texts,
                               const text_policy& policy = {}, const score_options& options = {},

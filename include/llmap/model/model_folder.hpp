@@ -1,31 +1,28 @@
-// A model folder, opened: everything of it that is read before its weights are.
+// An opened model folder: everything that is read before its weights are.
 #pragma once
 #include "llmap/architectures/settle_plan.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/text/tokenizer.hpp"
-#include "llmap/weights/checkpoint.hpp"
-#include "llmap/weights/mxfp4.hpp"
+#include "llmap/weights/model_weights.hpp"
 #include <filesystem>
 #include <string>
 
 namespace llmap {
 
-/// A model folder, opened: plan, checked weight files and tokenizer, nothing packed yet.
+/// An opened model folder: plan, checked weight files and tokenizer; nothing is packed yet. A folder with an adapter is
+/// a model as well; `of_config` is then the plan of its base (base_folder).
 struct opened_model {
   std::filesystem::path folder;
   std::string name;
   decoder_plan plan;
-  checkpoint weights;
+  model_weights weights;
   tokenizer words;
 
-  opened_model(std::filesystem::path path, decoder_plan of_config)
-      : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder),
-        words(tokenizer::load(folder)) {
-    plan = settle_plan(std::move(plan), tensors());
+  opened_model(std::filesystem::path path, decoder_plan of_config, const std::filesystem::path& base = {})
+      : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder, base),
+        words(tokenizer::load(tokenizer_folder(folder, weights.base()))) {
+    plan = settle_plan(std::move(plan), weights.base_tensors(dtype::f32));
   }
-
-  /// The weights as load_decoder reads them: packed forms as plain matrices.
-  mxfp4_tensors<checkpoint> tensors() const { return mxfp4_tensors<checkpoint>(weights); }
 };
 
 } // namespace llmap

@@ -1,6 +1,7 @@
-// Model folders: which there are, and how they are called.
+// Finds model folders and gives models their names.
 #pragma once
 #include "llmap/core/error.hpp"
+#include "llmap/weights/hub_cache.hpp"
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -8,25 +9,60 @@
 
 namespace llmap {
 
-/// The model folder `path` (it has a config.json), or the model folders inside it, sorted.
+/// Whether a folder is a model: it has a config.json, or an adapter's.
+inline bool is_model_folder(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / "config.json") || std::filesystem::exists(folder / "adapter_config.json");
+}
+
+/// The model folder `path`, or the model folders inside it, sorted; of a repository in a hub cache the snapshot of
+/// main. Where there is no such folder, `path` may be ORG/NAME[@REVISION] of a model in the cache (hub_cache).
 inline std::vector<std::filesystem::path> model_folders(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
+  if (!fs::exists(path)) {
+    if (const auto snapshot = hub_model(path.string())) return {*snapshot};
+    fail(path.string(), ": no such file or directory, nor a model in the cache ", hub_cache().string());
+  }
   const fs::path folder = path.lexically_normal();
-  if (!fs::exists(folder)) fail(path.string(), ": no such file or directory");
   if (!fs::is_directory(folder)) fail(path.string(), ": expected a model folder, or a folder of model folders");
-  if (fs::exists(folder / "config.json")) return {folder};
+  const auto is_repository = [](const fs::path& f) {
+    return hub_repository_name(f) && fs::is_directory(f / "snapshots");
+  };
+  if (is_model_folder(folder)) return {folder};
+  const fs::path plain = folder.has_filename() ? folder : folder.parent_path();
+  if (is_repository(plain)) return {hub_snapshot(plain)};
   std::vector<fs::path> inside;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.is_directory() && fs::exists(entry.path() / "config.json")) inside.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.is_directory()) continue;
+    if (is_model_folder(entry.path())) inside.push_back(entry.path());
+    else if (is_repository(entry.path())) inside.push_back(hub_snapshot(entry.path()));
+  }
   if (inside.empty()) fail(path.string(), ": expected config.json, or folders that hold one");
   std::sort(inside.begin(), inside.end());
   return inside;
 }
 
-/// The name of a model: the last part of its folder's path.
+/// Where the tokenizer of a model folder lies: an adapter may bring its own.
+inline std::filesystem::path tokenizer_folder(const std::filesystem::path& folder, const std::filesystem::path& base) {
+  for (const char* file : {"tokenizer.json", "vocab.json"})
+    if (std::filesystem::exists(folder / file)) return folder;
+  return base;
+}
+
+/// The one model folder that `path` names.
+inline std::filesystem::path one_model_folder(const std::filesystem::path& path) {
+  const auto folders = model_folders(path);
+  if (folders.size() > 1)
+    fail(path.string(), ": expected one model folder, got ", folders.size(), ", the first of them ",
+         folders[0].string());
+  return folders[0];
+}
+
+/// The name of a model: ORG/NAME of a snapshot of the hub, else the last part of its folder's path.
 inline std::string model_name(const std::filesystem::path& folder) {
   const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
-  return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
+  const std::filesystem::path plain = path.has_filename() ? path : path.parent_path();
+  if (const auto name = hub_snapshot_name(plain)) return *name;
+  return plain.filename().string();
 }
 
 } // namespace llmap

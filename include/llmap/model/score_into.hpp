@@ -5,20 +5,20 @@
 
 namespace llmap {
 
-/// Scores the texts that the store lacks under the model, see score_missing.hpp. `store` was opened with `texts`.
+/// Scores the texts that the store lacks under the model; see score_missing.hpp. `store` was opened with `texts`.
 template <class T, executor Exec>
 scoring_report score_into(score_store& store, const Exec& exec, const opened_model& model, const text_set& texts,
                           const store_scoring_options& options = {}, const scoring_watch& watch = {}) {
   const std::string policy = policy_line<T>(options.load.compute, options.policy);
-  return score_missing<T>(store, exec,
-                          model_to_score<tokenizer>{
-                              model.folder,
-                              model.plan,
-                              model.weights,
-                              model.words,
-                              {model.name, fingerprint_of(model.folder, model.weights, model.words.canonical(), policy),
-                               model.plan.model_type, policy}},
-                          texts, options, watch);
+  return score_missing<T>(
+      store, exec,
+      model_to_score<tokenizer>{
+          model.folder,
+          model.plan,
+          model.weights,
+          model.words,
+          {model.name, fingerprint_of(model.weights, model.words.canonical(), policy), model.plan.model_type, policy}},
+      texts, options, watch);
 }
 
 } // namespace llmap

@@ -1,5 +1,5 @@
-// Scoring a model into a store: what the store has is not computed again. A run that its watch ends has saved all it
-// did; one that is killed loses the batch at hand and what was scored since the last transaction.
+// Scores a model into a store; scores that the store has are not computed again. A run that is ended by its watch has
+// saved all it did; one that is killed loses the batch at hand and what was scored since the last transaction.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/forward/load.hpp"
@@ -7,7 +7,6 @@
 #include "llmap/model/scoring_report.hpp"
 #include "llmap/model/text_policy.hpp"
 #include "llmap/store/store.hpp"
-#include "llmap/weights/mxfp4.hpp"
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -18,13 +17,13 @@ namespace llmap {
 struct store_scoring_options {
   text_policy policy{};
   load_options load{}; // its compute type is part of the model's fingerprint
-  /// Results come batch by batch, and what has come can be saved: batches are short by default.
+  /// Results can be saved after each batch: batches are short by default.
   score_options batches{.batch_rows = 0, .batch_seconds = 2};
-  double save_seconds = 0.25;      // between two transactions at least
-  int threads = default_threads(); // that tokenize
+  double save_seconds = 0.25;      // least time between two transactions
+  int threads = default_threads(); // for tokenizing
 };
 
-/// How far the scoring of a model is. Tokens and texts count what is scored now.
+/// How far the scoring of a model has come. Tokens and texts count what is scored now.
 struct scoring_progress {
   enum class phase { reading_weights, tokenizing, packing_weights, scoring } now;
   std::int64_t tokens_done = 0, tokens = 0;
@@ -36,8 +35,8 @@ inline const char* name_of(scoring_progress::phase p) {
   return names[static_cast<int>(p)];
 }
 
-/// Is called at the start of each phase and after each batch. Where it returns false, all that is done is saved and the
-/// scoring ends. Empty: nobody watches.
+/// Called at the start of each phase and after each batch. If it returns false, all that is done is saved and the
+/// scoring ends. It may be empty.
 using scoring_watch = std::function<bool(const scoring_progress&)>;
 
 /// Precision and policy as one line; scores of different lines are never mixed.
@@ -51,7 +50,7 @@ template <class T> std::string policy_line(compute_type compute, const text_poli
 template <class Words> struct model_to_score {
   const std::filesystem::path& folder;
   const decoder_plan& plan;
-  const checkpoint& weights;
+  const model_weights& weights;
   const Words& words;
   model_record record;
 };
@@ -62,12 +61,12 @@ namespace detail {
 class pending_scores {
   score_store& store_;
   score_store::stored_model& model_;
-  const checkpoint& weights_;
+  const model_weights& weights_;
   std::vector<std::size_t> texts_;
   std::vector<text_score> scores_;
 
 public:
-  pending_scores(score_store& store, score_store::stored_model& model, const checkpoint& weights)
+  pending_scores(score_store& store, score_store::stored_model& model, const model_weights& weights)
       : store_(store), model_(model), weights_(weights) {}
   void add(std::size_t text, const text_score& score) { texts_.push_back(text), scores_.push_back(score); }
   void save() {
@@ -110,7 +109,7 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
         encode_texts(model.words, model.plan, texts, missing, options.policy, model.folder.string(), options.threads);
     for (const auto& ids : encoded.ids) progress.tokens += static_cast<std::int64_t>(ids.size());
     if (!go_on(phase::packing_weights)) return;
-    const auto network = load_decoder<T>(exec, model.plan, mxfp4_tensors<checkpoint>(model.weights),
+    const auto network = load_decoder<T>(exec, model.plan, model.weights.tensors(dtype_of<T>, model.plan.tied()),
                                          model.folder.string(), options.load);
     if (!go_on(phase::scoring)) return;
     const auto start = clock::now();

@@ -1,4 +1,4 @@
-// What the scoring of one model into a store has come to.
+// The result of scoring one model into a store.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace llmap {
 struct scoring_report {
   std::string model;
   std::size_t scored = 0, present = 0; // texts scored now, and found in the store
-  bool complete = true;                // false: the watch has ended it
+  bool complete = true;                // false: the watch ended it
   std::int64_t tokens = 0;             // scored tokens of all texts
   std::int64_t tokens_now = 0;         // of those scored now
   double seconds = 0;                  // spent on scoring now

@@ -1,5 +1,5 @@
-// What scoring does with a text before the model sees it: whether BOS stands in front, and what happens to a text that
-// is longer than the model's positions. The policy is part of a score: scores of different policies are never mixed.
+// How a text is prepared for the model: whether BOS is put in front, and what happens to a text that is longer than the
+// model's positions. The policy is part of a score: scores of different policies are never mixed.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/parallel.hpp"
@@ -13,7 +13,7 @@ namespace llmap {
 
 enum class bos_policy {
   as_tokenizer, ///< what the tokenizer puts around a text, as transformers does
-  always,       ///< BOS and the plain ids; an error where the tokenizer has no BOS
+  always,       ///< BOS and the plain ids; an error if the tokenizer has no BOS
   never         ///< the plain ids: the first token of a text is context only
 };
 enum class overlong_policy {
@@ -59,7 +59,7 @@ encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const
   return out;
 }
 
-/// Texts as ids, one entry a text.
+/// Texts as ids, one entry per text.
 struct encoded_texts {
   std::vector<std::vector<std::int32_t>> ids;
   std::vector<std::uint8_t> truncated; // 1: the text was longer
@@ -80,7 +80,7 @@ encoded_texts encode_texts(const Tokenizer& words, const decoder_plan& plan, con
   return out;
 }
 
-/// score_texts of encoded texts: the score of a truncated one is flagged.
+/// score_texts for encoded texts; the scores of truncated ones are flagged.
 template <class Exec, class T, class Done>
 void score_texts(const Exec& exec, const decoder<Exec, T>& model, const encoded_texts& texts,
                  const score_options& options, const Done& done) {

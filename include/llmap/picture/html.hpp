@@ -1,9 +1,9 @@
 // The map as ONE self-contained HTML page: nothing is fetched, so it works from a disk, a mail or an archive.
 // The page's parts lie in page/*.inc: each is the plain file between R"llmap( and )llmap", so that they
-// install and compile with the headers, without a generated step. KL and its errors are embedded on a
-// logarithmic scale of 16 bits: a relative error of at most ln(largest / smallest) / 131068 (about 1e-4),
-// which keeps a page of 1,000 models under 4 MB; the page says so. Names are foreign text: they enter as JSON
-// with every '<' written \u003c, and reach the page as text, never as HTML.
+// install and compile with the headers, without a generation step. KL and its errors are embedded on a logarithmic
+// scale of 16 bits: a relative error of at most ln(largest / smallest) / 131068 (about 1e-4), which keeps a page of
+// 1,000 models under 4 MB; the page says so. Names are untrusted: they enter as JSON with every '<' written \u003c,
+// and reach the page as text, never as HTML.
 #pragma once
 #include "llmap/picture/map_json.hpp"
 #include "llmap/picture/text.hpp"
@@ -37,8 +37,7 @@ inline std::string base64(const std::vector<std::uint8_t>& bytes) {
   return out;
 }
 
-/// Upper triangle, row by row: code 0 is 0, 65535 is not a number, else exp(low + (code - 1) (high - low) /
-/// 65533).
+/// Upper triangle, row by row: code 0 is 0, 65535 is not finite, else exp(low + (code - 1) (high - low) / 65533).
 inline void write_packed_triangle(json_writer& json, const matrix<double>& m) {
   double low = INFINITY, high = -INFINITY;
   for (std::size_t i = 0; i < m.rows(); ++i)

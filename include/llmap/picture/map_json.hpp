@@ -1,11 +1,10 @@
 // The map as JSON:
 //   models, groups {name: labels}, texts, mean_bytes, excluded_texts [{text, models, first_model}],
-//   clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K), kl_standard_error (K, K,
-//   bits/byte; null where two texts give none), pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K, 2),
-//   tsne_perplexity, tsne_affinity, tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name, models,
-//   steps}]
-// Numbers read back to the same bits; a number that is not finite is null; foreign bytes that are not UTF-8
-// become U+FFFD.
+//   clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K),
+//   kl_standard_error (K, K, bits per byte; null if there are two texts),
+//   pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K, 2), tsne_perplexity, tsne_affinity,
+//   tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name, models, steps}]
+// Numbers read back to the same bits, those that are not finite are null, and bytes that are not UTF-8 become U+FFFD.
 #pragma once
 #include "llmap/core/json_writer.hpp"
 #include "llmap/geometry/map_data.hpp"

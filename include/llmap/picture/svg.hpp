@@ -1,5 +1,5 @@
-// The map as a plain SVG figure for print: white ground, one point a model colored by group, training runs
-// as lines, labels that do not cover each other, a legend. One unit is one CSS pixel; text stays text.
+// The map as a plain SVG figure for print: white background, one point per model colored by group, training runs as
+// lines, labels that do not cover each other, a legend. One unit is one CSS pixel; text stays text.
 #pragma once
 #include "llmap/geometry/map_data.hpp"
 #include "llmap/picture/labels.hpp"
@@ -24,7 +24,7 @@ inline const char* figure_color(std::size_t k) {
   return colors[k % std::size(colors)];
 }
 
-/// Two decimals, a point whatever the locale.
+/// Two decimals, with a point in any locale.
 inline std::string svg_number(double v) {
   char text[40];
   return {text, std::to_chars(text, text + sizeof text, v, std::chars_format::fixed, 2).ptr};
@@ -73,7 +73,7 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
     points.push_back({plot / 2 + scale * (y(i, 0) - middle[0]), height / 2 - scale * (y(i, 1) - middle[1]),
                       font * em * static_cast<double>(count_characters(valid_utf8(map.models[i])))});
   }
-  // Models far from all others are named first: their place says most.
+  // Models far from all others are labeled first, because their place says most.
   std::vector<double> alone(K, 0.0);
   for (std::size_t i = 0; i < K && K > 1; ++i) {
     const auto near = nearest_models(map, i);

@@ -1,4 +1,4 @@
-// Foreign text in pictures: escaped markup, an estimate of printed width.
+// Untrusted text in pictures: escaped markup, and the number of characters.
 #pragma once
 #include "llmap/core/utf8.hpp"
 

@@ -1,5 +1,5 @@
-// The map as tab-separated tables. Tabs, line ends and other control characters in names become spaces;
-// numbers read back to the same bits; what is not there (the error of two texts, the nearest of one model) is blank.
+// The map as tab-separated tables. Tabs, line ends and other control characters in names become spaces; numbers read
+// back to the same bits; missing values (the error for two texts, the nearest of a single model) are blank.
 #pragma once
 #include "llmap/geometry/map_data.hpp"
 #include <charconv>
@@ -20,8 +20,8 @@ inline std::string tsv_number(double v) {
 }
 } // namespace detail
 
-/// model, one column a group, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2, nearest, kl_bits_per_byte,
-/// standard_error.
+/// Columns: model, one per group, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2,
+/// nearest, kl_bits_per_byte, kl_standard_error.
 inline std::string coordinates_tsv(const map_data& map) {
   std::string out = "model";
   for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.name);

@@ -1,5 +1,5 @@
-// Every op of the forward pass as plain loops in double: the oracle of the fast ones, and the place to read what an
-// op means. Matrices are row-major vectors; shapes as in the fast op of the same name.
+// Every op of the forward pass as plain loops in double: the oracle for the fast ones, and the place to read what an op
+// means. Matrices are row-major vectors; shapes are as in the fast op of the same name.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -71,7 +71,7 @@ struct attention_options {
   std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1;
   double scale = 1, softcap = 0;
   std::size_t window = 0, chunk = 0;
-  vector alibi, sinks;        // a slope a head, a further score a head, or empty
+  vector alibi, sinks;        // one slope per head, one further score per head, or empty
   bool rounded_alibi = false; // b(key) - b(query) times the scale instead, b(i) = bf16(bf16(slope) * bf16(i))
 };
 

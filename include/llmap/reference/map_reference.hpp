@@ -1,5 +1,5 @@
-// What is taken from log-likelihoods, in plain double loops, for tests and for reading: what each statistic is, without
-// any care for speed or for near-equal models. Conventions as in llmap/geometry.
+// The statistics of log-likelihoods in plain double loops, for tests and for reading: what each of them is, regardless
+// of speed and of near-equal models. Conventions as in llmap/geometry.
 #pragma once
 #include "llmap/reference/matrix_reference.hpp"
 

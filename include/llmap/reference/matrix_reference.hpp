@@ -1,5 +1,5 @@
-// What can be taken from any matrix, in plain double loops, for tests and for reading. Matrices are vectors of rows.
-// Conventions as in llmap/geometry.
+// What the map computes from any matrix, in plain double loops, for tests and for reading. Matrices are vectors of
+// rows. Conventions as in llmap/geometry.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -12,7 +12,7 @@ namespace llmap::reference {
 using rows = std::vector<std::vector<double>>;
 using group = std::vector<std::size_t>;
 
-/// Of a matrix with rows(), cols() and m(i, j).
+/// The rows of a matrix with rows(), cols() and m(i, j).
 template <class Matrix> rows rows_of(const Matrix& m) {
   rows out(m.rows(), std::vector<double>(m.cols()));
   for (std::size_t i = 0; i < m.rows(); ++i)
@@ -46,7 +46,7 @@ struct eigen {
   rows vectors;               // as rows
 };
 
-/// Jacobi 1846: rotations of one plane after another until nothing is left beside the diagonal.
+/// Jacobi 1846: rotations of one plane after another until nothing is left off the diagonal.
 inline eigen symmetric_eigen(rows a) {
   const std::size_t n = a.size();
   rows v(n, std::vector<double>(n));
@@ -74,8 +74,8 @@ inline eigen symmetric_eigen(rows a) {
   return out;
 }
 
-/// Scores (K, components) of x (K, N): its rows along the eigenvectors of x^T x, of which the entry of largest
-/// magnitude is positive.
+/// Scores (K, components) of x (K, N): its rows along the eigenvectors of x^T x. The entry of largest magnitude of each
+/// eigenvector is positive.
 inline rows pca_scores(const rows& x, std::size_t components) {
   const std::size_t N = x[0].size();
   rows turned(N);
@@ -169,7 +169,7 @@ inline double complete_distance(const rows& distance, const group& a, const grou
 inline double average_distance(const rows& distance, const group& a, const group& b) {
   return sum_between(distance, a, b, [](double d) { return d; }) / static_cast<double>(a.size() * b.size());
 }
-/// sqrt(2 na nb / (na + nb)) times the distance of the centroids, of Euclidean distances.
+/// sqrt(2 na nb / (na + nb)) times the distance of the centroids, for Euclidean distances.
 inline double ward_distance(const rows& distance, const group& a, const group& b) {
   const auto square = [](double d) { return d * d; };
   const double na = static_cast<double>(a.size()), nb = static_cast<double>(b.size());

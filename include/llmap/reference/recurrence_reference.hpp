@@ -1,5 +1,5 @@
-// Plain loops in double for the recurrences and the routing of experts: the oracle of forward/cpu/recurrence.hpp and
-// forward/cpu/route.hpp. One text at a time; matrices row-major, rows are tokens.
+// Plain loops in double for the recurrences and the routing of experts: the oracle for forward/cpu/recurrence.hpp and
+// forward/cpu/route.hpp. One text at a time; matrices are row-major, rows are tokens.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -77,8 +77,8 @@ inline vector head_scan(const vector& x, const vector& B, const vector& C, const
   return y;
 }
 
-/// RWKV-4, as a weighted mean over all tokens before: weights exp(k_j - (t - 1 - j) exp(decay)), and exp(first + k_t)
-/// of the token itself.
+/// RWKV-4, as a weighted mean over all tokens so far: weights exp(k_j - (t - 1 - j) exp(decay)) for those before, and
+/// exp(first + k_t) for the token itself.
 inline vector wkv(const vector& k, const vector& v, const vector& decay, const vector& first, std::size_t T,
                   std::size_t A) {
   vector y(T * A);

@@ -1,5 +1,5 @@
 // The (K, N) matrix of a store: read into memory, written as safetensors with the names beside it, and read back.
-//   log_likelihood F64 [K, N] nats (NaN where missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
+//   log_likelihood F64 [K, N] nats (NaN if missing), tokens_scored I32 [K, N], flags U8 [K, N], bytes I32 [N]
 //   names: {"models": [...], "texts": [...], "domains", "documents", "families"} in the .json beside it (optional)
 #pragma once
 #include "llmap/core/json_file.hpp"
@@ -21,8 +21,8 @@ struct scored_matrix {
   std::vector<std::int32_t> tokens_scored; // (K N), row-major
 };
 
-/// Models in the order of their names, texts in the order of the text set. A model without scores, of which older
-/// versions kept a record, is a row without values: see select_models.
+/// Models in the order of their names, texts in the order of the text set. A model without scores, which older versions
+/// recorded, is a row without values: see select_models.
 inline scored_matrix read_store(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
   sqlite_database db(path, sqlite_database::access::read);
@@ -152,7 +152,7 @@ inline score_matrix read_matrix(const std::filesystem::path& path) {
   return m;
 }
 
-/// Stores and exported matrices are told apart by what is in the file.
+/// Stores and exported matrices are told apart by the content of the file.
 inline bool is_store(const std::filesystem::path& path) {
   const mapped_file file(path);
   constexpr std::string_view magic = "SQLite format 3";

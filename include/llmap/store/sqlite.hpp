@@ -20,7 +20,7 @@ public:
     statement_.reset(raw);
   }
   sqlite_statement& bind(int i, std::int64_t value) { return checked(sqlite3_bind_int64(statement_.get(), i, value)); }
-  /// NaN is stored as NULL, which is how SQLite has it.
+  /// SQLite stores NaN as NULL.
   sqlite_statement& bind(int i, double value) { return checked(sqlite3_bind_double(statement_.get(), i, value)); }
   sqlite_statement& bind(int i, std::string_view value) {
     return checked(sqlite3_bind_text64(statement_.get(), i, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
@@ -69,7 +69,7 @@ public:
   sqlite_database(const std::filesystem::path& path, access mode) : where_(path.string()) {
     const int flags = mode == access::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     sqlite3* raw = nullptr;
-    // Some builds of SQLite take "file:..." for an address; here it is the name of a file.
+    // Some builds of SQLite take "file:..." for a URI; here it is the name of a file.
     const std::string name = where_.starts_with("file:") ? "./" + where_ : where_;
     const int result = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
     db_.reset(raw);
@@ -105,7 +105,7 @@ private:
   }
 };
 
-/// Undone unless committed.
+/// A transaction that is rolled back unless it is committed.
 class sqlite_transaction {
 public:
   explicit sqlite_transaction(sqlite_database& db) : db_(&db) { db.execute("BEGIN IMMEDIATE"); }
@@ -115,7 +115,7 @@ public:
     try {
       db_->execute("ROLLBACK");
     } catch (const error&) {
-      // SQLite has undone it already (a full disk does that).
+      // SQLite has already rolled it back (on a full disk it does).
     }
   }
   void commit() {

@@ -1,7 +1,7 @@
 // The store: one SQLite file with the texts (id, hash, bytes, domain, document), the models (name, fingerprint) and
-// the score of each text under each model. Work is resumed text by text; scores of different fingerprints are never
-// mixed; what `save` has returned from survives a kill at any moment.
-// A store belongs to one text set: scoring another one into it is refused, in whatever order the texts come.
+// the score of each text under each model. Work resumes text by text; scores of different fingerprints are never mixed;
+// scores survive a kill at any moment once `save` has returned.
+// A store belongs to one text set, whatever its order: scoring another set into it is refused.
 #pragma once
 #include "llmap/likelihood/text_score.hpp"
 #include "llmap/store/sqlite.hpp"
@@ -60,8 +60,7 @@ public:
     transaction.commit();
   }
 
-  /// A model of this store: it is recorded together with its first scores, so that one which fails leaves nothing
-  /// behind.
+  /// A model of this store. It is recorded with its first scores, so that a model that fails leaves nothing behind.
   struct stored_model {
     model_record record;
     std::optional<std::int64_t> id; // none: not recorded yet
@@ -117,7 +116,7 @@ private:
            model.policy, "): give it another name or use another store");
     return find.integer(0);
   }
-  /// Adds the model, where another process has not done so meanwhile. One that has no scores gives way.
+  /// Adds the model unless another process has done so meanwhile. A model of this name without scores gives way.
   std::int64_t record_model(const model_record& model) {
     if (const auto id = find_model(model)) return *id;
     db_.prepare("DELETE FROM models WHERE name = ?").bind(1, model.name).run();

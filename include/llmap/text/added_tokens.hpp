@@ -1,11 +1,12 @@
-// Added tokens: strings that are cut out of the text before the model sees it. Leftmost match first, among those the
-// longest; `single_word`, `lstrip` and `rstrip` as in Hugging Face tokenizers. Tokens with normalized = false are
-// looked for in the raw text, the others, in their normalized form, in normalized text. Hugging Face tokenizers go on
-// behind a token itself, not behind the blanks that it took. A token among those blanks comes out as well, and text
-// begins again behind it; one with `lstrip` counts only as far as it reaches beyond them.
+// Added tokens: strings that are cut out of the text before the model sees it. The leftmost match wins, and of those
+// the longest; `single_word`, `lstrip` and `rstrip` are as in Hugging Face tokenizers. Tokens with normalized = false
+// are searched for in the raw text; the others are normalized and searched for in the normalized text. As in Hugging
+// Face tokenizers the search resumes after the token itself, not after the blanks that it stripped. A token among those
+// blanks is found as well, and text resumes after it; with `lstrip`, only its part beyond them counts.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/utf8.hpp"
+#include "llmap/text/unicode_data.hpp"
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -14,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utf8proc.h>
 #include <vector>
 
 namespace llmap {
@@ -28,8 +28,8 @@ struct added_token {
 /// The added tokens of a tokenizer, each content once.
 class added_token_list {
 public:
-  /// Adds a token, or gives a present one new flags. Its id is the vocabulary's if the model has it, else the next
-  /// free one above `vocabulary_size` entries: what a file says about ids is not used, as in Hugging Face tokenizers.
+  /// Adds a token, or gives a known one new flags. Its id is that of the vocabulary if the model has it, else the next
+  /// free one above `vocabulary_size` entries. Ids in the file are ignored, as in Hugging Face tokenizers.
   void add(added_token token, std::optional<std::int32_t> vocabulary_id, std::size_t vocabulary_size) {
     if (token.content.empty()) return;
     const auto [place, fresh] = index_.emplace(token.content, tokens_.size());
@@ -65,31 +65,12 @@ struct text_segment {
 };
 
 /// Alphabetic, Mark, Nd, Pc or Join_Control.
-inline bool is_word_character(char32_t c) {
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-  case UTF8PROC_CATEGORY_LU:
-  case UTF8PROC_CATEGORY_LL:
-  case UTF8PROC_CATEGORY_LT:
-  case UTF8PROC_CATEGORY_LM:
-  case UTF8PROC_CATEGORY_LO:
-  case UTF8PROC_CATEGORY_MN:
-  case UTF8PROC_CATEGORY_MC:
-  case UTF8PROC_CATEGORY_ME:
-  case UTF8PROC_CATEGORY_ND:
-  case UTF8PROC_CATEGORY_NL:
-  case UTF8PROC_CATEGORY_PC:
-    return true;
-  default:
-    break;
-  }
-  return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
-         (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
-}
+inline bool is_word_character(char32_t c) { return unicode::holds(unicode::word, c); }
 
 class added_token_matcher {
 public:
   /// `pattern` is the string to look for (the token's content, normalized or not). Of equal patterns the first counts.
-  /// A token that is `plain` is found as the others are, and stays text.
+  /// A `plain` token is found like the others but stays text.
   void add(const std::string& pattern, const added_token& token, bool plain = false) {
     if (pattern.empty()) return;
     std::size_t node = 0;
@@ -109,7 +90,7 @@ public:
       if (!text.empty()) out.push_back({0, text.size(), std::nullopt});
       return out;
     }
-    std::size_t end = 0; // of the last token, with the blanks that it took
+    std::size_t end = 0; // of the last token, with the blanks that it stripped
     for (std::size_t i = 0; i < text.size();) {
       const auto found = first_[static_cast<unsigned char>(text[i])] ? longest(text, i) : std::nullopt;
       if (!found) {
@@ -118,7 +99,7 @@ public:
       }
       const auto& [token, plain] = tokens_[found->first];
       std::size_t begin = i, stop = i + found->second;
-      i = stop; // the search goes on here, so that blanks which `rstrip` takes can be tokens as well
+      i = stop; // the search resumes here, so that blanks which `rstrip` strips can be tokens as well
       if (plain) continue;
       if (token.single_word && ((begin > 0 && is_word_character(code_point_before(text, begin).value)) ||
                                 (stop < text.size() && is_word_character(code_point_at(text, stop).value))))

@@ -1,5 +1,5 @@
-// Byte-pair encoding: characters of a piece, then again and again the applicable merge of lowest rank, leftmost
-// first, one occurrence at a time, until none applies. Characters that the vocabulary lacks become bytes
+// Byte-pair encoding: starts from the characters of a piece and applies the merge of lowest rank, leftmost first,
+// one occurrence at a time, until none applies. Characters that the vocabulary lacks become bytes
 // (byte_fallback), the unknown token, or nothing, as the file says.
 // Pieces of any length take O(n log n): a heap of candidate merges over a linked list. Short pieces are scanned.
 // Source: Sennrich et al. 2016; the BPE of Hugging Face tokenizers.
@@ -9,6 +9,7 @@
 #include "llmap/text/component.hpp"
 #include "llmap/text/merge_table.hpp"
 #include "llmap/text/piece_cache.hpp"
+#include "llmap/text/token_model.hpp"
 #include "llmap/text/token_table.hpp"
 #include <algorithm>
 #include <array>
@@ -21,9 +22,9 @@
 
 namespace llmap {
 
-class bpe {
+class bpe final : public token_model {
 public:
-  /// `pieces_are_bytes`: what encode gets are bytes, which the vocabulary writes as byte characters (byte_level.hpp).
+  /// `pieces_are_bytes`: encode takes raw bytes, which the vocabulary writes as byte characters (byte_level.hpp).
   explicit bpe(const component& c, bool pieces_are_bytes = false) : pieces_are_bytes_(pieces_are_bytes) {
     read_vocabulary(c.at("vocab"));
     if (!c.absent("dropout") && c.at("dropout").value().number() != 0.0) c.at("dropout").refuse("null or 0");
@@ -44,13 +45,12 @@ public:
     read_merges(c.at("merges"));
   }
 
-  std::optional<std::int32_t> id_of(std::string_view token) const { return ids_.find(token); }
-  /// Entries of the vocabulary; their ids need not be 0, 1, 2, ...
-  std::size_t size() const { return ids_.size(); }
-  std::int32_t largest_id() const { return largest_id_; }
+  std::optional<std::int32_t> id_of(std::string_view token) const override { return ids_.find(token); }
+  std::size_t size() const override { return ids_.size(); }
+  std::int32_t largest_id() const override { return largest_id_; }
 
   /// Appends the ids of one piece: valid UTF-8, or bytes.
-  void encode(std::string_view piece, std::vector<std::int32_t>& out) const {
+  void encode(std::string_view piece, std::vector<std::int32_t>& out) const override {
     if (piece.empty()) return;
     const auto encode_new = [&](std::vector<std::int32_t>& ids) {
       if (!pieces_are_bytes_) return encode_piece(piece, ids);
@@ -63,7 +63,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t scanned = 32; // symbols up to which looking at every pair again is faster than a heap
+  static constexpr std::size_t scanned = 32; // up to this many symbols, rescanning every pair is faster than a heap
   struct symbol {
     std::int32_t id, previous, next;
   };
@@ -100,7 +100,7 @@ private:
     }
   }
 
-  /// Rank = position. Either all "left right" or all ["left", "right"].
+  /// A merge's rank is its position. Merges are all "left right" or all ["left", "right"].
   void read_merges(const component& c) {
     const json::array& items = c.items();
     merges_ = merge_table(items.size());
@@ -182,8 +182,7 @@ private:
         continue;
       }
       const auto byte_id = [&](char b) { return bytes_[static_cast<unsigned char>(b)]; };
-      // Byte fallback covers prefix and suffix too, and leaves a pending unknown token pending: as Hugging Face
-      // tokenizers do.
+      // As in Hugging Face tokenizers, byte fallback covers the affixes, and a pending unknown token stays pending.
       if (std::all_of(name.begin(), name.end(), [&](char b) { return byte_id(b) >= 0; })) {
         for (const char b : name) out.push_back(byte_id(b));
       } else if (unknown_name_) {
@@ -202,9 +201,8 @@ private:
       const merge_rule* rule = merges_.find(symbols[i], symbols[i + 1]);
       rules[i] = rule ? *rule : merge_rule{};
     };
-    const auto rank = [&](std::size_t i) {
-      return static_cast<std::uint32_t>(rules[i].rank);
-    }; // no rule (-1): beyond all ranks
+    // No rule (-1) is beyond all ranks.
+    const auto rank = [&](std::size_t i) { return static_cast<std::uint32_t>(rules[i].rank); };
     for (std::size_t i = 0; i + 1 < n; ++i) look_up(i);
     while (n > 1) {
       std::size_t best = 0;

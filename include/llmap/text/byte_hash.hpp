@@ -1,5 +1,5 @@
-// A hash of short byte strings for tables in memory: words of 8 bytes, multiplied and folded. Its values are of this
-// process and machine; they are never stored.
+// A hash of short byte strings for tables in memory: words of 8 bytes, multiplied and folded. Its values depend on the
+// machine and are never stored.
 #pragma once
 #include <cstddef>
 #include <cstdint>

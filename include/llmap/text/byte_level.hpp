@@ -9,7 +9,7 @@
 
 namespace llmap {
 
-/// The splitting expression that ByteLevel has built in.
+/// The splitting expression built into ByteLevel.
 inline constexpr std::string_view gpt2_pattern =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 

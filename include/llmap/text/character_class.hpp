@@ -1,9 +1,10 @@
-// What splitting expressions ask of a character: \s, \p{N}, \p{M}, and \p{L} by case. Categories are utf8proc's.
+// The character classes of splitting expressions: \s, \p{N}, \p{M}, and \p{L} by case. Categories are those of Unicode
+// 16 (unicode_data.hpp), whatever the libraries of the machine know.
 #pragma once
 #include "llmap/core/utf8.hpp"
+#include "llmap/text/unicode_data.hpp"
 #include <array>
 #include <cstdint>
-#include <utf8proc.h>
 
 namespace llmap::character_class {
 
@@ -17,29 +18,30 @@ inline mask classify(char32_t c) {
   if (c == '\r' || c == '\n') return newline;
   if (c == '/') return slash;
   if (is_white_space(c)) return blank;
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-  case UTF8PROC_CATEGORY_LU:
-  case UTF8PROC_CATEGORY_LT:
+  using unicode::category;
+  switch (unicode::category_of(c)) {
+  case category::lu:
+  case category::lt:
     return upper;
-  case UTF8PROC_CATEGORY_LL:
+  case category::ll:
     return lower;
-  case UTF8PROC_CATEGORY_LM:
-  case UTF8PROC_CATEGORY_LO:
+  case category::lm:
+  case category::lo:
     return uncased;
-  case UTF8PROC_CATEGORY_MN:
-  case UTF8PROC_CATEGORY_MC:
-  case UTF8PROC_CATEGORY_ME:
+  case category::mn:
+  case category::mc:
+  case category::me:
     return mark;
-  case UTF8PROC_CATEGORY_ND:
-  case UTF8PROC_CATEGORY_NL:
-  case UTF8PROC_CATEGORY_NO:
+  case category::nd:
+  case category::nl:
+  case category::no:
     return number;
   default:
     return 0;
   }
 }
 
-/// The classes of the first plane, made at first use; the other planes are rare enough to be computed.
+/// The classes of the first plane, tabulated at first use. Characters of other planes are rare enough to be computed.
 inline const std::array<mask, 0x10000>& first_plane() {
   static const auto table = [] {
     std::array<mask, 0x10000> t{};

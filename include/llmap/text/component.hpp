@@ -1,5 +1,5 @@
 // A JSON component of tokenizer.json with its place in the file, so that every message can name it. The files are
-// foreign: every access checks the type, and every failure is an llmap::error.
+// untrusted: every access checks the type, and every failure is an llmap::error.
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/json_field.hpp"
@@ -72,9 +72,9 @@ public:
     if (!id) refuse("a token id (0 to " + std::to_string(token_id_limit - 1) + ")");
     return *id;
   }
-  /// The value is not what was expected: says where, what, and what is there instead.
+  /// Fails because the value is not what was expected; names its place, what was expected and what was found.
   [[noreturn]] void refuse(std::string_view expected) const { fail_field(where_, expected, *json_); }
-  /// The component's type is none of those known.
+  /// Fails because the component's type is not a known one.
   [[noreturn]] void unknown(std::string_view known) const {
     fail(where_, ".type: expected one of ", known, "; got ", shortened(type()));
   }

@@ -1,4 +1,4 @@
-// The merges of byte-pair encoding: (left id, right id) -> (rank, id of the join). A flat hash table with linear
+// The merges of byte-pair encoding: (left id, right id) -> (rank, merged id). A flat hash table with linear
 // probing, at most two thirds full; built once, then only read.
 #pragma once
 #include <bit>
@@ -17,7 +17,7 @@ public:
   /// Room for `count` rules.
   explicit merge_table(std::size_t count = 0) : entries_(std::bit_ceil(count + count / 2 + 2)) {}
 
-  /// A repeated pair keeps its last rule. At most as many pairs as there is room for.
+  /// A repeated pair keeps its last rule. At most `count` pairs fit.
   void set(std::int32_t left, std::int32_t right, merge_rule rule) {
     entry& e = entries_[slot_of(key(left, right))];
     e = {key(left, right), rule};
@@ -39,7 +39,7 @@ private:
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
   }
-  /// Where `key` is, or the free place where it would go.
+  /// The slot of `key`, or the free slot where it would go.
   std::size_t slot_of(std::uint64_t key) const {
     const std::size_t mask = entries_.size() - 1;
     std::uint64_t h = key * 0x9e3779b97f4a7c15u;

@@ -1,6 +1,9 @@
 // Normalizers of tokenizer.json: a string in, a string out, applied to each piece of text between added tokens.
 #pragma once
 #include "llmap/core/utf8.hpp"
+#include "llmap/text/byte_level.hpp"
+#include "llmap/text/character_normalizers.hpp"
+#include "llmap/text/charsmap.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/regex.hpp"
 #include <algorithm>
@@ -56,10 +59,10 @@ struct normal_form {
   utf8proc_option_t options;
 
   std::string operator()(std::string_view text) const {
-    // Text is cut in front of stable characters; only where others follow one is there something to normalize.
+    // Text is cut before stable characters; only where unstable ones follow is there something to normalize.
     std::string out;
     out.reserve(text.size());
-    std::size_t done = 0, last = 0; // what is in `out`; where the last stable character begins
+    std::size_t done = 0, last = 0; // end of the text already in `out`; start of the last stable character
     for (std::size_t i = 0; i < text.size();) {
       if (const std::size_t end = ascii_end(text, i); end != i) {
         last = end - 1;
@@ -83,7 +86,7 @@ struct normal_form {
   }
 
 private:
-  /// ASCII, and for NFC more blocks in which every character is its own normal form, has combining class 0, and is not
+  /// ASCII, and for NFC also blocks in which every character is its own normal form, has combining class 0 and is not
   /// composed with the one before.
   bool is_stable(char32_t c) const {
     if (c < 0x80) return true;
@@ -97,7 +100,7 @@ private:
     std::size_t begin = 0;
     for (std::size_t i = 0; i < text.size();) {
       const auto [c, size] = code_point_at(text, i);
-      if (detail::is_newer_mark(c)) {
+      if (detail::is_newer_mark(c) || unicode::holds(unicode::kept, c)) {
         detail::append_normal_form(out, text.substr(begin, i - begin), options);
         out += text.substr(i, size);
         begin = i + size;
@@ -115,10 +118,19 @@ struct prepend_text {
   }
 };
 
+/// An empty `from` is found before and behind every character.
 struct replace_text {
   std::string from, to;
   std::string operator()(std::string_view text) const {
     std::string out;
+    if (from.empty()) {
+      out = to;
+      for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size) {
+        out.append(text.substr(i, code_point_at(text, i).size)).append(to);
+        detail::check_growth(out);
+      }
+      return out;
+    }
     for (std::size_t i = 0; i <= text.size();) {
       const std::size_t found = text.find(from, i);
       if (found == std::string_view::npos) return out.append(text.substr(i));
@@ -145,6 +157,38 @@ struct replace_pattern {
   }
 };
 
+/// BERT's: controls away, spaces around ideographs, accents away, lower case.
+struct bert_normalizer {
+  bool clean = true, ideographs = true, lower = true;
+  std::optional<bool> accents_away; // absent: where `lower`
+
+  std::string operator()(std::string_view text) const {
+    std::string out = detail::each_character(text, [&](std::string& to, char32_t c) {
+      if (clean && unicode::holds(unicode::controls, c)) return;
+      if (clean && is_white_space(c)) c = U' ';
+      const bool apart = ideographs && unicode::holds(unicode::ideographs, c);
+      if (apart) to += ' ';
+      append_utf8(to, c);
+      if (apart) to += ' ';
+    });
+    if (accents_away.value_or(lower)) {
+      out = normal_form{static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE)}(out);
+      out = detail::each_character(out, [](std::string& to, char32_t c) {
+        if (!unicode::holds(unicode::accents, c)) append_utf8(to, c);
+      });
+    }
+    return lower ? lower_case{}(out) : out;
+  }
+};
+
+struct byte_characters_of {
+  std::string operator()(std::string_view text) const {
+    std::string out;
+    append_byte_characters(out, text);
+    return out;
+  }
+};
+
 class normalizer {
 public:
   normalizer() = default; // the identity
@@ -161,9 +205,26 @@ public:
     return out;
   }
   bool is_identity() const { return steps_.empty(); }
+  /// Whether the first character of `text` leaves something behind: otherwise the normal text begins later than the
+  /// text.
+  bool keeps_first(std::string_view text) const {
+    if (steps_.empty() || text.empty()) return true;
+    return (*this)(std::string(text.substr(0, code_point_at(text, 0).size)) + "x") != (*this)("x");
+  }
+
+  /// transformers sets these fields of a BertNormalizer by the config of its class, whatever the file says. Absent:
+  /// keep.
+  void force_bert(std::optional<bool> lower, std::optional<bool> ideographs, std::optional<bool> accents_away) {
+    auto* bert = steps_.size() == 1 ? std::get_if<bert_normalizer>(&steps_[0]) : nullptr;
+    if (!bert) return;
+    bert->lower = lower.value_or(bert->lower);
+    bert->ideographs = ideographs.value_or(bert->ideographs);
+    if (accents_away) bert->accents_away = accents_away;
+  }
 
 private:
-  using step = std::variant<normal_form, prepend_text, replace_text, replace_pattern>;
+  using step = std::variant<normal_form, prepend_text, replace_text, replace_pattern, lower_case, strip_accents,
+                            strip_blanks, nmt_blanks, bert_normalizer, byte_characters_of, charsmap>;
   std::vector<step> steps_;
 
   void add(const component& c, int depth) {
@@ -186,11 +247,25 @@ private:
       if (!pattern.absent("Regex"))
         steps_.push_back(replace_pattern{std::make_shared<regex>(pattern.at("Regex").text(), pattern.where()), to});
       else {
-        const std::string from = pattern.at("String").text();
-        if (from.empty()) pattern.refuse("a Regex, or a String that is not empty");
-        steps_.push_back(replace_text{from, to});
+        steps_.push_back(replace_text{pattern.at("String").text(), to});
       }
-    } else c.unknown("Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace");
+    } else if (type == "Lowercase") steps_.push_back(lower_case{});
+    else if (type == "StripAccents") steps_.push_back(strip_accents{});
+    else if (type == "Strip")
+      steps_.push_back(strip_blanks{c.boolean("strip_left", true), c.boolean("strip_right", true)});
+    else if (type == "Nmt") steps_.push_back(nmt_blanks{});
+    else if (type == "ByteLevel") steps_.push_back(byte_characters_of{});
+    else if (type == "BertNormalizer" || type == "Bert") {
+      bert_normalizer bert{c.boolean("clean_text", true), c.boolean("handle_chinese_chars", true),
+                           c.boolean("lowercase", true), std::nullopt};
+      if (!c.absent("strip_accents")) bert.accents_away = c.boolean("strip_accents", false);
+      steps_.push_back(bert);
+    } else if (type == "Precompiled") {
+      const component map = c.at("precompiled_charsmap");
+      steps_.push_back(charsmap(detail::from_base64(map.text(), map.where()), map.where()));
+    } else
+      c.unknown("Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, Strip, StripAccents, Nmt, ByteLevel, "
+                "BertNormalizer, Precompiled");
   }
 };
 

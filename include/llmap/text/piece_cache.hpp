@@ -1,5 +1,5 @@
-// A cache of short pieces and their ids: one a thread, so it needs no locks, of fixed size, so it cannot grow.
-// Direct-mapped: a piece that falls on an occupied slot takes its place. It changes speed, never results.
+// A cache of short pieces and their ids. There is one per thread, so it needs no locks, and its size is fixed.
+// Direct-mapped: a piece replaces the one in its slot. It changes speed, never results.
 #pragma once
 #include "llmap/text/byte_hash.hpp"
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace llmap::detail {
 
-/// A number for each model, never 0, so that models share a thread's cache and not each other's ids.
+/// A number for each model, never 0: models share a thread's cache but not each other's ids.
 inline std::uint32_t next_cache_owner() {
   static std::atomic<std::uint32_t> last{0};
   return ++last;
@@ -24,7 +24,7 @@ class piece_cache {
     char piece[22];
     std::int32_t ids[9];
 
-    /// Whether it holds `s`, of 1 to 22 bytes: words that overlap cover them all.
+    /// Whether it holds `s`, of 1 to 22 bytes; overlapping words cover them all.
     bool holds(std::uint32_t whose, std::string_view s) const {
       const std::size_t n = s.size();
       if (owner != whose || bytes != n) return false;
@@ -39,7 +39,7 @@ class piece_cache {
       return piece[0] == s[0] && piece[n / 2] == s[n / 2] && piece[n - 1] == s[n - 1];
     }
   };
-  static constexpr std::size_t slots = 1 << 14; // 1 MiB a thread
+  static constexpr std::size_t slots = 1 << 14; // 1 MiB per thread
   std::vector<slot> slots_{slots};
 
 public:
@@ -50,7 +50,7 @@ public:
 
   static bool fits(std::string_view piece) { return !piece.empty() && piece.size() <= sizeof slot::piece; }
 
-  /// Appends the ids of `piece` (which fits), calling encode(ids) to append them if it is not here.
+  /// Appends the ids of `piece` (which fits), calling encode(ids) to append them if they are not cached.
   template <class Encode>
   void encode(std::uint32_t owner, std::string_view piece, std::vector<std::int32_t>& ids, const Encode& encode) {
     slot& s = slots_[hash_bytes(piece) % slots];

@@ -32,7 +32,7 @@ inline void read_template(const component& c, special_ids& out) {
 
 } // namespace detail
 
-/// What a post_processor component inserts around a single text.
+/// The ids that a post_processor component puts around a single text.
 inline special_ids read_post_processor(const component& c, int depth = 0) {
   special_ids out;
   if (depth > 16) fail(c.where(), ": expected Sequence nested at most 16 deep, got more");
@@ -44,7 +44,7 @@ inline special_ids read_post_processor(const component& c, int depth = 0) {
     out.suffix.push_back(c.at("sep").at(1).id());
   } else if (type == "Sequence") {
     const component list = c.at("processors");
-    for (std::size_t i = 0; i < list.size(); ++i) { // each one wraps what the one before has made
+    for (std::size_t i = 0; i < list.size(); ++i) { // each wraps the result of the one before
       const special_ids inner = read_post_processor(list.at(i), depth + 1);
       out.prefix.insert(out.prefix.begin(), inner.prefix.begin(), inner.prefix.end());
       out.suffix.insert(out.suffix.end(), inner.suffix.begin(), inner.suffix.end());

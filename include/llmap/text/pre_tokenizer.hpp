@@ -5,6 +5,7 @@
 #include "llmap/text/byte_level.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/split.hpp"
+#include "llmap/text/unicode_data.hpp"
 #include <memory>
 #include <optional>
 #include <variant>
@@ -12,7 +13,7 @@
 
 namespace llmap {
 
-/// A splitting expression: a scanner where the expression is a known one, else a regular-expression engine.
+/// A splitting expression: a scanner if it is a known one, else a compiled regular expression.
 using split_pattern = std::variant<word_scanner, std::shared_ptr<const regex>>;
 
 inline split_pattern make_split_pattern(std::string_view pattern, const std::string& where) {
@@ -65,11 +66,9 @@ struct digit_split {
   void operator()(text_pieces& t) const {
     const auto behavior = individual ? split_behavior::isolated : split_behavior::contiguous;
     detail::cut_pieces(t, behavior, [](std::string_view text, const auto& found) {
-      const auto& first_plane = character_class::first_plane();
       for (std::size_t i = 0; i < text.size();) {
         const auto [c, size] = code_point_at(text, i);
-        if ((c < 0x10000 ? first_plane[c] : character_class::classify(c)) == character_class::number)
-          found(i, i + size);
+        if (c < 0x80 ? c >= '0' && c <= '9' : unicode::holds(unicode::digits, c)) found(i, i + size);
         i += size;
       }
     });
@@ -95,6 +94,86 @@ struct metaspace_split {
   }
 };
 
+/// Cuts at the characters of a kind.
+struct character_split {
+  enum class kind { white_space, punctuation, delimiter } what;
+  split_behavior behavior = split_behavior::isolated;
+  char32_t delimiter = 0;
+
+  void operator()(text_pieces& t) const {
+    detail::cut_pieces(t, behavior, [&](std::string_view text, const auto& found) {
+      for (std::size_t i = 0; i < text.size();) {
+        const auto [c, size] = code_point_at(text, i);
+        if (what == kind::white_space   ? is_white_space(c)
+            : what == kind::punctuation ? unicode::holds(unicode::punctuation, c)
+                                        : c == delimiter)
+          found(i, i + size);
+        i += size;
+      }
+    });
+  }
+};
+
+/// Whitespace: keeps runs of word characters and runs of others, \w+|[^\w\s]+.
+struct word_split {
+  void operator()(text_pieces& t) const {
+    const auto kind_at = [](std::string_view text, std::size_t i) {
+      const char32_t c = code_point_at(text, i).value;
+      return is_white_space(c) ? 0 : unicode::holds(unicode::word, c) ? 1 : 2;
+    };
+    detail::cut_pieces(
+        t, split_behavior::removed,
+        [&](std::string_view text, const auto& found) {
+          for (std::size_t begin = 0; begin < text.size();) {
+            const int kind = kind_at(text, begin);
+            std::size_t end = begin;
+            while (end < text.size() && kind_at(text, end) == kind) end += code_point_at(text, end).size;
+            if (kind) found(begin, end);
+            begin = end;
+          }
+        },
+        true);
+  }
+};
+
+/// Pieces of `length` characters.
+struct length_split {
+  std::size_t length = 5;
+  void operator()(text_pieces& t) const {
+    detail::cut_pieces(t, split_behavior::isolated, [&](std::string_view text, const auto& found) {
+      for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end) {
+        for (std::size_t n = 0; n < length && end < text.size(); ++n) end += code_point_at(text, end).size;
+        found(begin, end);
+      }
+    });
+  }
+};
+
+/// Cuts where the script changes; kana goes with ideographs, a space with what is before it, and spaces in front of all
+/// are lost, as in Hugging Face tokenizers.
+struct script_split {
+  void operator()(text_pieces& t) const {
+    detail::cut_pieces(
+        t, split_behavior::removed,
+        [&](std::string_view text, const auto& found) {
+          std::uint32_t last = 0; // 0: no character of a script yet
+          std::size_t begin = 0;
+          for (std::size_t i = 0; i < text.size();) {
+            const auto [c, size] = code_point_at(text, i);
+            const std::uint32_t script = unicode::script_of(c);
+            if (script && script != last) {
+              if (last) found(begin, i);
+              begin = i;
+              last = script;
+            }
+            i += size;
+          }
+          if (last) found(begin, text.size());
+        },
+        true);
+  }
+};
+
 class pre_tokenizer {
 public:
   pre_tokenizer() = default; // each piece whole
@@ -103,16 +182,17 @@ public:
     add(c, 0);
   }
 
-  /// Whether ByteLevel comes last. Then operator() leaves the bytes of its pieces as they are, to be written as byte
-  /// characters (byte_level.hpp) by the model: it knows the ids of most pieces without writing them.
+  /// Whether ByteLevel comes last. Then operator() may leave its pieces as raw bytes (leave_bytes), and the model
+  /// writes them as byte characters (byte_level.hpp) only where it has to: it keeps the ids of most pieces.
   bool ends_in_bytes() const { return !steps_.empty() && std::holds_alternative<byte_level_split>(steps_.back()); }
+  void leave_bytes() { bytes_left_ = ends_in_bytes(); }
 
   /// Cuts `text`; `at_start`: it begins where the whole input begins.
   text_pieces operator()(std::string_view text, bool at_start) const {
     text_pieces t{std::string(text), {{0, text.size(), at_start}}};
     for (const step& s : steps_) {
       const auto* bytes = std::get_if<byte_level_split>(&s);
-      if (bytes && &s == &steps_.back()) bytes->cut(t);
+      if (bytes_left_ && bytes && &s == &steps_.back()) bytes->cut(t);
       else std::visit([&](const auto& f) { f(t); }, s);
     }
     return t;
@@ -124,9 +204,10 @@ public:
   }
 
 private:
-  using step = std::variant<byte_level_split, pattern_split, digit_split, metaspace_split>;
+  using step = std::variant<byte_level_split, pattern_split, digit_split, metaspace_split, character_split, word_split,
+                            length_split, script_split>;
   std::vector<step> steps_;
-  bool top_level_byte_level_ = false;
+  bool top_level_byte_level_ = false, bytes_left_ = false;
 
   static split_behavior behavior_of(const component& c) {
     static constexpr std::pair<std::string_view, split_behavior> table[] = {
@@ -184,7 +265,32 @@ private:
       steps_.push_back(digit_split{c.boolean("individual_digits", false)});
     } else if (type == "Metaspace") {
       steps_.push_back(read_metaspace(c));
-    } else c.unknown("Sequence, ByteLevel, Split, Digits, Metaspace");
+    } else if (type == "Whitespace") {
+      steps_.push_back(word_split{});
+    } else if (type == "WhitespaceSplit") {
+      steps_.push_back(character_split{character_split::kind::white_space, split_behavior::removed});
+    } else if (type == "Punctuation") {
+      steps_.push_back(character_split{character_split::kind::punctuation, c.absent("behavior")
+                                                                               ? split_behavior::isolated
+                                                                               : behavior_of(c.at("behavior"))});
+    } else if (type == "BertPreTokenizer") {
+      steps_.push_back(character_split{character_split::kind::white_space, split_behavior::removed});
+      steps_.push_back(character_split{character_split::kind::punctuation, split_behavior::isolated});
+    } else if (type == "CharDelimiterSplit") {
+      const component delimiter = c.at("delimiter");
+      const std::string& text = delimiter.text();
+      if (text.empty() || code_point_at(text, 0).size != text.size()) delimiter.refuse("one character");
+      steps_.push_back(
+          character_split{character_split::kind::delimiter, split_behavior::removed, code_point_at(text, 0).value});
+    } else if (type == "FixedLength") {
+      const auto length = c.absent("length") ? 5 : c.at("length").value().integer().value_or(0);
+      if (length < 1) c.at("length").refuse("a positive number");
+      steps_.push_back(length_split{static_cast<std::size_t>(length)});
+    } else if (type == "UnicodeScripts") {
+      steps_.push_back(script_split{});
+    } else
+      c.unknown("Sequence, ByteLevel, Split, Digits, Metaspace, Whitespace, WhitespaceSplit, Punctuation, "
+                "BertPreTokenizer, CharDelimiterSplit, FixedLength, UnicodeScripts");
   }
 };
 

@@ -31,7 +31,7 @@ class regex {
   }
 
 public:
-  /// What a search needs to write to: one for each thread, usable for any number of texts.
+  /// Working memory of a search: one per thread, reusable for any number of texts.
   class scratch {
     friend class regex;
     std::unique_ptr<pcre2_match_data, release> data_{pcre2_match_data_create(1, nullptr)};

@@ -1,8 +1,9 @@
 // Which added tokens a tokenizer ends up with: those of tokenizer.json, then what tokenizer_config.json and its older
-// companions say, then the named special tokens (bos, eos, unk, pad). The order decides ids, as in transformers 4.57.
+// companions say, then the named special tokens (bos, eos, unk, sep, pad, cls, mask). The order decides ids, as in
+// transformers 4.57.
 #pragma once
 #include "llmap/text/added_tokens.hpp"
-#include "llmap/text/bpe.hpp"
+#include "llmap/text/token_model.hpp"
 #include "llmap/text/tokenizer_files.hpp"
 #include <map>
 #include <optional>
@@ -13,7 +14,7 @@ namespace llmap {
 
 class special_tokens {
 public:
-  special_tokens(const tokenizer_files& files, const component& tokenizer_json, const bpe& model)
+  special_tokens(const tokenizer_files& files, const component& tokenizer_json, const token_model& model)
       : files_(files), model_(model), kind_(files.kind()) {
     read_file(tokenizer_json);
     const component config = files.config_component();
@@ -22,7 +23,10 @@ public:
     for (const auto& [key, otherwise] : {std::pair{"bos_token", kind_.bos},
                                          {"eos_token", kind_.eos},
                                          {"unk_token", kind_.unk},
-                                         {"pad_token", kind_.pad}})
+                                         {"sep_token", kind_.sep},
+                                         {"pad_token", kind_.pad},
+                                         {"cls_token", kind_.cls},
+                                         {"mask_token", kind_.mask}})
       read_named(key, otherwise);
     read_additional();
   }
@@ -42,7 +46,7 @@ public:
 
 private:
   const tokenizer_files& files_;
-  const bpe& model_;
+  const token_model& model_;
   const tokenizer_class& kind_;
   added_token_list tokens_;
 

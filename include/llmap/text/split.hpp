@@ -1,4 +1,4 @@
-// Cutting text into pieces at the matches of something: what pre-tokenizers are made of.
+// Cuts text into pieces at the matches of a pattern; pre-tokenizers are built on this.
 #pragma once
 #include "llmap/text/regex.hpp"
 #include "llmap/text/word_scanner.hpp"
@@ -63,10 +63,10 @@ private:
   split_behavior behavior_;
   text_pieces::span piece_;
   std::size_t first_;
-  bool previous_ = false; // whether what was added last was a match
+  bool previous_ = false; // whether the last part added was a match
 };
 
-/// Cuts every piece at what find(text, found) reports as found(begin, end), from left to right.
+/// Cuts every piece at the matches that find(text, found) reports by found(begin, end), from left to right.
 template <class Find> void cut_pieces(text_pieces& t, split_behavior behavior, const Find& find, bool invert = false) {
   std::vector<text_pieces::span> out;
   out.reserve(t.pieces.size() + t.text.size() / 4);
@@ -85,7 +85,7 @@ template <class Find> void cut_pieces(text_pieces& t, split_behavior behavior, c
   t.pieces = std::move(out);
 }
 
-/// Finds a literal string, which is not empty.
+/// Finds a literal string, which must not be empty.
 inline auto find_literal(const std::string& literal) {
   return [&literal](std::string_view text, const auto& found) {
     for (std::size_t at = text.find(literal); at != std::string_view::npos;
@@ -104,7 +104,7 @@ inline auto find_words(const word_scanner& scanner) {
   return [&scanner](std::string_view text, const auto& found) { scanner.each_match(text, found); };
 }
 
-/// Writes every piece anew: write(piece, at_start, out) appends what takes its place.
+/// Rewrites every piece: write(piece, at_start, out) appends its replacement.
 template <class Write> void rewrite(text_pieces& t, const Write& write) {
   std::string out;
   out.reserve(t.text.size() + t.text.size() / 2);

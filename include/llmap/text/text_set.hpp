@@ -1,5 +1,5 @@
-// A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} a line, all strings; other fields are ignored.
-// Texts are taken byte for byte: nothing is trimmed or normalized. Empty lines may stand at the end only. Every
+// A text set: JSON Lines, one {"id", "text"[, "domain", "document"]} per line, all strings; other fields are ignored.
+// Texts are taken byte for byte: nothing is trimmed or normalized. Empty lines are allowed at the end only. Every
 // message starts with FILE:LINE.
 #pragma once
 #include "llmap/core/error.hpp"
@@ -78,7 +78,7 @@ inline text_set load_text_set(const std::filesystem::path& path) {
     if (!fresh) fail(where, ": id: expected a new one, got ", item.id, " of line ", first->second);
     set.items.push_back(std::move(item));
   }
-  if (in.bad()) fail(name, ": could not be read to its end");
+  if (in.bad()) fail(name, ": could not be read completely");
   if (set.items.empty()) fail(name, ": expected texts, got an empty file");
   return set;
 }

@@ -17,7 +17,7 @@ public:
   /// Room for `count` tokens.
   explicit token_table(std::size_t count = 0) : entries_(std::bit_ceil(2 * count + 2)) {}
 
-  /// A repeated token keeps its last id, which is not negative. At most as many tokens as there is room for.
+  /// A repeated token keeps its last id. Ids must not be negative; at most `count` tokens fit.
   void set(std::string_view token, std::int32_t id) {
     const std::uint64_t hash = detail::hash_bytes(token);
     entry& e = entries_[slot_of(token, hash)];
@@ -37,14 +37,14 @@ public:
 private:
   struct entry {
     std::size_t begin = 0, end = 0; // in bytes_
-    std::uint32_t check = 0;        // half of the hash: other tokens are seen to be others without reading them
+    std::uint32_t check = 0;        // half of the hash: tells most tokens apart without reading them
     std::int32_t id = -1;           // -1: free
   };
   std::string bytes_;
   std::vector<entry> entries_;
   std::size_t size_ = 0;
 
-  /// Where `token` is, or the free place where it would go.
+  /// The slot of `token`, or the free slot where it would go.
   std::size_t slot_of(std::string_view token, std::uint64_t hash) const {
     const std::size_t mask = entries_.size() - 1;
     std::size_t i = static_cast<std::size_t>(hash) & mask;

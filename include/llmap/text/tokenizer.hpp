@@ -4,7 +4,7 @@
 //          2. each stretch between them is normalized                                 normalizer.hpp
 //             and added tokens with normalized = true are cut out of that
 //          3. the rest is cut into pieces                                             pre_tokenizer.hpp
-//          4. the model turns each piece into ids                                     bpe.hpp
+//          4. the model turns each piece into ids                                     bpe.hpp, unigram.hpp, ...
 //          5. special ids go around the whole, if asked for                           post_processor.hpp
 // What transformers does beyond tokenizer.json (classes, BOS and EOS, special tokens) is in transformers_rules.hpp
 // and special_tokens.hpp. A tokenizer is immutable after loading; encode may be called from any number of threads.
@@ -14,9 +14,13 @@
 #include "llmap/text/normalizer.hpp"
 #include "llmap/text/post_processor.hpp"
 #include "llmap/text/pre_tokenizer.hpp"
+#include "llmap/text/rwkv_vocabulary.hpp"
+#include "llmap/text/sentencepiece_files.hpp"
 #include "llmap/text/special_tokens.hpp"
 #include "llmap/text/tokenizer_files.hpp"
 #include "llmap/text/transformers_rules.hpp"
+#include "llmap/text/unigram.hpp"
+#include "llmap/text/word_models.hpp"
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -30,11 +34,22 @@ namespace llmap {
 
 class tokenizer {
 public:
-  /// Loads a model folder: tokenizer.json, or vocab.json with merges.txt; with tokenizer_config.json,
-  /// special_tokens_map.json, added_tokens.json and config.json where they are there.
+  /// Loads a model folder: tokenizer.json, vocab.json with merges.txt, tokenizer.model or rwkv_vocab.txt; with
+  /// tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json if present.
   static tokenizer load(const std::filesystem::path& folder) { return from_files(read_tokenizer_files(folder)); }
-  /// The same of files that were read before.
-  static tokenizer from_files(const tokenizer_files& files) { return {files, parse_tokenizer(files)}; }
+  /// The same from files that were read before.
+  static tokenizer from_files(const tokenizer_files& files) {
+    switch (files.form) {
+    case vocabulary_form::vocab_and_merges:
+      return {files, detail::from_vocabulary_files(files)};
+    case vocabulary_form::sentencepiece:
+      return {files, detail::from_sentencepiece(files)};
+    case vocabulary_form::rwkv:
+      return tokenizer(files);
+    default: // Hugging Face tokenizers read it by the strict rules of JSON
+      return {files, detail::parse_object(files.tokenizer, files.where, {})};
+    }
+  }
 
   /// From the content of a tokenizer.json alone: its own template, no class rules. `where` starts every message;
   /// `bos` and `eos` name tokens of the file, empty for none.
@@ -50,8 +65,8 @@ public:
     return {files, content};
   }
 
-  /// Ids of a text; with what the template puts around it unless add_special is false. Invalid UTF-8 is an
-  /// llmap::error that names the byte.
+  /// The ids of a text, with the special ids around it unless add_special is false. Invalid UTF-8 is an llmap::error
+  /// that names the byte.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special = true) const {
     if (const auto bad = invalid_utf8(text)) fail("tokenizer: expected UTF-8, got an invalid sequence at byte ", *bad);
     std::vector<std::int32_t> ids;
@@ -68,16 +83,16 @@ public:
   std::int32_t vocab_size() const { return largest_id_ + 1; }
   std::optional<std::int32_t> bos_id() const { return bos_; }
   std::optional<std::int32_t> eos_id() const { return eos_; }
-  /// What add_special puts around a text.
+  /// The ids that add_special puts around a text.
   const special_ids& special() const { return special_; }
   bool adds_bos() const { return bos_ && !special_.prefix.empty() && special_.prefix.front() == *bos_; }
-  /// The bytes of the files that decide ids: what a fingerprint has to cover. Equal bytes, equal ids.
+  /// The bytes of the files that decide ids, which a fingerprint must cover: equal bytes give equal ids.
   const std::string& canonical() const { return canonical_; }
 
 private:
   normalizer normalizer_;
   pre_tokenizer pre_tokenizer_;
-  std::shared_ptr<const bpe> model_; // shared by copies
+  std::shared_ptr<const token_model> model_; // shared by copies
   added_token_matcher raw_matcher_, normal_matcher_;
   special_ids special_;
   std::optional<std::int32_t> bos_, eos_;
@@ -87,18 +102,22 @@ private:
   tokenizer(const tokenizer_files& files, const json& content) : canonical_(files.canonical) {
     const component file(content, files.where), config = files.config_component();
     if (!file.absent("version") && file.at("version").text() != "1.0") file.at("version").refuse("\"1.0\"");
-    const component model = file.at("model");
-    if (!model.absent("type") && model.type() != "BPE") model.unknown("BPE");
     if (!file.absent("pre_tokenizer")) pre_tokenizer_ = pre_tokenizer(file.at("pre_tokenizer"));
-    model_ = std::make_shared<bpe>(model, pre_tokenizer_.ends_in_bytes());
+    read_model(file.at("model"));
     if (!file.absent("normalizer")) normalizer_ = normalizer(file.at("normalizer"));
     if (!file.absent("post_processor")) special_ = read_post_processor(file.at("post_processor"));
 
     const tokenizer_class& kind = files.kind();
-    if (kind.name == "Llama" && !config.absent("add_prefix_space") && !files.from_vocabulary)
+    if (kind.name == "Llama" && !config.absent("add_prefix_space") && files.form == vocabulary_form::tokenizer_json)
       fail(config.where(),
            ".add_prefix_space: expected none for this class, which would rebuild itself from tokenizer.model");
     pre_tokenizer_.force_prefix_space(config.boolean("add_prefix_space", false));
+    if (kind.name == "Bert") {
+      const auto field = [&](const char* key) {
+        return config.absent(key) ? std::optional<bool>() : std::optional(config.boolean(key, false));
+      };
+      normalizer_.force_bert(field("do_lower_case"), field("tokenize_chinese_chars"), field("strip_accents"));
+    }
 
     const special_tokens named(files, file, *model_);
     const bool split_special = config.boolean("split_special_tokens", false); // special tokens in a text are plain text
@@ -117,11 +136,34 @@ private:
           fail(files.where, ".post_processor: expected ids of the vocabulary (at most ", largest_id_, "), got ", id);
   }
 
-  /// Some classes put BOS and EOS as their own config says, whatever the template of the file; the GPT2 class does
-  /// where there is no tokenizer.json.
+  /// A vocabulary of bytes: no normalizer, no pieces, no special tokens but the end of a text, 0.
+  explicit tokenizer(const tokenizer_files& files)
+      : model_(std::make_shared<rwkv_vocabulary>(files.tokenizer, files.where)), eos_(0),
+        largest_id_(model_->largest_id()), canonical_(files.canonical) {}
+
+  /// The model by its type; older files leave the type out.
+  void read_model(const component& c) {
+    std::string type = c.absent("type") ? "" : c.type();
+    if (type.empty())
+      type = !c.absent("merges")                     ? "BPE"
+             : !c.absent("max_input_chars_per_word") ? "WordPiece"
+             : c.at("vocab").value().items()         ? "Unigram"
+                                                     : "WordLevel";
+    if (type == "BPE") {
+      pre_tokenizer_.leave_bytes();
+      model_ = std::make_shared<bpe>(c, pre_tokenizer_.ends_in_bytes());
+    } else if (type == "Unigram") model_ = std::make_shared<unigram>(c);
+    else if (type == "WordPiece") model_ = std::make_shared<word_piece>(c);
+    else if (type == "WordLevel") model_ = std::make_shared<word_level>(c);
+    else c.unknown("BPE, Unigram, WordPiece, WordLevel");
+  }
+
+  /// Some classes add BOS and EOS by their own config, whatever the file's template says; the GPT2 class does so if
+  /// there is no tokenizer.json.
   void apply_class_template(const tokenizer_files& files, const tokenizer_class& kind) {
     const component config = files.config_component();
-    const bool gpt2_adds = files.from_vocabulary && kind.name == "GPT2" && config.boolean("add_bos_token", false);
+    const bool gpt2_adds = files.form == vocabulary_form::vocab_and_merges && kind.name == "GPT2" &&
+                           config.boolean("add_bos_token", false);
     if (!kind.own_template && !gpt2_adds) return;
     special_ = {};
     const auto add = [&](const char* flag, bool otherwise, const std::optional<std::int32_t>& id,
@@ -137,6 +179,7 @@ private:
   /// Steps 2 to 4 for a stretch of raw text; `at_start`: it begins where the input begins.
   void encode_raw(std::string_view raw, bool at_start, std::vector<std::int32_t>& ids) const {
     const std::string normal = normalizer_(raw);
+    at_start = at_start && normalizer_.keeps_first(raw);
     for (const text_segment& segment : normal_matcher_(normal)) {
       if (segment.id) {
         ids.push_back(*segment.id);

@@ -1,5 +1,5 @@
-// The files of a tokenizer folder, and the bytes of them that decide ids. The small ones are parsed when they are read;
-// the one that holds the vocabulary is parsed when it is asked for.
+// The files of a tokenizer folder, and those of their bytes that decide ids. Small files are parsed when they are read,
+// the one with the vocabulary on request.
 #pragma once
 #include "llmap/core/json_file.hpp"
 #include "llmap/text/component.hpp"
@@ -14,13 +14,16 @@
 
 namespace llmap {
 
+/// The files that hold a vocabulary.
+enum class vocabulary_form { tokenizer_json, vocab_and_merges, sentencepiece, rwkv };
+
 struct tokenizer_files {
   std::filesystem::path folder;
-  std::string where;             // the file that `tokenizer` stands for
-  bool from_vocabulary = false;  // there is no tokenizer.json
-  std::string tokenizer, merges; // texts of tokenizer.json, or of vocab.json and merges.txt
-  json config;                   // tokenizer_config.json; this and the next may be null: no such file
-  json model_config;             // config.json, of which only model_type counts
+  std::string where; // path of the file that `tokenizer` holds
+  vocabulary_form form = vocabulary_form::tokenizer_json;
+  std::string tokenizer, merges; // the file of the vocabulary, and merges.txt
+  json config;                   // tokenizer_config.json; this and the next three are null if there is no such file
+  json model_config;             // config.json; only model_type is used
   json special_map;              // special_tokens_map.json
   json added;                    // added_tokens.json
   std::string canonical;         // equal for two tokenizers only if they give the same ids
@@ -28,13 +31,16 @@ struct tokenizer_files {
   component config_component() const { return {config, path("tokenizer_config.json")}; }
   component special_map_component() const { return {special_map, path("special_tokens_map.json")}; }
   component added_component() const { return {added, path("added_tokens.json")}; }
-  const tokenizer_class& kind() const { return class_of(config_component(), {model_config, path("config.json")}); }
+  const tokenizer_class& kind() const {
+    if (form == vocabulary_form::rwkv) return plain_tokenizer_class();
+    return class_of(config_component(), {model_config, path("config.json")});
+  }
   std::string path(const char* name) const { return (folder / name).string(); }
 };
 
 namespace detail {
 
-/// Whether there is something of that name; a link to nothing is something, so that it is not silently left out.
+/// Whether the path exists; a dangling link does, so that it is not silently left out.
 inline bool is_there(const std::filesystem::path& path) {
   std::error_code problem;
   const auto status = std::filesystem::symlink_status(path, problem);
@@ -70,12 +76,13 @@ inline std::string deciding_fields(const json& config) {
   json::object kept;
   for (const char* key :
        {"tokenizer_class", "add_bos_token", "add_eos_token", "add_prefix_space", "bos_token", "eos_token", "unk_token",
-        "pad_token", "additional_special_tokens", "added_tokens_decoder", "split_special_tokens"})
+        "pad_token", "cls_token", "sep_token", "mask_token", "additional_special_tokens", "added_tokens_decoder",
+        "split_special_tokens", "legacy", "do_lower_case", "strip_accents", "tokenize_chinese_chars"})
     if (const json* value = config.find(key)) kept.push_back({key, *value});
   return canonical_text(std::move(kept));
 }
 
-/// Cut at one expression after the other, then write the bytes as characters.
+/// Splits at one expression after the other, then writes the bytes as characters.
 inline json regex_and_byte_level(std::initializer_list<std::string_view> patterns) {
   json::array steps;
   for (const std::string_view pattern : patterns)
@@ -102,14 +109,14 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
                      {"vocab", parse_object(files.tokenizer, files.where, python_json)},
                      {"merges", std::move(merges)}};
   const std::string_view kind = files.kind().name;
-  if (kind == "GPT2")
+  if (kind == "GPT2" || kind == "CodeGen")
     return json::object{{"model", std::move(model)},
                         {"pre_tokenizer", json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
   if (kind == "Qwen2")
     return json::object{{"model", std::move(model)},
                         {"normalizer", json::object{{"type", "NFC"}}},
                         {"pre_tokenizer", regex_and_byte_level({qwen2_pattern})}};
-  fail(files.where, ": expected a tokenizer of class GPT2 or Qwen2 where there is no tokenizer.json, got ", kind);
+  fail(files.where, ": expected a tokenizer of class GPT2, CodeGen or Qwen2 if there is no tokenizer.json, got ", kind);
 }
 
 } // namespace detail
@@ -125,28 +132,37 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   files.model_config = detail::read_object(folder / "config.json");
   files.special_map = detail::read_object(folder / "special_tokens_map.json", &special_map_text);
   files.added = detail::read_object(folder / "added_tokens.json", &added_text);
-  files.from_vocabulary = !detail::is_there(folder / "tokenizer.json");
-  if (files.from_vocabulary && (!detail::is_there(folder / "vocab.json") || !detail::is_there(folder / "merges.txt")))
-    fail(folder.string(), ": expected tokenizer.json, or vocab.json and merges.txt, got neither");
-  const char* const name = files.from_vocabulary ? "vocab.json" : "tokenizer.json";
+  constexpr std::pair<const char*, vocabulary_form> known[] = {
+      {"tokenizer.json", vocabulary_form::tokenizer_json}, {"vocab.json", vocabulary_form::vocab_and_merges},
+      {"tokenizer.model", vocabulary_form::sentencepiece}, {"sentencepiece.bpe.model", vocabulary_form::sentencepiece},
+      {"rwkv_vocab.txt", vocabulary_form::rwkv},           {"rwkv_vocab_v20230424.txt", vocabulary_form::rwkv}};
+  const char* name = nullptr;
+  // transformers does not read the tokenizer.json of this class if its config has the field, and there is the model.
+  const bool rebuilt = !files.config_component().absent("add_prefix_space") && files.kind().name == "Llama" &&
+                       detail::is_there(folder / "tokenizer.model");
+  for (const auto& [file, form] : known) {
+    if (!detail::is_there(folder / file) || (rebuilt && form != vocabulary_form::sentencepiece)) continue;
+    if (form == vocabulary_form::vocab_and_merges && !detail::is_there(folder / "merges.txt")) continue;
+    name = file;
+    files.form = form;
+    break;
+  }
+  if (!name)
+    fail(folder.string(),
+         ": expected tokenizer.json, or vocab.json and merges.txt, tokenizer.model or rwkv_vocab.txt, ",
+         "got none of them");
   files.where = files.path(name);
   files.tokenizer = read_file(folder / name, large_file_bytes);
-  if (files.from_vocabulary) files.merges = read_file(folder / "merges.txt", large_file_bytes);
+  if (files.form == vocabulary_form::vocab_and_merges)
+    files.merges = read_file(folder / "merges.txt", large_file_bytes);
 
   detail::append_part(files.canonical, "class", files.kind().name);
   detail::append_part(files.canonical, "tokenizer_config.json", detail::deciding_fields(files.config));
   detail::append_part(files.canonical, "special_tokens_map.json", special_map_text);
   detail::append_part(files.canonical, "added_tokens.json", added_text);
-  if (files.from_vocabulary) detail::append_part(files.canonical, "merges.txt", files.merges);
+  if (files.form == vocabulary_form::vocab_and_merges) detail::append_part(files.canonical, "merges.txt", files.merges);
   detail::append_part(files.canonical, name, files.tokenizer);
   return files;
-}
-
-/// tokenizer.json, which Hugging Face tokenizers read by the strict rules of JSON, or what vocab.json and merges.txt
-/// amount to.
-inline json parse_tokenizer(const tokenizer_files& files) {
-  return files.from_vocabulary ? detail::from_vocabulary_files(files)
-                               : detail::parse_object(files.tokenizer, files.where, {});
 }
 
 } // namespace llmap

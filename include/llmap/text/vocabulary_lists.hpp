@@ -1,10 +1,11 @@
-// Tokenizers of model files that hold lists instead of a tokenizer.json (GGUF): token strings, their types, and
-// merges or scores. They become the tokenizer.json that means the same. Lists that do not fit together, strings that
-// are not UTF-8 and unknown names are an llmap::error that starts with `where`.
+// Tokenizers of model files that hold lists instead of a tokenizer.json (GGUF): token strings, their types, and merges
+// or scores. They are turned into an equivalent tokenizer.json. Lists that do not fit together, strings that are not
+// UTF-8 and unknown names are an llmap::error that starts with `where`.
 #pragma once
 #include "llmap/core/utf8.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
+#include "llmap/text/score_merges.hpp"
 #include "llmap/text/tokenizer.hpp"
 #include <algorithm>
 #include <cstdint>
@@ -16,7 +17,7 @@
 
 namespace llmap {
 
-/// The numbers that SentencePiece and GGUF give the types.
+/// The numbers of the types in SentencePiece and GGUF.
 enum class token_type : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 struct vocabulary_lists {
@@ -24,9 +25,8 @@ struct vocabulary_lists {
   std::vector<token_type> types;   ///< (V) or empty: all normal
   std::vector<std::string> merges; ///< byte-level only: "left right", best first
   std::vector<float> scores;       ///< (V) SentencePiece only: higher merges first
-  std::string
-      pre_tokenizer; ///< byte-level only: name of the splitting expression as GGUF has it, e.g. "gpt-2", "llama-bpe"
-  bool add_space_prefix = true; ///< SentencePiece only: a blank in front of each stretch of text
+  std::string pre_tokenizer;       ///< byte-level only: GGUF's name of the splitting expression, e.g. "llama-bpe"
+  bool add_space_prefix = true;    ///< SentencePiece only: a blank in front of each stretch of text
   std::optional<std::int32_t> bos, eos, unknown;
   bool add_bos = false, add_eos = false; ///< whether encode puts them around a text
 };
@@ -54,7 +54,7 @@ inline void check_lists(const vocabulary_lists& v, const std::string& where) {
   if (v.add_eos && !v.eos) fail(where, ": expected an EOS id, because EOS is to be added");
 }
 
-/// The pre_tokenizer of a tokenizer.json by the name that GGUF has for it (tokenizer.ggml.pre).
+/// The pre_tokenizer of a tokenizer.json for its name in GGUF (tokenizer.ggml.pre).
 inline json named_pre_tokenizer(std::string_view name, const std::string& where) {
   const auto one_of = [&](auto... names) { return ((name == names) || ...); };
   const json gpt2 = json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
@@ -78,7 +78,7 @@ inline json named_pre_tokenizer(std::string_view name, const std::string& where)
        name);
 }
 
-/// The tokens that are cut out before the model.
+/// The tokens that are cut out of a text before the model sees it.
 inline json::array added_tokens(const vocabulary_lists& v) {
   json::array added;
   for (std::size_t i = 0; i < v.types.size(); ++i) {
@@ -89,7 +89,7 @@ inline json::array added_tokens(const vocabulary_lists& v) {
   return added;
 }
 
-/// BOS and EOS around a text, where they are wanted.
+/// BOS and EOS around a text, if wanted.
 inline json::object template_of(const vocabulary_lists& v) {
   json::array single;
   json::object ids;
@@ -104,46 +104,13 @@ inline json::object template_of(const vocabulary_lists& v) {
   return {{"type", "TemplateProcessing"}, {"single", std::move(single)}, {"special_tokens", std::move(ids)}};
 }
 
-/// The model without what only one kind has.
+/// The fields of the model that both kinds have.
 inline json::object model_of(const vocabulary_lists& v, json::array merges) {
   json::object vocabulary;
   for (std::size_t i = 0; i < v.tokens.size(); ++i) vocabulary.push_back({v.tokens[i], i});
   json::object model{{"type", "BPE"}, {"vocab", std::move(vocabulary)}, {"merges", std::move(merges)}};
   if (v.unknown) model.push_back({"unk_token", v.tokens[static_cast<std::size_t>(*v.unknown)]});
   return model;
-}
-
-/// The merges that a SentencePiece model implies: every way to cut a token into two tokens; the best score of the
-/// result first, then the longer left part, then the longer right part (lengths in characters), then the order of
-/// tokens and of left and right ids. This is how transformers rebuilds them.
-inline json::array merges_of_scores(const vocabulary_lists& v) {
-  std::unordered_map<std::string_view, std::size_t> id_of;
-  for (std::size_t i = 0; i < v.tokens.size(); ++i) id_of.emplace(v.tokens[i], i);
-  struct rule {
-    std::size_t left, right, left_length, right_length;
-    float score;
-  };
-  std::vector<rule> rules;
-  for (std::size_t token = 0; token < v.tokens.size(); ++token) {
-    const std::string_view text = v.tokens[token];
-    std::size_t length = 0, done = 0;
-    for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size) ++length;
-    const std::size_t first = rules.size();
-    for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).size, ++done) {
-      const auto left = id_of.find(text.substr(0, i)), right = id_of.find(text.substr(i));
-      if (i > 0 && left != id_of.end() && right != id_of.end())
-        rules.push_back({left->second, right->second, done, length - done, v.scores[token]});
-    }
-    std::sort(rules.begin() + static_cast<std::ptrdiff_t>(first), rules.end(),
-              [](const rule& a, const rule& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
-  }
-  std::stable_sort(rules.begin(), rules.end(), [](const rule& a, const rule& b) {
-    if (a.score != b.score) return a.score > b.score;
-    return a.left_length != b.left_length ? a.left_length > b.left_length : a.right_length > b.right_length;
-  });
-  json::array merges;
-  for (const rule& r : rules) merges.push_back(json::array{v.tokens[r.left], v.tokens[r.right]});
-  return merges;
 }
 
 inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object model, json normalizer, json pre_tokenizer,
@@ -162,8 +129,8 @@ inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object mode
 
 } // namespace detail
 
-/// Byte-level BPE, as GPT-2's. Qwen2's family puts NFC first; Llama 3 and Tekken look a whole piece up before they
-/// merge, because their merges do not reach every token.
+/// Byte-level BPE, like that of GPT-2. Qwen2's family applies NFC first. Llama 3 and Tekken look up the whole piece
+/// before they merge, because their merges do not reach every token.
 inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   for (std::size_t i = 0; i < v.merges.size(); ++i)
@@ -177,14 +144,14 @@ inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::stri
                                     std::move(pre_tokenizer), where);
 }
 
-/// SentencePiece-style BPE with byte fallback, as Llama 2's: blanks become U+2581.
+/// SentencePiece-style BPE with byte fallback, like that of Llama 2: blanks become U+2581.
 inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   if (v.scores.size() != v.tokens.size())
     fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
   for (std::size_t i = 0; i < v.scores.size(); ++i)
     if (!(v.scores[i] == v.scores[i])) fail(where, ": scores[", i, "]: expected a number, got NaN");
-  json::object model = detail::model_of(v, detail::merges_of_scores(v));
+  json::object model = detail::model_of(v, detail::merges_of_scores(v.tokens, v.scores));
   model.push_back({"byte_fallback", true});
   model.push_back({"fuse_unk", true});
   const char* const blank = "\xe2\x96\x81";

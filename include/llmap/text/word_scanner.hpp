@@ -1,12 +1,12 @@
-// The splitting expressions of well-known byte-level tokenizers as a scanner: the same pieces as the expression
-// gives, several times as fast as an engine finds them. Every character of a text belongs to a piece.
+// The splitting expressions of well-known byte-level tokenizers as a scanner: it finds the same pieces several times as
+// fast as a regex engine. Every character of a text belongs to a piece.
 //
-//   'll and the like   contractions, in GPT-2's expression in lower case only
+//   'll and the like   contractions; in GPT-2's expression in lower case only
 //   words              GPT-2:      ?\p{L}+                       one blank may precede
 //                      cl100k:    [^\r\n\p{L}\p{N}]?\p{L}+       any one character but a newline or number may precede
-//                      o200k:     words as in cl100k, cut where a capital follows a small letter, with marks
+//                      o200k:     words as in cl100k, cut where a capital follows a lowercase letter, with marks
 //   numbers             ?\p{N}+, or groups of at most 1 or 3
-//   the rest            ?[^\s\p{L}\p{N}]+, with the newlines behind it in all but GPT-2's
+//   the rest            ?[^\s\p{L}\p{N}]+, with the newlines after it in all but GPT-2's
 //   space              \s*[\r\n]+ (not in GPT-2's), then \s+(?!\S): all but the last blank before a word, then \s+
 #pragma once
 #include "llmap/core/utf8.hpp"
@@ -21,7 +21,7 @@ namespace llmap {
 
 class word_scanner {
 public:
-  /// The scanner of `pattern`, as tokenizer.json spells it, if it is one of those known.
+  /// The scanner for `pattern`, spelled as in tokenizer.json, if it is a known one.
   static std::optional<word_scanner> of(std::string_view pattern) {
     using namespace character_class;
     using enum word_kind;
@@ -50,9 +50,9 @@ private:
   enum class word_kind { gpt2, cl100k, o200k };
   word_kind words_;
   bool contractions_;
-  std::size_t numbers_; // at most so many in a group; 0: a run of any length, with a blank in front
-  mask word_;           // what cl100k words are made of
-  mask tail_;           // what may follow the rest
+  std::size_t numbers_; // most digits in a group; 0: a run of any length, with a blank in front
+  mask word_;           // classes of the characters of a cl100k word
+  mask tail_;           // classes of the characters that may follow the rest
   const mask* first_plane_ = character_class::first_plane().data();
 
   word_scanner(word_kind words, bool contractions, std::size_t numbers, mask word, mask tail)
@@ -70,7 +70,7 @@ private:
   [[gnu::always_inline]] bool is(std::string_view t, std::size_t i, mask kinds) const {
     return i < t.size() && (at(t, i).kind & kinds);
   }
-  /// Where the run of characters of `kinds` ends.
+  /// The end of the run of characters of `kinds` at i.
   [[gnu::always_inline]] std::size_t run(std::string_view t, std::size_t i, mask kinds) const {
     while (i < t.size()) {
       const character c = at(t, i);
@@ -79,7 +79,7 @@ private:
     }
     return i;
   }
-  /// Where the run of characters of other kinds ends.
+  /// The end of the run of characters of other kinds at i.
   std::size_t run_of_others(std::string_view t, std::size_t i, mask kinds) const {
     while (i < t.size()) {
       const character c = at(t, i);
@@ -89,7 +89,7 @@ private:
     return i;
   }
 
-  /// The end of 's, 't, 'm, 'd, 're, 've or 'll at i, or i. The long s is an s in any case.
+  /// The end of 's, 't, 'm, 'd, 're, 've or 'll at i, or i. If `any_case`, the long s is an s.
   static std::size_t contraction(std::string_view t, std::size_t i, bool any_case) {
     if (i + 1 >= t.size() || t[i] != '\'') return i;
     const auto letter = [&](std::size_t k) {
@@ -102,11 +102,11 @@ private:
     return any_case && t.substr(i + 1).starts_with("\xc5\xbf") ? i + 3 : i;
   }
 
-  /// The end of an o200k word that begins at i, or i: capitals, then small letters and at least one of them (letters
-  /// without case and marks are both), or else, where `capitals`, only capitals.
+  /// The end of an o200k word that begins at i, or i. A word is capitals, then at least one lowercase letter; letters
+  /// without case and marks count as both. If `capitals`, only capitals will do otherwise.
   std::size_t cased_word(std::string_view t, std::size_t i, bool capitals) const {
     using namespace character_class;
-    std::size_t end = i, last_both = i; // behind the last character that is both
+    std::size_t end = i, last_both = i; // after the last character that is both
     while (end < t.size()) {
       const character c = at(t, end);
       if (!(c.kind & (upper | uncased | mark))) break;
@@ -139,7 +139,7 @@ private:
 
   std::size_t space_end(std::string_view t, std::size_t i) const {
     using namespace character_class;
-    std::size_t end = i, last = i, newline_end = i; // last: where the last character of the run begins
+    std::size_t end = i, last = i, newline_end = i; // last: start of the run's last character
     while (end < t.size()) {
       const character c = at(t, end);
       if (!(c.kind & space)) break;

@@ -1,8 +1,8 @@
-// A checkpoint folder as Hugging Face writes it: model.safetensors, or shards that model.safetensors.index.json names.
-// As in transformers, the single file is read where both are there: saving a model again in the other form leaves such
-// folders behind. The index says which shards there are; which tensors they hold is read from the shards themselves.
-// Other files are never looked at (weights/unused_weights.hpp lists them), but an adapter, which transformers would
-// apply to the weights, is refused.
+// A checkpoint folder as Hugging Face writes it: model.safetensors, or the shards named in
+// model.safetensors.index.json. If both are there the single file is read, as in transformers; saving a model again in
+// the other form leaves such folders behind. The index lists the shards, and the shards themselves say which tensors
+// they hold. Other files are ignored (weights/unused_weights.hpp lists them), except that an adapter, which
+// transformers would apply to the weights, is refused.
 #pragma once
 #include "llmap/core/json_file.hpp"
 #include "llmap/weights/safetensors.hpp"
@@ -48,7 +48,7 @@ public:
     return shard->read(name);
   }
 
-  /// The files that hold the weights, in a fixed order: what a fingerprint has to cover.
+  /// The files that hold the weights, in a fixed order; a fingerprint must cover them.
   const std::vector<std::unique_ptr<safetensors_file>>& shards() const { return shards_; }
 
   void check_unchanged() const {
@@ -57,7 +57,7 @@ public:
 
 private:
   std::vector<std::unique_ptr<safetensors_file>> shards_;
-  std::map<std::string, std::vector<const safetensors_file*>> shards_of_; // those that hold a tensor: one, or a fault
+  std::map<std::string, std::vector<const safetensors_file*>> shards_of_; // that hold a tensor: one, or a fault
 
   void add_shard(const std::filesystem::path& path) {
     shards_.push_back(std::make_unique<safetensors_file>(path));
@@ -89,7 +89,7 @@ private:
            !path.is_absolute() && std::find(path.begin(), path.end(), "..") == path.end();
   }
 
-  /// nullptr where no shard holds it.
+  /// nullptr if no shard holds it.
   const safetensors_file* shard_with(const std::string& name) const {
     const auto it = shards_of_.find(name);
     if (it == shards_of_.end()) return nullptr;

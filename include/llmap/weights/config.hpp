@@ -24,7 +24,7 @@ public:
 
   const std::string& where() const { return where_; }
 
-  /// The value of a field, or nullptr where it is missing. `null` is a value.
+  /// The value of a field, or nullptr if it is missing. `null` is a value.
   const json* find(std::string_view names) const { return fields_.find(name_in_file(names)); }
   bool has(std::string_view names) const { return find(names) != nullptr; }
   bool is_null(std::string_view names) const {
@@ -72,7 +72,7 @@ public:
     if (!value->string()) refuse(names, *value, "a string");
     return *value->string();
   }
-  /// A nested object as a config of its own; nullopt where missing or null.
+  /// A nested object as its own config; nullopt if missing or null.
   std::optional<config> object(std::string_view names) const {
     const auto* value = find(names);
     if (!value || value->is_null()) return std::nullopt;
@@ -88,7 +88,7 @@ private:
   json fields_;
   std::string where_;
 
-  /// The first of the names that the file has, or the first of all.
+  /// The first of the names that the file has, else the first of all.
   std::string name_in_file(std::string_view names) const {
     for (std::string_view rest = names;; rest.remove_prefix(rest.find('|') + 1)) {
       const std::string_view name = rest.substr(0, rest.find('|'));

@@ -1,16 +1,16 @@
-// MXFP4 weights read as plain matrices: a tensor source over a source. A tensor X stored as X_blocks (U8 [..., n, 16])
-// and X_scales (U8 [..., n]) is found and read as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low
-// half first, and each 32 of them have one power of two. Other tensors pass through. Source: OCP Microscaling
-// Formats 1.0; the files of gpt-oss.
+// MXFP4 weights as plain matrices: a tensor source that wraps another. A tensor X stored as X_blocks (U8 [..., n, 16])
+// and X_scales (U8 [..., n]) appears as X (BF16 [..., 32 n]), exactly: each byte holds two values, the low half first,
+// and every 32 values share one power of two. Other tensors pass through. Source: OCP Microscaling Formats 1.0; the
+// files of gpt-oss.
 #pragma once
-#include "llmap/weights/tensor_source.hpp"
+#include "llmap/weights/any_tensors.hpp"
 #include <array>
 #include <cmath>
 
 namespace llmap {
 
-template <tensor_source Source> class mxfp4_tensors {
-  const Source& source_;
+class mxfp4_tensors {
+  any_tensors source_;
   static constexpr std::int64_t block = 32;
   static constexpr std::array<float, 16> values{0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
 
@@ -44,8 +44,7 @@ template <tensor_source Source> class mxfp4_tensors {
   }
 
 public:
-  /// `source` must outlive this.
-  explicit mxfp4_tensors(const Source& source) : source_(source) {}
+  explicit mxfp4_tensors(any_tensors source) : source_(std::move(source)) {}
 
   std::vector<std::string> names() const {
     std::vector<std::string> all = source_.names();
@@ -72,12 +71,8 @@ public:
     const std::vector<std::int64_t> shape(info.shape.begin() + 1, info.shape.end());
     const auto elements = static_cast<std::size_t>(info.elements() / info.shape.front()),
                first = static_cast<std::size_t>(slice) * elements;
-    if (!source_.find(name)) return decode(name, shape, first / block, elements / block);
-    tensor_data data = source_.read(name);
-    const auto bytes = static_cast<std::size_t>(bits_of(info.type)) / 8;
-    data.bytes = data.bytes.subspan(first * bytes, elements * bytes);
-    data.info.shape = shape;
-    return data;
+    if (source_.find(name)) return source_.read_slice(name, slice);
+    return decode(name, shape, first / block, elements / block);
   }
 };
 

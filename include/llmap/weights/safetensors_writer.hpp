@@ -1,5 +1,5 @@
-// Writes a safetensors file: tensors largest alignment first, header padded to 8 bytes, so that a reader may map it.
-// The file appears under its name only when it is complete (written beside it, synced, renamed).
+// Writes a safetensors file: tensors with the largest elements first, header padded to 8 bytes, so that a reader may
+// map it. The file appears under its name only when it is complete (written beside it, synced, renamed).
 #pragma once
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/write_file.hpp"

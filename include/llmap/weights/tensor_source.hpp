@@ -30,15 +30,15 @@ struct tensor_info {
   }
 };
 
-/// A tensor's bytes, little-endian, row-major, of any alignment. `owner` keeps them alive; where they are mapped
-/// from a file, letting go of it gives their pages back.
+/// A tensor's bytes, little-endian, row-major, of any alignment. `owner` keeps them alive; if they are mapped from a
+/// file, releasing it returns their pages to the system.
 struct tensor_data {
   tensor_info info;
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
-  const mapped_file* file = nullptr; // that the bytes are mapped from, if they are
+  const mapped_file* file = nullptr; // that the bytes are mapped from; null if they are not
 
-  /// The bytes [offset, offset + size) have been used: their pages need not wait for the owner.
+  /// Returns the pages of the bytes [offset, offset + size) before the owner goes, once they have been used.
   void release(std::size_t offset, std::size_t size) const {
     if (file) file->release(bytes.subspan(offset, size));
   }
@@ -58,7 +58,7 @@ inline std::string shape_text(std::span<const std::int64_t> shape) {
   return text + "]";
 }
 
-/// A tensor source in memory, for tests, for converters, and for weights made by a program.
+/// A tensor source in memory: for tests, converters and weights made by a program.
 class memory_tensors {
 public:
   template <class Stored>

@@ -1,4 +1,4 @@
-// The tensors a model needs, as a table, and everything that is wrong with a source at once.
+// The tensors a model needs, as a table, and a check that reports everything wrong with a source at once.
 #pragma once
 #include "llmap/weights/tensor_source.hpp"
 #include <algorithm>
@@ -26,7 +26,7 @@ template <tensor_source Source> bool has_prefix(const Source& source, std::strin
          std::any_of(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); });
 }
 
-/// Maps the names of a plan to those of a source: without the prefix where the source lacks it. In the files of a
+/// Maps the names of a plan to those of a source: without the prefix if the source lacks it. In the files of a
 /// larger model another stands for it: the first of `nested` that a name of the source starts with. Where that ends
 /// with the plan's own prefix ("language_model.model."), names without it, as those of the head, get what comes before.
 class tensor_naming {
@@ -51,7 +51,7 @@ public:
   }
 };
 
-/// One line a problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
+/// One line per problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
 template <tensor_source Source>
 std::vector<std::string> tensor_problems(const Source& source, std::span<const tensor_spec> table) {
   std::vector<std::string> problems;
@@ -67,7 +67,7 @@ std::vector<std::string> tensor_problems(const Source& source, std::span<const t
   return problems;
 }
 
-/// Throws one error that lists the problems (the first twelve of them) or returns.
+/// Throws one error that lists the first twelve problems, or returns if there are none.
 template <tensor_source Source>
 void check_tensors(const Source& source, std::span<const tensor_spec> table, const std::string& where) {
   const std::vector<std::string> problems = tensor_problems(source, table);

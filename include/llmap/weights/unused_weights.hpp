@@ -1,5 +1,5 @@
-// What a checkpoint folder holds besides the weights that are read: an index beside a single file, shards that no index
-// names, other formats. Such a file may be the one that its owner believes to be in use.
+// Finds the weights of a checkpoint folder that are not read: an index beside a single file, shards that no index
+// names, other formats. Their owner may believe that they are in use.
 #pragma once
 #include "llmap/weights/checkpoint.hpp"
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace llmap {
 
-/// Whether a file of this name holds weights, or says where they lie.
+/// Whether a file of this name holds weights or an index of them.
 inline bool is_weight_file(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
   constexpr std::string_view endings[] = {".safetensors", ".bin",     ".pt",   ".pth", ".ckpt",       ".gguf", ".ggml",
@@ -15,7 +15,7 @@ inline bool is_weight_file(const std::filesystem::path& path) {
   return std::any_of(std::begin(endings), std::end(endings), [&](std::string_view e) { return name.ends_with(e); });
 }
 
-/// The weight files in `folder` and in folders inside it that `weights` does not read, relative to it, sorted.
+/// The weight files in `folder` and its subfolders that `weights` does not read: paths relative to `folder`, sorted.
 inline std::vector<std::string> unused_weights(const std::filesystem::path& folder, const checkpoint& weights) {
   namespace fs = std::filesystem;
   const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";

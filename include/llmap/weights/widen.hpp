@@ -1,4 +1,4 @@
-// Stored tensors as float or double: exact, except that F64 is rounded where the result is float. Weights are finite.
+// Stored tensors widened to float or double: exact, except that F64 is rounded to float. Values must be finite.
 #pragma once
 #include "llmap/weights/tensor_source.hpp"
 #include <cmath>
@@ -20,7 +20,7 @@ template <class Stored> Stored load_element(const std::byte* bytes, std::size_t 
 
 } // namespace detail
 
-/// Appends the whole of a tensor to `to`, widened to T. Fails with its name where a value is NaN or infinite.
+/// Appends a whole tensor to `to`, widened to T. Fails with its name if a value is NaN or infinite.
 template <class T> void append_widened(const tensor_data& data, const std::string& name, std::vector<T>& to) {
   const auto n = static_cast<std::size_t>(data.info.elements());
   to.reserve(to.size() + n);
@@ -36,7 +36,7 @@ template <class T> void append_widened(const tensor_data& data, const std::strin
   });
 }
 
-/// The whole of a source's tensor, widened to T.
+/// A whole tensor of a source, widened to T.
 template <class T, tensor_source Source> std::vector<T> read_widened(const Source& source, const std::string& name) {
   std::vector<T> all;
   append_widened(source.read(name), name, all);

@@ -5,7 +5,7 @@
 // quick_gelu x sigmoid(1.702 x); silu x sigmoid(x). Absolute error below 8 eps (1 + |x|).
 // xielu (Huang and Schlag 2024): with ap = softplus(alpha_p) and an = beta + softplus(alpha_n),
 //   ap x^2 + beta x where x > 0, an (exp(min(x, eps)) - 1 - x) + beta x elsewhere.
-// clamped_swiglu (gpt-oss) is gated only: with g = min(gate, 7) and u = up into [-7, 7], (u + 1) g sigmoid(1.702 g).
+// clamped_swiglu (gpt-oss) is gated only: g = min(gate, 7), u = up clamped to [-7, 7], (u + 1) g sigmoid(1.702 g).
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/core/vector_math.hpp"
@@ -39,7 +39,7 @@ template <activation A, class T, int W> LLMAP_INLINE simd::vec<T, W> activated(c
   } else return x;
 }
 
-/// What the activated gate is multiplied by.
+/// The factor of the activated gate.
 template <activation A, class T, int W> LLMAP_INLINE simd::vec<T, W> gate_factor(const simd::vec<T, W>& up) {
   if constexpr (A != activation::clamped_swiglu) return up;
   const simd::vec<T, W> below = up > swiglu_limit<T> ? simd::broadcast<T, W>(swiglu_limit<T>) : up;
@@ -71,7 +71,7 @@ template <activation A, class T> struct activate_task {
   }
 };
 
-/// Calls run.template operator()<A>() with the activation as a type.
+/// Calls run.template operator()<A>() with the activation as a template argument.
 template <class Run> void visit_activation(activation act, const Run& run) {
   switch (act) {
   case activation::gelu:

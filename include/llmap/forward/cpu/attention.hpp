@@ -1,14 +1,13 @@
 // attention: causal softmax attention inside each text of a ragged batch, with grouped key/value heads.
 //   qkv (T, H D + Hkv D + Hkv Dv) = [q heads | k heads | v heads] of each row;  out (T, H Dv)
-//   out_i = sum_j softmax_j(cap(scale q_i . k_j) + slope (j - i)) v_j  over the keys j <= i inside the window, or the
-//   chunk
-// A sink is one more score of the softmax, which belongs to no value. With rounded_alibi the bias is that of Falcon,
+//   out_i = sum_j softmax_j(cap(scale q_i . k_j) + slope (j - i)) v_j  over the keys j <= i of the window or chunk
+// A sink is one more score of the softmax, without a value. With rounded_alibi the bias is that of Falcon,
 //   scale (b(j) - b(i)),  b(j) = slope * j with factors and product rounded to bf16.
 // Online softmax (Milakov and Gimelshein 2018; Rabe and Staats 2021) over blocks of keys that count from the start
 // of the text, so the bits of a text do not depend on what else is in the batch; no (T, T) matrix is stored.
-// A task takes a few queries of all heads that share a key/value head, so that these stream by once for all of them.
-// Both products are made of matrix_tile; a tile of scores becomes weights exp(score - shift) while it is in
-// registers, as in the fused head. Tiles that no query can see are skipped.
+// A task takes a few queries of all heads that share a key/value head, so that keys and values stream by once.
+// Both products use matrix_tile; a tile of scores becomes weights exp(score - shift) while it is in registers,
+// as in the fused head. Tiles that no query can see are skipped.
 #pragma once
 #include "llmap/core/dtype.hpp"
 #include "llmap/forward/cpu/online_softmax.hpp"
@@ -25,9 +24,10 @@ namespace llmap {
 /// What attention keeps between calls: the packed keys and values of one layer and batch, and how a slab is cut.
 template <class T> class cpu_keys_values {
 public:
+  /// Positions [first, first + count) of a text.
   struct tile {
     std::size_t text, first, count;
-  }; // positions of a text
+  };
   aligned_buffer<T> keys, values;
   std::vector<std::size_t> key_start;
   std::vector<tile> key_tiles, query_tiles;
@@ -46,8 +46,8 @@ inline constexpr auto lane_numbers = [] {
   return lanes;
 }();
 
-/// Some keys and values of one kv head of one text, packed for matrix_tile: keys as panels [D][NR] of NR keys, values
-/// as panels [L][NR] of NR dims, both padded with zeros.
+/// Packs some keys and values of one kv head of one text for matrix_tile: keys as panels [D][NR] of NR keys, values as
+/// panels [L][NR] of NR dims, both padded with zeros.
 template <class T> struct pack_keys_task {
   matrix_view<const T> keys, values; // (n, D), (n, Dv)
   std::size_t first, length;         // position of the first in its text; L, tokens of the text
@@ -162,8 +162,8 @@ template <class T> struct attention_task {
     }
   }
 
-  /// Scores of the keys key, key + 1, ... become weights; where the shift of a row moves, what was summed so far
-  /// shrinks. `seen`: every row sees every key.
+  /// Turns the scores of the keys key, key + 1, ... into weights; if the shift of a row moves, its sums so far are
+  /// scaled down. `seen`: every row sees every key.
   template <class Isa, int R>
   LLMAP_INLINE void weigh(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t block, std::size_t key, bool seen,
                           T* weights, T* total, std::size_t padded, T* sums, T* shift) const {
@@ -174,8 +174,8 @@ template <class T> struct attention_task {
     if (!seen) {
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
-        // Visible are the keys in [oldest, position]: at most half as many away from the middle. Exact in T, and one
-        // comparison: GCC 12 takes two of them on one vector apart.
+        // A key in [oldest, position] is visible: it is at most `half` away from `middle`. Exact in T, and one
+        // comparison: GCC 12 takes two comparisons on one vector apart.
         const std::size_t position = first + (row + static_cast<std::size_t>(i)) / heads();
         const std::size_t oldest = shape->oldest(position);
         const T half = T(0.5) * static_cast<T>(position - oldest),
@@ -209,7 +209,7 @@ template <class T> struct attention_task {
     }
   }
 
-  /// Soft cap and ALiBi; through memory, so that the tile stays in registers where there is neither.
+  /// Soft cap and ALiBi; through memory, so that the tile stays in registers if there is neither.
   template <class Isa, int R>
   LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t key) const {
     constexpr int W = simd::width<Isa, T>;
@@ -251,7 +251,7 @@ std::int64_t keys_values_columns(const cpu_executor&, std::int64_t kv_heads, std
   return kv_heads * (key_dim + (value_dim + panel - 1) / panel * panel);
 }
 
-/// Of the rows of a slab. The slabs of a batch come in order, so that `kept` holds the keys and values before them.
+/// Attention of the rows of a slab. Slabs come in order, so that `kept` holds the keys and values before them.
 template <class T>
 void attention(const cpu_executor& exec, const attention_shape& shape,
                const aligned_buffer<std::type_identity_t<T>>& alibi,
@@ -265,7 +265,7 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
                     out.rows == rows.count,
                 "attention: shapes");
   LLMAP_EXPECTS((alibi.size() == 0 || alibi.size() == H) && (sinks.size() == 0 || sinks.size() == H),
-                "attention: a slope and a sink a head");
+                "attention: one slope and one sink per head");
   const std::size_t padded = detail::round_up(Dv, NR);
 
   // 1. Pack keys and values by text and kv head.
@@ -281,8 +281,8 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
   const auto values_of = [&](std::size_t t, std::size_t g) {
     return kept.values.data() + (batch.offsets[t] * G + g * batch.length(t)) * padded;
   };
-  const auto cut_texts = [&](std::size_t step,
-                             auto& tiles) { // at multiples of step, so that no two tiles share a panel of keys
+  // At multiples of step, so that no two tiles share a panel of keys.
+  const auto cut_texts = [&](std::size_t step, auto& tiles) {
     tiles.clear();
     for_parts(batch, rows, [&](std::size_t t, std::size_t first, std::size_t count) {
       for (std::size_t p = first, n; p < first + count; p += n)
@@ -299,7 +299,7 @@ void attention(const cpu_executor& exec, const attention_shape& shape,
                                         first, batch.length(t), keys_of(t, g), values_of(t, g)});
   });
 
-  // 2. One task a text, kv head and tile of queries.
+  // 2. One task per text, kv head and tile of queries.
   const std::size_t queries = std::max<std::size_t>(1, detail::query_rows / Q);
   auto& tiles = kept.query_tiles;
   cut_texts(queries, tiles);

@@ -1,6 +1,6 @@
 // Products of bf16 pairs (AVX512_BF16): c (R, V W) += sum_k a0[i][k] b0[k][j] + a1[i][k] b1[k][j], sums in float.
-// A and B are those of matrix_tile with a pair in the place of each element. The instruction takes denormals as zero
-// and rounds each of its sums to nearest; the order is that of K, so the bits depend on nothing else.
+// A and B are as in matrix_tile, with a pair in place of each element. The instruction takes denormals as zero and
+// rounds each of its sums to nearest. Sums are in the order of K, so the bits depend on nothing else.
 #pragma once
 #include "llmap/core/simd.hpp"
 #if defined(__x86_64__)
@@ -11,7 +11,7 @@ namespace llmap {
 
 namespace detail {
 
-/// n floats (n even) rounded to bf16, nearest even, two neighbors a pair.
+/// Rounds n floats (n even) to bf16, nearest even, two neighbors per pair.
 struct round_to_pairs_task {
   const float* x;
   bf16_pair* out;

@@ -1,4 +1,4 @@
-// The executor of the CPU in the forward pass: that of core, and how numbers get into its vectors.
+// The CPU's executor in the forward pass: that of core, and the upload of numbers into its vectors.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
 #include <algorithm>
@@ -6,7 +6,7 @@
 
 namespace llmap {
 
-/// The numbers (n) where the ops of this executor read them.
+/// The numbers (n) in the form that the ops of this executor read.
 template <class T> aligned_buffer<T> upload(const cpu_executor&, const std::vector<T>& numbers) {
   aligned_buffer<T> to(numbers.size());
   std::copy(numbers.begin(), numbers.end(), to.data());

@@ -5,7 +5,7 @@
 // Seven headers make it, from the outside in:
 //   linear           y = x W^T + b                     what a caller sees
 //   packed_product   tasks: blocks of rows x panels    threads, order in the caches, prefetch
-//   packed_rows      X in strips of R rows             one stream of memory a strip
+//   packed_rows      X in strips of R rows             one stream of memory per strip
 //   packed_matrix    W in panels of NR columns         in the stored type; made by pack, panel_packing
 //   matrix_tile      R x NR sums in registers          the multiply-adds
 //
@@ -61,7 +61,7 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.compute == w.compute,
                 "linear: w is packed for this machine, x for w");
   const std::size_t threads = static_cast<std::size_t>(std::max(exec.threads, 1)), blocks = x.blocks();
-  // Several tasks a thread, so that the last ones end together.
+  // Several tasks per thread, so that the last ones end together.
   const std::size_t group = std::clamp<std::size_t>(blocks * w.panels() / (32 * threads), 1, detail::panels_waiting);
   const std::size_t groups = (w.panels() + group - 1) / group;
   scratch.threads.prepare(exec.threads);
@@ -72,7 +72,7 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
       detail::multiply_panels<T, Stored>(x.data(number), m, w, panel, std::min(group, w.panels() - panel), room,
                                          detail::store_tile<T>{&w, y.row_range(row, m), mode});
     };
-    // A thread stays with its rows where there are enough for all; else the threads go through the weights together.
+    // If there are enough rows for all, each thread keeps its own; else the threads go through the weights together.
     const std::size_t tasks = blocks * groups;
     if (blocks % threads == 0)
       parallel_for(exec.threads, tasks,
@@ -88,7 +88,7 @@ void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>>
             std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(x.rows == y.rows, "linear: rows of x and y");
   scratch.packed.compute = w.compute;
-  // A block of rows a thread, packed and multiplied while it is in the thread's cache.
+  // One block of rows per thread, packed and multiplied while it is in the thread's cache.
   const std::size_t step =
       detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));
   for (std::size_t row = 0; row < x.rows; row += step) {

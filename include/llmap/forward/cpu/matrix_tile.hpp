@@ -1,9 +1,9 @@
 // The one inner loop of llmap: c (R, V W) += A (R, K) B (K, V W), c in registers, B a panel of V W contiguous columns.
 //
 // R x V vectors of c fill the registers (12 x 2 of 32, 6 x 2 of 16), so that each loaded vector of B is used R times
-// and each broadcast of A is used V times. Every element of c is a sum of chains of multiply-adds in the order of K, a
-// new one each max_chain terms: the rounding error of a long product is that of its short chains. Its bits do not
-// depend on R or on the tile it falls in.
+// and each broadcast of A is used V times. Every element of c is a sum of chains of multiply-adds in the order of K. A
+// new chain begins after max_chain terms, so that a long product rounds like its short chains. The bits do not depend
+// on R or on the tile an element falls in.
 #pragma once
 #include "llmap/core/simd.hpp"
 
@@ -19,8 +19,8 @@ template <class Isa, class T> struct panel_rows {
     from += V * W;
   }
 };
-/// The rows of a panel stored in a narrower type, which are kept as T on the way. Two rows of a 2-byte type lie as one
-/// of pairs.
+/// The rows of a panel stored in a narrower type; they are also written as T for later use. Two rows of a 2-byte type
+/// lie as one row of pairs.
 template <class Isa, class T, class Stored> struct widened_rows {
   static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors, period = sizeof(Stored) == 2 ? 2 : 1;
   const Stored* __restrict from;
@@ -74,21 +74,20 @@ template <class Isa, class T, int R> struct matrix_tile {
     rows_of_b.template next<i>(b);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const T factor =
-          a[static_cast<std::size_t>(r) *
-            row_stride]; // broadcast where it is used: GCC 12 takes a broadcast in a function of its own apart
+      // Broadcast here: GCC 12 takes a broadcast in a function of its own apart.
+      const T factor = a[static_cast<std::size_t>(r) * row_stride];
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[r][j] += factor * b[j];
     }
   }
   /// Element (i, k) of A lies at A[i * row_stride + k * depth_stride]; rows_of_b gives the rows of B in turn. The K / 4
-  /// cache lines from `ahead` on are fetched meanwhile; null: none.
+  /// cache lines from `ahead` on are prefetched meanwhile; null: none.
   template <class Rows>
   LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
                                  Rows rows_of_b, const char* ahead = nullptr) {
-    constexpr std::size_t stretch = 32; // between two rounds of fetching
+    constexpr std::size_t stretch = 32; // steps between two rounds of prefetching
     T finished[R * V * W];
-    const T* before = nullptr; // the sum of the chains before
+    const T* before = nullptr; // the sum of the earlier chains
     for (std::size_t first = 0; first < K; first += stretch) {
       if (first && first % max_chain == 0) {
         if (before) add(before, V * W);
@@ -118,7 +117,7 @@ template <class Isa, class T, int R> struct matrix_tile {
   }
 };
 
-/// Cuts `rows` rows into strips as high as a tile, what is left into strips of 4 and 1, and calls
+/// Cuts `rows` rows into strips as high as a tile, and the rest into strips of 4 and 1; calls
 /// strip.template operator()<R>(first_row) for each.
 template <class Isa, class Strip> LLMAP_INLINE void for_strips(std::size_t rows, const Strip& strip) {
   constexpr int R = Isa::tile_rows;

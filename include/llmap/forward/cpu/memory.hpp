@@ -1,5 +1,5 @@
-// What only the CPU knows of memory: the arena of the weights, what loading takes beside them, and how many rows it
-// likes.
+// What only the CPU knows about memory: the arena of the weights, what loading takes besides them, and how many rows a
+// slab should have.
 #pragma once
 #include "llmap/forward/cpu/pack.hpp"
 #include "llmap/forward/memory_plan.hpp"
@@ -7,7 +7,7 @@
 namespace llmap {
 
 /// Activations within 16 MiB. A slab has at least 576 rows (with fewer, the matrix products wait for weights), and at
-/// most 1152 (with more, a small model's activations leave the caches from op to op) or 144 a thread.
+/// most 1152 (with more, a small model's activations leave the caches from op to op) or, if more, 144 per thread.
 inline row_limits row_limits_of(const cpu_executor& exec) {
   const std::size_t most = static_cast<std::size_t>(std::max(24, 3 * exec.threads)) * slab_unit;
   return {.activation_bytes = std::size_t{16} << 20,
@@ -21,8 +21,8 @@ arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source&
   return arena(weight_bytes<T>(exec, plan, source));
 }
 
-/// For bf16 products a matrix of more than two bytes an element is packed before it is rounded: the largest is there
-/// twice.
+/// For bf16 products a matrix of more than two bytes per element is packed before it is rounded, so that the largest
+/// one exists twice.
 template <class T, tensor_source Source>
 std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source,
                             compute_type compute) {

@@ -1,6 +1,5 @@
 // norm: RMS or layer normalization of each row, or of each group of `width` channels of it; y (M, C) from x (M, C).
-// Formulas: norm_plan. Statistics are accumulated in double; layer norm takes the variance around the mean (two
-// passes).
+// Formulas: norm_plan. Statistics are summed in double; layer norm takes the variance around the mean (two passes).
 #pragma once
 #include "llmap/core/simd.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -18,7 +17,7 @@ template <class T> struct norm_task {
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     const std::size_t C = w->width, groups = x.cols / C;
-    // One weight a channel of a group, or one a channel of the row.
+    // One weight per channel of a group, or one per channel of the row.
     const auto of_group = [&](const aligned_buffer<T>& weights, std::size_t group) -> const T* {
       if (weights.size() == 0) return nullptr;
       return weights.data() + (weights.size() == x.cols ? group * C : 0);
@@ -30,7 +29,7 @@ template <class T> struct norm_task {
 
 private:
   template <class Isa> LLMAP_INLINE void one(const T* in, const T* weight, const T* bias, T* out) const {
-    constexpr int W = simd::width<Isa, double>; // four partial sums of a vector each, in double
+    constexpr int W = simd::width<Isa, double>; // two vectors of partial sums, in double
     using V = simd::vec<double, W>;
     const std::size_t C = w->width;
     const auto mean_of = [&](auto&& term) __attribute__((always_inline)) {

@@ -1,7 +1,7 @@
-// Online softmax (Milakov and Gimelshein 2018) on a tile of scores while it is in registers: what attention and the
-// fused head share. The terms of a row are exp(score - shift). The shift is near the largest score so far; it moves
-// only when a score exceeds it by more than `shift_slack`, so that nearly every tile costs one exponential a score
-// and no rescaling. It depends on the scores of its own row alone.
+// Online softmax (Milakov and Gimelshein 2018) on a tile of scores while it is in registers, shared by attention and
+// the fused head. The terms of a row are exp(score - shift). The shift is near the largest score so far; it moves only
+// when a score exceeds it by more than `shift_slack`, so that nearly every tile costs one exponential per score and no
+// rescaling. It depends on the scores of its own row alone.
 #pragma once
 #include "llmap/core/vector_math.hpp"
 #include "llmap/forward/cpu/matrix_tile.hpp"
@@ -9,13 +9,13 @@
 
 namespace llmap::detail {
 
-/// The shift of a row that has seen nothing. Finite, so that -infinity minus it is no NaN.
+/// The shift of a row that has seen no scores. It is finite, so that -infinity minus it is not NaN.
 template <class T> inline constexpr T no_shift = std::numeric_limits<T>::lowest();
 /// Far enough below exp_term_limit for the sum of any number of terms.
 template <class T> inline constexpr T shift_slack = T(16);
 static_assert(shift_slack<float> + 32 * 0.6931472f < simd::exp_term_limit<float>, "2^32 terms do not overflow");
 
-/// Moves the shifts (R) of the rows that need it; moved(row, factor) has to shrink what was summed so far.
+/// Moves the shifts (R) of the rows that need it; moved(row, factor) must scale down the sums so far.
 template <class Isa, class T, int R, class Moved>
 LLMAP_INLINE void move_shifts(const matrix_tile<Isa, T, R>& score, T* shift, const Moved& moved) {
   constexpr int W = simd::width<Isa, T>;

@@ -1,5 +1,5 @@
-// Packing a weight matrix: the stored tensor is read once, in parallel, every weight is checked to be finite, and pages
-// are given back block by block: a load takes the memory of the packed weights and a few MiB.
+// Packs a weight matrix. The stored tensor is read once, in parallel, every weight is checked to be finite, and pages
+// are returned block by block: a load takes the memory of the packed weights and a few MiB.
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/forward/cpu/executor.hpp"
@@ -20,7 +20,7 @@ inline std::size_t stored_row(const matrix_part& part, std::size_t r) {
   const auto group = static_cast<std::size_t>(part.group);
   return static_cast<std::size_t>(part.first) + r / group * static_cast<std::size_t>(part.stride) + r % group;
 }
-/// Calls body(r, stored, n) for the runs of output rows [begin, end) whose stored rows follow one another.
+/// Calls body(r, stored, n) for the runs of output rows [begin, end) whose stored rows are consecutive.
 template <class Body>
 void for_stored_runs(const matrix_part& part, std::size_t begin, std::size_t end, const Body& body) {
   const auto group = static_cast<std::size_t>(part.group);
@@ -39,7 +39,7 @@ template <class From, class Stored> class part_packer {
   Stored* const out;
   std::atomic<bool> finite{true};
 
-  // Stored bytes of a task: large beside a call to give pages back, small beside the memory of a machine.
+  // Stored bytes of a task: enough to be worth a call that returns pages, few compared with the memory of a machine.
   static constexpr std::size_t task_bytes = 512 << 10;
   static constexpr std::size_t stage_columns = 64; // columns converted at a time
   static constexpr std::size_t widest_panel = simd::panel_columns<simd::avx512, float>;
@@ -57,8 +57,8 @@ public:
 
   bool run(int threads) {
     if (part.rows == 0 || K == 0) return true;
-    // Tasks take whole panels, or where the stored matrix is transposed, whole stored rows: none shares what it writes.
-    // In order, so that little of the stored matrix is in memory.
+    // Tasks take whole panels, or whole stored rows if the stored matrix is transposed: no two write to the same place.
+    // They run in order, so that little of the stored matrix is in memory.
     if (part.transposed) {
       const std::size_t width = static_cast<std::size_t>(part.stored_rows),
                         step = std::max<std::size_t>(2, task_bytes / stored_bytes(width) / 2 * 2);
@@ -136,8 +136,8 @@ template <class From, class Stored>
 
 } // namespace detail
 
-/// One dtype for the whole matrix: that of the parts if they agree, else the widest of them, at least F32. So what is
-/// packed in a 2-byte type is stored in it.
+/// One dtype for the whole matrix: that of the parts if they agree, else the widest of them, at least F32. So a matrix
+/// packed in a 2-byte type is also stored in it.
 template <class T, tensor_source Source>
 dtype packed_dtype(const Source& source, const linear_plan& plan, const tensor_naming& names) {
   std::optional<dtype> common;
@@ -164,8 +164,7 @@ std::uint64_t packed_bytes(const cpu_executor&, const Source& source, const line
 
 namespace detail {
 
-/// The stored matrix that a part picks its rows from: of a stack, its slice. A source may read single slices
-/// (read_slice).
+/// The stored matrix that a part picks its rows from; of a stack, its slice. A source may read single slices.
 template <tensor_source Source>
 tensor_data read_matrix(const Source& source, const std::string& name, const matrix_part& part, std::int64_t elements) {
   if (part.slices == 0) return source.read(name);
@@ -228,8 +227,8 @@ packed_matrix<T> pack_stored(const cpu_executor& exec, const Source& source, con
 
 } // namespace detail
 
-/// The same matrix for bf16 products: weights rounded to bf16. Those of two bytes stay where they are; for wider ones
-/// `room` is taken while both are there.
+/// The same matrix for bf16 products: weights rounded to bf16. Two-byte weights stay in place; wider ones move to
+/// `room`, and both copies exist meanwhile.
 inline packed_matrix<float> in_bf16(packed_matrix<float> w, int threads, arena& room) {
   LLMAP_EXPECTS(w.compute == compute_type::working, "in_bf16: not yet for bf16 products");
   w.compute = compute_type::bf16;
@@ -258,7 +257,7 @@ packed_matrix<T> pack(const cpu_executor& exec, const Source& source, const line
                       const tensor_naming& names, compute_type compute, arena& room) {
   if constexpr (std::is_same_v<T, float>)
     if (compute == compute_type::bf16) {
-      arena own; // of what is stored in more than two bytes
+      arena own; // for weights of more than two bytes
       const bool narrow = bits_of(packed_dtype<T>(source, plan, names)) == 16;
       return in_bf16(detail::pack_stored<T>(exec, source, plan, names, narrow ? room : own), exec.threads, room);
     }
@@ -266,7 +265,7 @@ packed_matrix<T> pack(const cpu_executor& exec, const Source& source, const line
   return detail::pack_stored<T>(exec, source, plan, names, room);
 }
 
-/// The same in memory of its own, from a source with the plan's names.
+/// The same in its own memory, from a source with the names of the plan.
 template <class T, tensor_source Source>
 packed_matrix<T> pack(const cpu_executor& exec, const Source& source, const linear_plan& plan,
                       compute_type compute = compute_type::working) {
@@ -280,7 +279,7 @@ packed_matrix<T> pack(const cpu_executor& exec, matrix_view<Stored> w, std::span
                       compute_type compute = compute_type::working) {
   using element = std::remove_const_t<Stored>;
   LLMAP_EXPECTS(bias.empty() || bias.size() == w.rows, "pack: a bias for every row");
-  std::vector<element> copy; // where the rows are apart
+  std::vector<element> copy; // if rows are apart
   if (w.stride != w.cols)
     for (std::size_t r = 0; r < w.rows; ++r) copy.insert(copy.end(), w.row(r), w.row(r) + w.cols);
   struct one_matrix {

@@ -1,7 +1,7 @@
 // A weight matrix (rows, cols) packed for matrix_tile: panels of NR rows, each [cols][NR], the last one padded with
-// zeros, in the dtype of the file (F64 is narrowed where T is float). Panels of BF16 and F16 are [(cols + 1) / 2][NR]
-// of pairs: the halves of a word widen with one operation, and bf16 products read the same bytes. NR is the panel width
-// of this machine for T. pack.hpp makes one.
+// zeros, in the dtype of the file (F64 narrowed if T is float). Panels of BF16 and F16 are pairs, [(cols + 1) / 2][NR]:
+// the halves of a word widen with one operation, and bf16 products read the same bytes. NR is the panel width of this
+// machine for T. pack.hpp makes one.
 #pragma once
 #include "llmap/core/arena.hpp"
 #include "llmap/core/simd.hpp"
@@ -16,7 +16,7 @@ template <class T> struct packed_matrix {
   compute_type compute = compute_type::working; // bf16: type is bf16, and pairs are multiplied as they are
   std::size_t rows = 0, cols = 0, panel = 0;
   shared_bytes bytes;
-  aligned_buffer<T> bias; // (panels * NR), zeros where there is none
+  aligned_buffer<T> bias; // (panels * NR), zeros if there is none
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
   /// Factors of a dot product: cols, or pairs of them.
@@ -44,14 +44,14 @@ template <class T> struct packed_matrix {
     return body.template operator()<float>();
   }
 
-  /// The same for what reads whole panels, in pairs or not.
+  /// The same for code that reads whole panels, in pairs or not.
   template <class Body> decltype(auto) visit_panels(Body&& body) const {
     if constexpr (std::is_same_v<T, float>)
       if (compute == compute_type::bf16) return body.template operator()<bf16_pair>();
     return visit(body);
   }
 
-  /// Row r widened to T: how a tied head serves as the embedding table.
+  /// Row r widened to T; this lets a tied head serve as the embedding table.
   void read_row(std::size_t r, T* out) const {
     visit([&]<class Stored>() {
       for (std::size_t k = 0; k < cols; ++k) out[k] = static_cast<T>(panel_data<Stored>(0)[index<Stored>(r, k)]);

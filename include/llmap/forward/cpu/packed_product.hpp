@@ -1,9 +1,9 @@
-// X W^T by tiles, each finished while it is in registers: what linear and the fused head share.
+// X W^T by tiles, each finished while it is in registers; shared by linear and the fused head.
 //
 // A task takes a block of packed rows of X, which stays in the second-level cache, and streams panels of W past it. K
-// is cut into even blocks of at most max_depth; where there is more than one, the unfinished tiles of a few panels wait
-// in `scratch`. Panels stored in a narrower type are widened block by block into `scratch`, once for all rows of the
-// task, while the first strip of rows is multiplied.
+// is cut into even blocks of at most max_depth; if there is more than one, the unfinished tiles of a few panels wait in
+// `scratch`. Panels stored in a narrower type are widened block by block into `scratch`, once for all rows of the task,
+// while the first strip of rows is multiplied.
 #pragma once
 #include "llmap/forward/cpu/packed_matrix.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -21,15 +21,14 @@ template <class T> std::size_t product_scratch(std::size_t rows, std::size_t K) 
   return (depth + simd::tile_rows() + waiting) * simd::panel_width<T>();
 }
 
-/// A block of a panel widened to T, and the first strip of rows times it on the way, where there are rows for a whole
-/// strip.
+/// Widens a block of a panel to T, and multiplies the first strip of rows by it on the way, if that is a whole strip.
 template <class T, class Stored> struct widen_task {
   const Stored* stored; // (depth, NR), or pairs of it
   std::size_t depth;
   T* out;           // (depth, NR), and room for an even depth
   const T* strip;   // (depth, R) of x, or null
   T* sums;          // (R, NR)
-  const char* next; // what is fetched meanwhile
+  const char* next; // prefetched meanwhile
   template <class Isa> LLMAP_INLINE void operator()() const {
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
     if (strip) {
@@ -49,14 +48,14 @@ template <class T, class Stored> struct widen_task {
   }
 };
 
-/// All rows of a task times one block of one panel; `pairs`: every element of x and of the block is a bf16 pair.
+/// Multiplies all rows of a task by one block of one panel; `pairs`: elements of x and of the block are bf16 pairs.
 template <class T, bool pairs, class Finish> struct panel_task {
   const T* x; // packed rows (rows, K)
   std::size_t rows, K, k, depth;
   const T* block;      // (depth, NR)
   const T* first_sums; // (R, NR) of the first strip, or null: not multiplied yet
   T* unfinished;       // (rows, NR)
-  const char* next;    // what is fetched meanwhile, a share with each strip
+  const char* next;    // prefetched meanwhile, a share with each strip
   std::size_t next_bytes;
   std::size_t panel;
   Finish finish;

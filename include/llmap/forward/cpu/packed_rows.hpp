@@ -16,7 +16,7 @@ namespace llmap {
 
 namespace detail {
 
-inline constexpr std::size_t max_depth = 1024; // a block of a panel and of the rows fit the second-level cache
+inline constexpr std::size_t max_depth = 1024; // a block of a panel and of the rows fits the second-level cache
 
 /// Bytes of activations that a task works on: they share the second-level cache with a panel of weights.
 inline std::size_t row_block_bytes() {
@@ -32,14 +32,14 @@ inline std::size_t row_block_bytes() {
   return bytes;
 }
 
-/// K cut into blocks of this many columns; even, so that pairs of them stay together.
+/// K is cut into blocks of this many columns; even, so that pairs stay together.
 constexpr std::size_t depth_block(std::size_t K) {
   const std::size_t blocks = (K + max_depth - 1) / max_depth;
   return blocks ? ((K + blocks - 1) / blocks + 1) / 2 * 2 : 0;
 }
 
-/// Rows of a block: even blocks that fit the cache, of whole strips of 4; as many for every thread, where that leaves
-/// enough rows for a panel of weights.
+/// Rows of a block. Blocks are even, fit the cache and have whole strips of 4. All threads get equally many blocks if
+/// these then have enough rows for a panel of weights.
 template <class T> std::size_t rows_per_block(std::size_t M, std::size_t K, int threads) {
   constexpr std::size_t enough = 64, unit = 4;
   const std::size_t R = simd::tile_rows(), thread_count = static_cast<std::size_t>(std::max(threads, 1));
@@ -83,12 +83,12 @@ template <class T> struct pack_rows_task {
 
 } // namespace detail
 
-/// A buffer a thread, kept for its next task.
+/// One buffer per thread, kept for its next task.
 template <class T> class thread_buffers {
   std::vector<aligned_buffer<T>> buffers_;
 
 public:
-  /// Before a loop on so many threads.
+  /// Called before a loop on this many threads.
   void prepare(int threads) {
     buffers_.resize(std::max(buffers_.size(), static_cast<std::size_t>(std::max(threads, 1))));
   }
@@ -99,7 +99,7 @@ public:
   }
 };
 
-/// Packed activations, in T or as bf16 pairs, and room for them that is kept from use to use.
+/// Packed activations, in T or as bf16 pairs, in memory that is kept from use to use.
 template <class T> class packed_rows {
   aligned_buffer<T> storage_;
 
@@ -110,7 +110,7 @@ public:
 
   std::size_t depth() const { return compute == compute_type::bf16 ? (cols + 1) / 2 : cols; }
   std::size_t blocks() const { return (rows + block - 1) / block; }
-  /// Packed rows of a block and those after it: T, or pairs.
+  /// The packed rows of a block and those after it: T, or pairs.
   const T* data(std::size_t number) const { return storage_.data() + number * block * depth(); }
 
   /// Fills (M, K) strip by strip: produce(first, count, out) writes rows first, first + 1, ... to out (count, K), which
@@ -147,7 +147,7 @@ private:
       if (first < end) body(first, std::min(R, end - first), thread);
     });
   }
-  /// `scratch` holds the rows as pairs, and one padded row, on the way.
+  /// `scratch` holds the rows as pairs, and one padded row, meanwhile.
   void pack(matrix_view<const T> x, std::size_t first, T* scratch) {
     T* const out = storage_.data() + first * depth();
     if constexpr (std::is_same_v<T, float>) {
@@ -170,7 +170,7 @@ private:
   }
 };
 
-/// Room that ops need while they run.
+/// Working memory of ops.
 template <class T> struct cpu_scratch {
   thread_buffers<T> threads;
   packed_rows<T> packed; // rows that linear packs itself

@@ -1,7 +1,7 @@
-// Stored weights to panels. A panel is the transpose of NR stored rows, [K][NR]; where the stored matrix is itself
-// transposed, rows of it are copied side by side. Of a 2-byte type, a panel is one of pairs, [(K + 1) / 2][NR]:
-// elements 2 k and 2 k + 1 of a stored row are a word, which is moved as one; an odd K ends with a zero. Elements are
-// moved as bits, from any address, and each is checked to be finite while it is in a register.
+// Packs stored weights into panels. A panel is the transpose of NR stored rows, [K][NR]; if the stored matrix is itself
+// transposed, its rows are copied side by side. A panel of a 2-byte type holds pairs, [(K + 1) / 2][NR]: elements 2 k
+// and 2 k + 1 of a stored row form a word that is moved as one; an odd K ends with a zero. Elements are moved as bits,
+// from any address, and each is checked to be finite while it is in a register.
 #pragma once
 #include "llmap/core/simd.hpp"
 #include <cstring>
@@ -12,8 +12,8 @@ template <class Stored>
 using element_bits = std::conditional_t<sizeof(Stored) == 2, std::uint16_t,
                                         std::conditional_t<sizeof(Stored) == 4, std::uint32_t, std::uint64_t>>;
 
-/// Sees the bits of stored elements, W at a time or one by one, and knows whether all were finite: one unit of the
-/// exponent added to the magnitude carries into the sign bit exactly where the exponent is all ones.
+/// Takes the bits of stored elements, W at a time or one by one, and tells whether all were finite: one unit of the
+/// exponent added to the magnitude carries into the sign bit exactly if the exponent is all ones.
 template <class Stored, int W> class finite_check {
   using bits = element_bits<Stored>;
   static constexpr int fraction = std::is_same_v<Stored, bf16>  ? 7
@@ -41,7 +41,7 @@ template <class V> LLMAP_INLINE V load_unaligned(const std::byte* from) {
   return v;
 }
 
-/// What is moved as one: an element, or a pair of a 2-byte type.
+/// The unit of moving: an element, or a pair of a 2-byte type.
 template <class Stored> using packed_word = std::conditional_t<sizeof(Stored) == 8, std::uint64_t, std::uint32_t>;
 template <class Stored> inline constexpr std::size_t elements_per_word = sizeof(packed_word<Stored>) / sizeof(Stored);
 
@@ -51,7 +51,7 @@ template <class Stored> struct pack_panel_task {
   std::size_t lanes, K;
   Stored* to;
   std::size_t NR;
-  bool* finite; // set to false where an element is not
+  bool* finite; // set to false if an element is not
 
   template <class Isa> LLMAP_INLINE void operator()() const {
     using word = packed_word<Stored>;
@@ -93,8 +93,8 @@ template <class To, class From> LLMAP_INLINE To convert_element(From value) {
   else return static_cast<To>(static_cast<float>(value));
 }
 
-/// Stored rows (rows, n), `from_stride` bytes apart, become rows of words, `to_stride` words apart: of a 2-byte type
-/// two rows one of pairs, an odd last row one with zeros.
+/// Copies stored rows (rows, n), `from_stride` bytes apart, to rows of words, `to_stride` words apart. Two rows of a
+/// 2-byte type become one row of pairs; an odd last row is paired with zeros.
 template <class From, class Stored> struct copy_rows_task {
   const std::byte* from;
   std::size_t from_stride, rows, n;

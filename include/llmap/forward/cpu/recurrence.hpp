@@ -2,7 +2,7 @@
 // rule. Contracts: forward/ops.hpp; formulas: the plans of the mixers.
 //
 // A text's state lives in registers or rows of `state` while its rows go by. Tasks take channels, never rows, so that
-// the order of every sum is that of the text. What the text at the end of a slab leaves is where the next slab goes on.
+// the order of every sum is that of the text. The next slab goes on from what the last text of a slab leaves.
 #pragma once
 #include "llmap/core/vector_math.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -238,7 +238,8 @@ template <class T>
 void token_shift(const cpu_executor& exec, const ragged_batch& batch, slab rows,
                  std::type_identity_t<matrix_view<const T>> x, std::type_identity_t<matrix_view<const T>> last,
                  const aligned_buffer<T>& mix, packed_rows<T>& y, cpu_scratch<T>& scratch) {
-  LLMAP_EXPECTS(mix.size() == x.cols && last.cols == x.cols && x.rows == rows.count, "token_shift: a weight a channel");
+  LLMAP_EXPECTS(mix.size() == x.cols && last.cols == x.cols && x.rows == rows.count,
+                "token_shift: one weight per channel");
   y.fill(exec, x.rows, x.cols, scratch.threads, [&](std::size_t first, std::size_t count, matrix_view<T> out) {
     detail::for_texts(batch, {rows.first + first, count}, [&](std::size_t row, std::size_t n, bool begins) {
       for (std::size_t t = row; t < row + n; ++t) {

@@ -1,4 +1,4 @@
-// rope: rotary position embedding. Of each head the pairs (i, i + r/2), or where interleaved (2i, 2i + 1), of r dims:
+// rope: rotary position embedding. Rotates the pairs (i, i + r/2), or if interleaved (2i, 2i + 1), of r dims of a head:
 //   x_i' = x_i cos - x_j sin,  x_j' = x_j cos + x_i sin,  angle = position * frequency_i.
 // Angles are computed in double and rounded once.
 #pragma once

@@ -1,6 +1,6 @@
-// route: which experts a token goes to, and with what weights. Scores are softmax or sigmoid of the logits; the best
-// `chosen` by score + correction, inside the best groups; weights from the scores alone. Computed in double.
-// Sources: Shazeer et al. 2017; DeepSeek-V2 and V3 (2024) for the groups and the correction.
+// route: which experts a token goes to, and with what weights. Scores are softmax or sigmoid of the logits. The
+// `chosen` best experts by score + correction inside the best groups are taken; their weights come from the scores
+// alone. Computed in double. Sources: Shazeer et al. 2017; DeepSeek-V2 and V3 (2024) for the groups and the correction.
 #pragma once
 #include "llmap/forward/cpu/executor.hpp"
 #include "llmap/forward/ops.hpp"
@@ -27,7 +27,7 @@ public:
     return std::span(weights_).subspan(offsets_[expert], count(expert));
   }
 
-  /// From the choices of every row: experts and weights (S, k).
+  /// Sorts the choices of all rows: experts and weights (S, k).
   void sort(std::size_t experts, std::size_t chosen, std::span<const std::size_t> choice, std::span<const T> weight) {
     offsets_.assign(experts + 1, 0);
     for (const std::size_t e : choice) ++offsets_[e + 1];
@@ -44,13 +44,13 @@ public:
 
 namespace detail {
 
-/// The choice of one token; buffers are kept from token to token.
+/// Makes the choice of one token; buffers are kept from token to token.
 class token_router {
   const router_plan& plan_;
   std::vector<double> score_, rank_, group_rank_;
   std::vector<std::size_t> order_;
 
-  /// The `n` best of `of`, best first; of equal ones the lower number.
+  /// The indices of the `n` best of `of`, best first; of equals, the lower one first.
   std::span<const std::size_t> best(std::span<const double> of, std::size_t n) {
     order_.resize(of.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
@@ -85,7 +85,7 @@ class token_router {
     for (double& s : score_) s /= sum;
   }
 
-  /// Leaves the ranks of the best groups, -infinity in the others.
+  /// Keeps the ranks of the best groups and makes the others -infinity.
   void keep_best_groups() {
     const auto groups = static_cast<std::size_t>(plan_.groups), size = rank_.size() / groups;
     group_rank_.resize(groups);
@@ -133,7 +133,7 @@ void route(const cpu_executor& exec, const router_plan& plan, std::type_identity
            const aligned_buffer<T>& correction, const aligned_buffer<T>& expert_scale, cpu_routing<T>& routing) {
   LLMAP_EXPECTS((correction.size() == 0 || correction.size() == logits.cols) &&
                     (expert_scale.size() == 0 || expert_scale.size() == logits.cols),
-                "route: a correction and a scale an expert");
+                "route: one correction and one scale per expert");
   const auto k = static_cast<std::size_t>(plan.chosen);
   std::vector<std::size_t> choice(logits.rows * k);
   std::vector<T> weight(choice.size());

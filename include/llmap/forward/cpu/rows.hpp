@@ -1,4 +1,4 @@
-// Ops on rows: embedding, positions, sums, and moving rows and heads about. Contracts: forward/ops.hpp.
+// Ops on rows: embedding, positions, sums, and moves of rows and heads. Contracts: forward/ops.hpp.
 #pragma once
 #include "llmap/forward/cpu/packed_matrix.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
@@ -196,7 +196,7 @@ void gather_weighted_rows(const cpu_executor& exec, std::type_identity_t<matrix_
 template <class T>
 void scale_rows_by_sigmoid(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> gate,
                            matrix_view<T> y) {
-  LLMAP_EXPECTS(gate.rows == y.rows && gate.cols == 1, "scale_rows_by_sigmoid: a gate a row");
+  LLMAP_EXPECTS(gate.rows == y.rows && gate.cols == 1, "scale_rows_by_sigmoid: one gate per row");
   detail::for_rows(exec, y, [&](T* to, std::size_t r) {
     const T share = static_cast<T>(1 / (1 + std::exp(-static_cast<double>(gate(r, 0)))));
     for (std::size_t k = 0; k < y.cols; ++k) to[k] *= share;
@@ -209,7 +209,7 @@ void add_weighted_rows(const cpu_executor& exec, std::type_identity_t<matrix_vie
                        matrix_view<T> y) {
   LLMAP_EXPECTS(x.rows == rows.size() && (weights.empty() || x.rows == weights.size()) && x.cols == y.cols,
                 "add_weighted_rows: a row and a weight of y for each of x");
-  for_row_blocks(exec, x.rows, detail::row_block, [&](std::size_t first, std::size_t count) { // no row of y twice
+  for_row_blocks(exec, x.rows, detail::row_block, [&](std::size_t first, std::size_t count) { // rows of y are distinct
     for (std::size_t i = first; i < first + count; ++i) {
       T* to = y.row(rows[i]);
       const T weight = weights.empty() ? T(1) : weights[i];

@@ -8,8 +8,8 @@
 
 namespace llmap::detail {
 
-/// Calls body(i, j) for all i < j < K, in square tiles, so that entries (i, j) and (j, i) of a table are both
-/// near the ones before.
+/// Calls body(i, j) for all i < j < K, in square tiles, so that entries (i, j) and (j, i) of a table both lie near
+/// those of the previous pair.
 template <class Body> void for_pairs(const cpu_executor& exec, std::size_t K, const Body& body) {
   constexpr std::size_t tile = 32;
   std::vector<std::pair<std::size_t, std::size_t>> tiles;

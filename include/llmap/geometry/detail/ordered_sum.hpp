@@ -1,6 +1,5 @@
-// Sums with one fixed order of additions (eight interleaved partial sums, joined pairwise): the bits depend
-// on the values alone, not on alignment, threads or the compiler's mood, and the loops still use SIMD
-// registers.
+// Sums with one fixed order of additions (eight interleaved partial sums, joined pairwise): the bits depend on the
+// values alone, not on alignment, threads or the compiler, and the loops still use SIMD.
 #pragma once
 #include <cstddef>
 

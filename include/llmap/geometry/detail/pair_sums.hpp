@@ -2,8 +2,8 @@
 //   out(i, j) = sum_s term(x_is, x_js),  x_is = (rows_is - row_shift_i) - column_shift_s,  i <= j
 // for a symmetric term: x y (a Gram matrix), (x - y)^4. Rows are float or double, terms and sums double. Blocks of
 // `depth` texts are packed into panels of models (widened and shifted on the way, so that no copy of the matrix is
-// made); a tile of pairs stays in registers for a block. Each sum is one chain of additions a block, and the blocks in
-// order: its bits do not depend on threads or on which tile the pair falls in. Rounding of a sum of n terms is that of
+// made); a tile of pairs stays in registers for a block. Each sum is one chain of additions per block, and the blocks
+// are added in order: its bits do not depend on threads or on the tile the pair falls in. A sum of n terms rounds like
 // a chain of depth + n / depth.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
@@ -30,8 +30,8 @@ struct fourth_power_term {
   }
 };
 
-/// The register tile, models x vectors of models, for one load a vector and one broadcast a model. Rows of a
-/// tile divide a panel, so that both sides of a pair are read from the same packed panels.
+/// The register tile, models x vectors of models: one load per vector and one broadcast per model. The rows of a tile
+/// divide a panel, so that both sides of a pair are read from the same packed panels.
 template <class Isa> struct pair_tile {
   static constexpr int rows = Isa::bytes == 64 ? 8 : 4, vectors = Isa::bytes == 16 ? 2 : 3;
   static constexpr int panel = vectors * simd::width<Isa, double>; // models: 24, 12, 4
@@ -130,7 +130,7 @@ template <class Term, class T> pair_table pair_sums(const cpu_executor& exec, co
   const std::size_t N = x.rows.cols, width = pair_panel(), panels = (x.rows.rows + width - 1) / width,
                     side = panels * width;
   // A task is a few panels of rows and a group of panels of columns, which stays in the second-level cache from task to
-  // task. Small tasks, because all threads wait for the last one of a block.
+  // task. Tasks are small, because all threads wait for the last one of a block.
   const std::size_t group = 144 / width, few = std::max<std::size_t>(group / 3, 1);
   std::vector<std::pair<std::size_t, std::size_t>> tasks; // first row, first column
   for (std::size_t column = 0; column < panels; column += group)

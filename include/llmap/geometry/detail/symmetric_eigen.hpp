@@ -1,10 +1,10 @@
-// Eigenvalues of a symmetric matrix A (n, n), all of them, and the vectors of the largest few:
+// All eigenvalues of a symmetric matrix A (n, n), and the vectors of the largest few:
 //   A = Q T Q^T     n - 2 reflections to a tridiagonal T (Householder 1958)
 //   T = Z D Z^T     implicit QL steps with Wilkinson's shift (Dubrulle, Martin and Wilkinson 1968); their plane
 //                   rotations are kept
 //   v_k = Q Z e_k   rotations, the last first, then reflections, on the wanted columns alone
-// Vectors are orthonormal to rounding whatever the gaps between the values. Errors are those of rounding beside
-// |A|, so small values of a graded matrix are right absolutely, not relatively. Same bits for any thread count.
+// Vectors are orthonormal to rounding whatever the gaps between the values. Errors are those of rounding relative to
+// |A|: small values of a graded matrix are right absolutely, not relatively. Same bits for any thread count.
 #pragma once
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/matrix.hpp"
@@ -28,11 +28,11 @@ struct symmetric_eigen {
   matrix<double> vectors;     // (count, n) rows are those of the first values
 };
 
-/// A matrix is scaled so that its largest entry is near 1; what lies below this is nothing beside it.
+/// Matrices are scaled so that the largest entry is near 1; anything below this is negligible.
 inline constexpr double negligible = 1e-140;
 
-/// The lower triangle of A, row by row. On rows [first, last) of it: A -= v w^T + w v^T, and what these rows
-/// add to A u.
+/// Updates rows [first, last) of the lower triangle of A, stored row by row: A -= v w^T + w v^T; `product` is what
+/// these rows add to A u.
 struct reflect_rows {
   double* a;
   std::size_t stride, first, last;
@@ -82,8 +82,8 @@ private:
   }
 };
 
-/// T, and the reflections I - u u^T / h that lead to it: that of row i > 0 has the i elements of u in front of
-/// the diagonal of that row of A. Where h = 0 there is none.
+/// T, and the reflections I - u u^T / h that lead to it. The u of row i > 0 has i elements, which lie before the
+/// diagonal of that row of A. If h = 0 there is no reflection.
 struct tridiagonal {
   std::vector<double> diagonal, beside; // (n); beside[i] between i and i + 1, the last unused
   std::vector<double> h;                // (n)
@@ -91,12 +91,12 @@ struct tridiagonal {
 
 inline tridiagonal reduce_to_tridiagonal(const cpu_executor& exec, matrix<double>& a) {
   const std::size_t n = a.rows();
-  constexpr std::size_t block = 64; // rows whose products are summed by themselves
+  constexpr std::size_t block = 64; // rows whose products are summed separately
   tridiagonal t{std::vector<double>(n), std::vector<double>(n), std::vector<double>(n)};
   const std::vector<double> zeros(n);
   std::vector<double> w(n), p(n);
   matrix_buffer<double> products;
-  const double* v = zeros.data(); // of the step before: its update of A is made on the way through this one
+  const double* v = zeros.data(); // of the previous step: its update of A is made during this one
   for (std::size_t i = n; i-- > 0;) {
     double* const u = a.data() + i * n;
     for (std::size_t j = 0; j <= i; ++j) u[j] = (u[j] - v[i] * w[j]) - w[i] * v[j];
@@ -148,16 +148,16 @@ struct ql_rotations {
   std::vector<plane_rotation> rotations;
 };
 
-/// T becomes diagonal.
+/// Makes T diagonal.
 inline ql_rotations diagonalize(tridiagonal& t) {
   const std::size_t n = t.diagonal.size();
   std::vector<double>&d = t.diagonal, &e = t.beside;
   constexpr double epsilon = std::numeric_limits<double>::epsilon();
   ql_rotations out;
-  out.rotations.reserve(n * n + n * n / 4); // two steps a value, each of half the planes, and some more
+  out.rotations.reserve(n * n + n * n / 4); // two steps per value, each of half the planes, and some more
   for (std::size_t l = 0; l < n; ++l)
     for (int step = 0;; ++step) {
-      std::size_t m = l; // T splits behind m
+      std::size_t m = l; // T splits after m
       while (m + 1 < n && !(std::abs(e[m]) <= epsilon * (std::abs(d[m]) + std::abs(d[m + 1])) + negligible)) ++m;
       if (m == l) break;
       if (step == 60) fail("map: the eigenvalues of a ", n, " x ", n, " matrix did not converge");
@@ -248,7 +248,7 @@ struct rotate_back {
   }
 };
 
-/// Of `a` only the lower triangle counts. NaN or infinite entries: llmap::error.
+/// Only the lower triangle of `a` counts. NaN or infinite entries: llmap::error.
 inline symmetric_eigen solve_symmetric(const cpu_executor& exec, matrix<double> a, std::size_t count) {
   const std::size_t n = a.rows();
   LLMAP_EXPECTS(a.cols() == n && count <= n, "solve_symmetric: a square matrix and at most n vectors");
@@ -280,7 +280,7 @@ inline symmetric_eigen solve_symmetric(const cpu_executor& exec, matrix<double> 
   return out;
 }
 
-/// 1 or -1, that of the entry of largest magnitude; the first such on ties.
+/// The sign, 1 or -1, of the entry of largest magnitude; the first such on ties.
 inline double sign_of_largest(std::span<const double> v) {
   const auto largest =
       std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });

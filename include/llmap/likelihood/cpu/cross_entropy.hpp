@@ -1,8 +1,8 @@
-// cross_entropy: log p(target) from logits that are already there.
-//   log p_t = z_t - log sum_v exp(z_v),  z = cap(scale * logits),  logits (M, V) in double, float, bf16 or f16; nats,
-//   double
+// cross_entropy: log p(target) from given logits.
+//   log p_t = z_t - log sum_v exp(z_v),  z = cap(scale * logits),  in nats, double
+//   logits (M, V) in double, float, bf16 or f16
 // The logits are read once: a chunk of columns stays in the first-level cache while its largest value and its sum are
-// taken; chunks are merged in double in the order of v. Terms are in double where the logits are, else in float.
+// taken; chunks are merged in double in the order of v. Terms are double if the logits are, else float.
 // -infinity is probability 0; a NaN or +infinity among the logits of a row gives NaN.
 #pragma once
 #include "llmap/core/vector_math.hpp"
@@ -19,7 +19,7 @@ namespace detail {
 
 inline constexpr std::size_t logit_chunk = 1024; // columns that are merged as one
 
-/// log sum exp of n values that are in the working type.
+/// log sum exp of n values of the working type.
 template <class T> struct sum_chunk_task {
   const T* z; // (n), n <= logit_chunk
   std::size_t n;
@@ -32,9 +32,9 @@ template <class T> struct sum_chunk_task {
     for (std::size_t i = 0; i < n; i += W)
       most =
           simd::maximum<T, W>(i + W <= n ? simd::load<T, W>(z + i) : simd::load_partial<T, W>(z + i, n - i, low), most);
-    const T top = simd::maximum<T, W>(most); // a NaN among finite logits comes in with the sum
+    const T top = simd::maximum<T, W>(most); // a NaN among finite logits enters with the sum
     if (top == -low) return void(*to = {std::numeric_limits<double>::quiet_NaN(), 1});
-    if (top == low) { // no term, or NaN alone
+    if (top == low) { // no term, or only NaN
       *to = {};
       for (std::size_t i = 0; i < n; ++i)
         if (z[i] != z[i]) to->push(static_cast<double>(z[i]));
@@ -60,7 +60,7 @@ void cross_entropy(const cpu_executor& exec, matrix_view<Stored> logits, std::sp
   using T = std::conditional_t<std::is_same_v<element, double>, double, float>;
   const std::size_t V = logits.cols;
   LLMAP_EXPECTS(targets.size() == logits.rows && log_probability.size() == logits.rows,
-                "cross_entropy: a target a row");
+                "cross_entropy: one target per row");
   for (const std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < V, "cross_entropy: targets in [0, V)");
   const T scale = static_cast<T>(options.scale), cap = static_cast<T>(options.softcap);

@@ -4,8 +4,8 @@
 // The same tiles as linear; each tile of logits is turned into terms of the sum while it is in registers
 // (forward/cpu/online_softmax.hpp). Terms are summed by lane within a chunk of head_chunk columns in T, chunks are
 // merged in double in the order of v, which depends on V only: same bits for any batch, order and thread count. Extra
-// memory: the packed rows of x, and M x V / 1024 partial values. The error beyond that of the logits stays below 8
-// eps(T), without a bias of one sign. NaN hidden states give NaN.
+// memory: the packed rows of x, and M x V / 1024 partial values. The error beyond that of the logits stays
+// below 8 eps(T), without a bias of one sign. NaN hidden states give NaN.
 #pragma once
 #include "llmap/forward/cpu/online_softmax.hpp"
 #include "llmap/forward/cpu/pack.hpp"
@@ -19,7 +19,7 @@ namespace llmap {
 
 namespace detail {
 
-inline constexpr std::size_t head_chunk = 1024; // columns a task, rounded down to whole panels
+inline constexpr std::size_t head_chunk = 1024; // columns per task, rounded down to whole panels
 
 template <class T> struct sum_tile {
   const packed_matrix<T>* w;   // (V, E)
@@ -47,7 +47,7 @@ template <class T> struct sum_tile {
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) sum += simd::exp_term<T, W>(z.c[i][j] - shift[r]);
       simd::store<T, W>(sums + r * W, sum);
-      const auto target = static_cast<std::size_t>(targets[r]) - column; // wraps where it lies before
+      const auto target = static_cast<std::size_t>(targets[r]) - column; // wraps if it lies before
       if (target < NR) {
         T logits[NR];
 #pragma GCC unroll 4
@@ -57,8 +57,8 @@ template <class T> struct sum_tile {
     }
   }
 
-  /// Scale, bias and soft cap, and -infinity in the columns beyond V; through memory, so that the tile stays in
-  /// registers where there is nothing to do.
+  /// Applies scale, bias and soft cap, and sets the columns beyond V to -infinity; through memory, so that the tile
+  /// stays in registers if there is nothing to do.
   template <class Isa, int R> LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& z, std::size_t column) const {
     constexpr int W = simd::width<Isa, T>;
     constexpr std::size_t NR = simd::panel_columns<Isa, T>;
@@ -85,7 +85,7 @@ template <class T> struct cpu_head_room {
   aligned_buffer<double> target_logit;
 };
 
-/// Bytes of them, without the rows, for each row.
+/// Bytes of these buffers per row, without the packed rows.
 template <class T> std::size_t head_bytes(const cpu_executor&, std::int64_t vocab) {
   return (static_cast<std::size_t>(vocab) / detail::head_chunk + 2) * sizeof(log_sum_exp<double>);
 }
@@ -134,7 +134,7 @@ void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, con
   }
 }
 
-/// Of hidden states that are not packed, x (M, E), with room of its own.
+/// The same for hidden states x (M, E) that are not packed, with its own buffers.
 template <class T>
 void linear_cross_entropy(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
                           const packed_matrix<T>& w, std::span<const std::int32_t> targets, const head_options& options,

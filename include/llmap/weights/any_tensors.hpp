@@ -1,0 +1,63 @@
+// Any tensor source behind one type: what reads a model is compiled once, however its weights are stored.
+#pragma once
+#include "llmap/weights/tensor_source.hpp"
+#include <utility>
+
+namespace llmap {
+
+/// Slice `slice` of a stack of matrices (n, ...), by way of source.read_slice(name, slice) where the source has it.
+template <tensor_source Source>
+tensor_data read_slice(const Source& source, const std::string& name, std::int64_t slice) {
+  if constexpr (requires { source.read_slice(name, slice); }) {
+    return source.read_slice(name, slice);
+  } else {
+    tensor_data data = source.read(name);
+    const auto bytes = data.bytes.size() / static_cast<std::size_t>(data.info.shape.at(0));
+    data.bytes = data.bytes.subspan(static_cast<std::size_t>(slice) * bytes, bytes);
+    data.info.shape.erase(data.info.shape.begin());
+    return data;
+  }
+}
+
+class any_tensors {
+  struct interface {
+    virtual ~interface() = default;
+    virtual std::vector<std::string> names() const = 0;
+    virtual std::optional<tensor_info> find(const std::string& name) const = 0;
+    virtual tensor_data read(const std::string& name) const = 0;
+    virtual tensor_data read_slice(const std::string& name, std::int64_t slice) const = 0;
+  };
+  template <class Held> struct holder final : interface {
+    Held held;
+    explicit holder(Held h) : held(std::move(h)) {}
+    const auto& source() const {
+      if constexpr (requires { *held; }) return *held;
+      else return held;
+    }
+    std::vector<std::string> names() const override { return source().names(); }
+    std::optional<tensor_info> find(const std::string& name) const override { return source().find(name); }
+    tensor_data read(const std::string& name) const override { return source().read(name); }
+    tensor_data read_slice(const std::string& name, std::int64_t slice) const override {
+      return llmap::read_slice(source(), name, slice);
+    }
+  };
+  std::shared_ptr<const interface> source_;
+  explicit any_tensors(std::shared_ptr<const interface> source) : source_(std::move(source)) {}
+
+public:
+  /// Keeps the source.
+  template <tensor_source Source> static any_tensors of(Source source) {
+    return any_tensors(std::make_shared<holder<Source>>(std::move(source)));
+  }
+  /// Refers to a source that outlives this.
+  template <tensor_source Source> static any_tensors referring_to(const Source& source) {
+    return any_tensors(std::make_shared<holder<const Source*>>(&source));
+  }
+
+  std::vector<std::string> names() const { return source_->names(); }
+  std::optional<tensor_info> find(const std::string& name) const { return source_->find(name); }
+  tensor_data read(const std::string& name) const { return source_->read(name); }
+  tensor_data read_slice(const std::string& name, std::int64_t slice) const { return source_->read_slice(name, slice); }
+};
+
+} // namespace llmap

@@ -1,0 +1,81 @@
+// The weight files of a model folder, opened: those of a checkpoint, or an adapter's and those of the base it changes.
+#pragma once
+#include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/hub_cache.hpp"
+#include "llmap/weights/lora.hpp"
+#include "llmap/weights/quantized_tensors.hpp"
+
+namespace llmap {
+
+/// Whether a folder holds an adapter and no model of its own.
+inline bool is_adapter(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / "adapter_config.json") && !std::filesystem::exists(folder / "config.json");
+}
+
+/// The folder with the config of a model: the folder itself, or of an adapter that of its base: `base` where that is
+/// given, else the folder, or the model of the hub cache, that base_model_name_or_path of the adapter names.
+inline std::filesystem::path base_folder(const std::filesystem::path& folder, const std::filesystem::path& base = {}) {
+  if (!is_adapter(folder)) return folder;
+  const config c(read_json_file(folder / "adapter_config.json"), (folder / "adapter_config.json").string());
+  const std::filesystem::path named =
+      !base.empty() ? base : std::filesystem::path(c.text("base_model_name_or_path", ""));
+  if (named.empty()) fail(c.where(), ": base_model_name_or_path: missing");
+  for (const auto& candidate : {named, folder / named})
+    if (std::filesystem::exists(candidate / "config.json")) return candidate;
+  if (const auto snapshot = hub_model(named.string())) return *snapshot;
+  fail(c.where(), ": base_model_name_or_path: expected the folder of a model, or one in the hub cache, got ",
+       named.string(), "; name the base's folder (--base)");
+}
+
+class model_weights {
+  std::filesystem::path folder_, base_;
+  checkpoint checkpoint_;
+  std::unique_ptr<safetensors_file> adapter_;
+  std::vector<const safetensors_file*> files_;
+
+public:
+  explicit model_weights(std::filesystem::path folder, const std::filesystem::path& base = {})
+      : folder_(std::move(folder)), base_(base_folder(folder_, base)), checkpoint_(base_) {
+    for (const auto& shard : checkpoint_.shards()) files_.push_back(shard.get());
+    if (!is_adapter(folder_)) return;
+    const std::filesystem::path file = folder_ / "adapter_model.safetensors";
+    if (!std::filesystem::exists(file))
+      fail(folder_.string(), ": expected adapter_model.safetensors beside adapter_config.json");
+    adapter_ = std::make_unique<safetensors_file>(file);
+    files_.push_back(adapter_.get());
+  }
+
+  const std::filesystem::path& folder() const { return folder_; }
+  /// The folder of config.json.
+  const std::filesystem::path& base() const { return base_; }
+  const checkpoint& stored() const { return checkpoint_; }
+  /// All files that weights are read from, in a fixed order: what a fingerprint has to cover.
+  const std::vector<const safetensors_file*>& files() const { return files_; }
+  void check_unchanged() const {
+    for (const safetensors_file* f : files_) f->file().check_unchanged();
+  }
+
+  /// The scheme of packed matrices, or "".
+  std::string quantization() const {
+    const auto q = quantization_of(config::load(base_));
+    const auto scheme = q ? scheme_of(*q) : nullptr;
+    return scheme ? scheme->description() : q ? q->text("quant_method", "") : "";
+  }
+  bool adapted() const { return adapter_ != nullptr; }
+
+  /// The weights of the checkpoint as plain matrices; packed ones are decoded to F32 or F64. This outlives the result.
+  any_tensors base_tensors(dtype decoded) const {
+    return any_tensors::of(
+        quantized_tensors(any_tensors::referring_to(checkpoint_), config::load(base_), decoded, base_.string()));
+  }
+  /// The same with the adapter, for load_decoder. `tied_head`: the model's head is its embedding.
+  any_tensors tensors(dtype decoded, bool tied_head) const {
+    if (!adapter_) return base_tensors(decoded);
+    const std::filesystem::path file = folder_ / "adapter_config.json";
+    return any_tensors::of(lora_tensors(
+        base_tensors(decoded), any_tensors::referring_to(*adapter_), config(read_json_file(file), file.string()),
+        {config::load(base_).text("model_type", ""), tied_head}, decoded, folder_.string()));
+  }
+};
+
+} // namespace llmap

@@ -1,0 +1,49 @@
+// AWQ, version gemm: 4 bits packed along the outputs in an order of its own, w = (q - zero) * scale of the input's
+// group. Source: AutoAWQ, packing_utils.
+#pragma once
+#include "llmap/weights/quantized/scheme.hpp"
+
+namespace llmap::quantized {
+
+class awq final : public scheme {
+  std::int64_t group_; // -1: one for all inputs
+
+public:
+  explicit awq(const config& c) : group_(c.integer("group_size", 128, -1)) {
+    if (c.integer("bits", 4) != 4) c.refuse("bits", *c.find("bits"), "4");
+    if (group_ == 0) c.refuse("group_size", *c.find("group_size"), "-1, or a positive number");
+    const std::string version = c.text("version", "gemm");
+    if (version != "gemm" && version != "GEMM") c.refuse("version", json(version), "gemm");
+  }
+
+  std::string description() const override {
+    return "awq, 4 bits" + (group_ > 0 ? ", groups of " + std::to_string(group_) : std::string());
+  }
+  std::vector<std::string_view> parts() const override { return {"qweight", "qzeros", "scales"}; }
+  std::optional<encoded_matrix> find(const any_tensors& source, const std::string& module) const override {
+    const std::string x = module + ".";
+    if (!source.find(x + "qweight")) return std::nullopt;
+    const tensor_info info = expect(source, x + "qweight", {dtype::i32}, {-1, -1});
+    const std::int64_t cols = info.shape[0], words = info.shape[1], rows = 8 * words, size = group_ > 0 ? group_ : cols;
+    if (cols % size != 0) fail("tensor ", x, "qweight: expected inputs in whole groups of ", size, ", got ", cols);
+    expect(source, x + "scales", scale_types, {cols / size, rows});
+    expect(source, x + "qzeros", {dtype::i32}, {cols / size, words});
+    return encoded_matrix{rows, cols, [=]() -> row_decoder {
+                            const tensor_data codes = source.read(x + "qweight"), zeros = source.read(x + "qzeros");
+                            const auto scales = read_scales(source, x + "scales");
+                            return [=](std::int64_t first, std::int64_t count, double* w) {
+                              constexpr int place[] = {0, 4, 1, 5, 2, 6, 3, 7}; // of output column j in its word
+                              const auto code = [&](const tensor_data& from, std::int64_t line, std::int64_t r) {
+                                return word_at(from.bytes.data(), line * words + r / 8) >> (4 * place[r % 8]) & 15;
+                              };
+                              for (std::int64_t i = 0; i < cols; ++i)
+                                for (std::int64_t r = first; r < first + count; ++r)
+                                  w[(r - first) * cols + i] = (static_cast<double>(code(codes, i, r)) -
+                                                               static_cast<double>(code(zeros, i / size, r))) *
+                                                              scales[static_cast<std::size_t>(i / size * rows + r)];
+                            };
+                          }};
+  }
+};
+
+} // namespace llmap::quantized

@@ -1,0 +1,205 @@
+// compressed-tensors (llm-compressor): groups of modules, each with a format and a way to scale. A module belongs to
+// the group that names it, else to the first whose expression matches, else to the one of its class, "Linear". Source:
+// compressed-tensors 0.20; `ignore` and activations say nothing about how weights are stored.
+#pragma once
+#include "llmap/weights/quantized/scheme.hpp"
+#include <algorithm>
+#include <regex>
+
+namespace llmap::quantized {
+
+class compressed_tensors final : public scheme {
+  struct group {
+    std::string where, format, strategy;
+    std::vector<std::string> targets;
+    int bits = 8;
+    bool is_float = false, symmetric = true;
+    std::int64_t size = 0, block_rows = 0, block_cols = 0;
+  };
+  std::vector<group> groups_;
+
+public:
+  explicit compressed_tensors(const config& c) {
+    for (const char* key : {"sparsity_config", "transform_config"})
+      if (const auto object = c.object(key); object && !c.find(key)->members()->empty())
+        c.refuse(key, *c.find(key), "nothing: weights changed in this way are not read");
+    const auto groups = c.object("config_groups");
+    if (!groups) fail(c.where(), ": config_groups: missing");
+    for (const auto& [name, value] : *c.find("config_groups")->members())
+      if (value.members()) groups_.push_back(read_group(c, config(value, groups->where() + ": " + name)));
+  }
+
+  std::string description() const override {
+    std::string all;
+    for (const group& g : groups_)
+      if (all.find(g.format) == std::string::npos)
+        all.append(all.empty() ? "compressed-tensors " : " and ").append(g.format);
+    return all;
+  }
+  std::vector<std::string_view> parts() const override {
+    return {"weight",       "weight_scale", "weight_zero_point",  "weight_packed",
+            "weight_shape", "weight_g_idx", "weight_global_scale"};
+  }
+  std::optional<encoded_matrix> find(const any_tensors& source, const std::string& module) const override {
+    const std::string x = module + ".";
+    const auto plain = source.find(x + "weight");
+    if (!source.find(x + "weight_packed") && (!plain || is_weight_dtype(plain->type))) return std::nullopt;
+    const group* g = group_of(module);
+    if (!g) fail("tensor ", x, plain ? "weight" : "weight_packed", ": no group of config_groups covers ", module);
+    if (g->format == "pack-quantized") return packed_integers(source, x, *g);
+    if (g->format == "nvfp4-pack-quantized" || g->format == "mxfp4-pack-quantized") return packed_floats(source, x, *g);
+    expect(source, x + "weight", {g->is_float ? dtype::f8_e4m3 : dtype::i8}, {-1, -1});
+    const std::string zero = g->symmetric && !source.find(x + "weight_zero_point") ? "" : x + "weight_zero_point";
+    const auto [rows, cols] = tile(*g);
+    return tiled(source, x + "weight", x + "weight_scale", rows, cols, g->is_float ? "" : zero);
+  }
+
+private:
+  static constexpr std::int64_t whole = std::int64_t{1} << 40;
+
+  static group read_group(const config& all, const config& c) {
+    group g;
+    g.where = c.where();
+    const json* targets = c.find("targets");
+    if (!targets || !targets->items()) fail(c.where(), ": targets: expected a list of names");
+    for (const json& t : *targets->items()) {
+      if (!t.string()) c.refuse("targets", t, "names of modules");
+      g.targets.push_back(*t.string());
+    }
+    const std::string format = all.text("format", "");
+    g.format = c.absent("format") ? format : c.text("format", "");
+    constexpr std::string_view known[] = {"float-quantized", "naive-quantized",      "int-quantized",
+                                          "pack-quantized",  "nvfp4-pack-quantized", "mxfp4-pack-quantized"};
+    if (std::find(std::begin(known), std::end(known), g.format) == std::end(known))
+      c.refuse("format", json(g.format),
+               "float-, int-, naive-, pack-, nvfp4-pack- or mxfp4-pack-quantized, of the group or of all");
+    const auto weights = c.object("weights");
+    if (!weights) fail(c.where(), ": weights: missing");
+    const config& w = *weights;
+    g.bits = static_cast<int>(w.integer("num_bits", 8, 2, 8));
+    const std::string type = w.text("type", "int");
+    if (type != "int" && type != "float") w.refuse("type", json(type), "int or float");
+    g.is_float = type == "float";
+    g.symmetric = w.boolean("symmetric", true);
+    g.size = w.absent("group_size") ? 0 : w.integer("group_size", 0, -1);
+    g.strategy = w.absent("strategy") ? (g.size > 0   ? "group"
+                                         : g.size < 0 ? "channel"
+                                                      : "tensor")
+                                      : w.text("strategy", "");
+    if (g.strategy == "tensor_group") g.strategy = "group";
+    if (g.strategy == "block") read_block(w, g);
+    else if (g.strategy == "group" && g.size < 1) fail(w.where(), ": group_size: expected a positive number");
+    else if (g.strategy != "tensor" && g.strategy != "channel" && g.strategy != "group")
+      w.refuse("strategy", json(g.strategy), "tensor, channel, group, tensor_group or block");
+    return g;
+  }
+  /// [128, 128], or "128x128" in old files.
+  static void read_block(const config& w, group& g) {
+    const json* block = w.find("block_structure");
+    if (block && block->items() && block->items()->size() == 2) {
+      g.block_rows = (*block->items())[0].integer().value_or(0);
+      g.block_cols = (*block->items())[1].integer().value_or(0);
+    } else if (block && block->string()) {
+      std::smatch sides;
+      static const std::regex two("([0-9]{1,6})x([0-9]{1,6})");
+      if (std::regex_match(*block->string(), sides, two))
+        g.block_rows = std::stol(sides[1].str()), g.block_cols = std::stol(sides[2].str());
+    }
+    if (g.block_rows < 1 || g.block_cols < 1) fail(w.where(), ": block_structure: expected two positive numbers");
+  }
+
+  const group* group_of(const std::string& module) const {
+    for (const group& g : groups_)
+      if (std::find(g.targets.begin(), g.targets.end(), module) != g.targets.end()) return &g;
+    std::pair<std::string, const group*> first{"", nullptr}; // among expressions the first of the alphabet
+    for (const group& g : groups_)
+      for (const std::string& t : g.targets)
+        if (t.starts_with("re:") && (!first.second || t < first.first) && matches(g.where, t.substr(3), module))
+          first = {t, &g};
+    if (first.second) return first.second;
+    for (const group& g : groups_)
+      if (std::find(g.targets.begin(), g.targets.end(), "Linear") != g.targets.end()) return &g;
+    return nullptr;
+  }
+  /// From the start of the name, not to its end.
+  static bool matches(const std::string& where, const std::string& expression, const std::string& name) {
+    try {
+      return std::regex_search(name, std::regex(expression), std::regex_constants::match_continuous);
+    } catch (const std::regex_error&) {
+      fail(where, ": targets: expected a regular expression, got ", expression);
+    }
+  }
+
+  static std::pair<std::int64_t, std::int64_t> tile(const group& g) {
+    if (g.strategy == "tensor") return {whole, whole};
+    if (g.strategy == "channel") return {1, whole};
+    if (g.strategy == "group") return {1, g.size};
+    return {g.block_rows, g.block_cols};
+  }
+
+  /// Integers as fields of the row's words; zero points as fields of a column's words. Files of older versions put
+  /// whole fields in a word, which shows in the number of words.
+  static encoded_matrix packed_integers(const any_tensors& source, const std::string& x, const group& g) {
+    const int bits = g.bits;
+    expect(source, x + "weight_shape", {dtype::i64, dtype::i32}, {2});
+    const auto shape = read_integers(source, x + "weight_shape");
+    const std::int64_t rows = shape[0], cols = shape[1], in_word = 32 / bits;
+    if (rows < 1 || cols < 1 || rows > 1 << 24 || cols > 1 << 24)
+      fail("tensor ", x, "weight_shape: expected two positive numbers, got ", shape_text(shape));
+    const tensor_info info = expect(source, x + "weight_packed", {dtype::i32}, {rows, -1});
+    const std::int64_t words = info.shape[1];
+    const bool whole_fields = words != ceil_div(cols * bits, 32) && words == ceil_div(cols, in_word);
+    if (!whole_fields) expect(source, x + "weight_packed", {dtype::i32}, {rows, ceil_div(cols * bits, 32)});
+    if (g.strategy != "channel" && g.strategy != "group") fail(g.where, ": strategy: expected channel or group");
+    const std::int64_t size = g.strategy == "channel" ? cols : g.size, groups = ceil_div(cols, size);
+    expect(source, x + "weight_scale", scale_types, {rows, groups});
+    if (!g.symmetric)
+      expect(source, x + "weight_zero_point", {dtype::i32},
+             {whole_fields ? ceil_div(rows, in_word) : ceil_div(rows * bits, 32), groups});
+    if (source.find(x + "weight_g_idx")) expect(source, x + "weight_g_idx", {dtype::i32}, {cols});
+    return {rows, cols, [=, symmetric = g.symmetric]() -> row_decoder {
+              const tensor_data codes = source.read(x + "weight_packed");
+              const tensor_data zeros = symmetric ? tensor_data{} : source.read(x + "weight_zero_point");
+              const auto scales = read_scales(source, x + "weight_scale");
+              const auto group = groups_of(source, x + "weight_g_idx", cols, size, groups);
+              const auto number = [=](const auto& word, std::int64_t i) { // less 2^(bits - 1), which cancels out
+                return whole_fields ? field([&](std::int64_t) { return word(i / in_word); }, i % in_word, bits)
+                                    : field(word, i, bits);
+              };
+              return [=](std::int64_t first, std::int64_t count, double* w) {
+                const std::int64_t middle = std::int64_t{1} << (bits - 1);
+                for (std::int64_t r = first; r < first + count; ++r) {
+                  const auto of_row = [&](std::int64_t k) { return word_at(codes.bytes.data(), r * words + k); };
+                  for (std::int64_t i = 0; i < cols; ++i) {
+                    const std::int64_t g = group[static_cast<std::size_t>(i)];
+                    const auto of_column = [&](std::int64_t k) { return word_at(zeros.bytes.data(), k * groups + g); };
+                    const std::int64_t zero = symmetric ? middle : number(of_column, r);
+                    *w++ = static_cast<double>(number(of_row, i) - zero) *
+                           scales[static_cast<std::size_t>(r * groups + g)];
+                  }
+                }
+              };
+            }};
+  }
+
+  /// E2M1 codes with a scale a group: E8M0 (mxfp4), or E4M3 over a number of the whole matrix, which divides (nvfp4).
+  static encoded_matrix packed_floats(const any_tensors& source, const std::string& x, const group& g) {
+    const bool nvidia = g.format.starts_with("nvfp4");
+    const std::int64_t size = g.size > 0 ? g.size : nvidia ? 16 : 32;
+    const tensor_info info = expect(source, x + "weight_packed", {dtype::u8}, {-1, -1});
+    const std::vector<std::int64_t> shape{info.shape[0], ceil_div(2 * info.shape[1], size)};
+    if (nvidia) expect(source, x + "weight_scale", {dtype::f8_e4m3}, shape);
+    else expect(source, x + "weight_scale", {dtype::u8, dtype::f8_e8m0}, shape);
+    if (nvidia) expect_one(source, x + "weight_global_scale");
+    return four_bit_floats(source, x + "weight_packed", size, [=] {
+      std::vector<double> scales = read_scales(source, x + "weight_scale");
+      if (!nvidia) return scales;
+      const double divisor = read_scale(source, x + "weight_global_scale");
+      if (!(divisor > 0)) fail("tensor ", x, "weight_global_scale: expected a positive number, got ", divisor);
+      for (double& s : scales) s /= divisor;
+      return scales;
+    });
+  }
+};
+
+} // namespace llmap::quantized

@@ -1,0 +1,44 @@
+# Folders as people have them: a hub cache, adapters, quantized checkpoints.
+. "$(dirname "$0")/common.sh"
+head_texts 3 t.jsonl
+hub=$scratch/hub
+for repository in acme--small-7b other-lab--small-7b; do
+  commit=$(printf '%s' "$repository" | sha1sum | cut -c1-40)
+  snapshot=$hub/models--$repository/snapshots/$commit
+  mkdir -p "$snapshot" "$hub/models--$repository/refs" "$hub/models--$repository/blobs"
+  printf '%s' "$commit" >"$hub/models--$repository/refs/main"
+  for file in "$zoo"/models/llama-s/*; do
+    cp "$file" "$hub/models--$repository/blobs/"
+    ln -s "../../blobs/$(basename "$file")" "$snapshot/"
+  done
+done
+export HF_HUB_CACHE=$hub
+scored() { "$llmap" score "$@" --texts t.jsonl --on-overlong truncate >out.txt 2>err.txt; }
+check "a cache is scored" scored "$hub" --store hub.sqlite
+check "under the names of the hub" bash -c 'grep -q "^acme/small-7b " out.txt && grep -q "^other-lab/small-7b " out.txt'
+check "an id is found in the cache, and needs nothing more" scored acme/small-7b --store hub.sqlite
+check "nothing is scored again" bash -c 'grep -q "^acme/small-7b  *3  *0 " out.txt'
+check "a repository's folder" scored "$hub/models--acme--small-7b" --store hub.sqlite
+check "info takes an id" "$llmap" info acme/small-7b >/dev/null
+chmod -R a-w "$hub"
+check "a cache that cannot be written to" scored other-lab/small-7b --store hub.sqlite
+refused 1 "no such file or directory, nor a model in the cache" "$llmap" info acme/large
+refused 1 "revision v9; get it with: hf download acme/small-7b" "$llmap" info acme/small-7b@v9
+
+mkdir adapter
+printf '{"peft_type":"LORA","r":2,"lora_alpha":4,"base_model_name_or_path":"lab/none"}' >adapter/adapter_config.json
+refused 1 "base_model_name_or_path: expected the folder of a model, or one in the hub cache, got lab/none" "$llmap" info adapter
+refused 1 "expected adapter_model.safetensors" "$llmap" info adapter --base "$zoo/models/llama-s"
+refused 1 "peft_type: expected LORA, got \"IA3\"" "$llmap" info "$source/tests/golden/checkpoints/malformed/lora_ia3/adapter" \
+  --base "$source/tests/golden/checkpoints/malformed/lora_ia3/base"
+refused 1 "quant_method: expected fp8" "$llmap" info "$source/tests/golden/checkpoints/malformed/method_unknown"
+
+# A quantized checkpoint with a tokenizer: scores are those of its log-probabilities, and info says the scheme.
+cp -r "$source/tests/golden/checkpoints/gptq4_sym" quantized && chmod -R u+w quantized
+sed 's/"sequences": \[/&/' quantized/expected.json >/dev/null
+printf '{"sequences": [[1,2,3,4,5]]}' >ids.json
+check "log-probabilities of packed weights" bash -c '"$0" logprobs quantized --ids ids.json --precision f64 >packed.json' "$llmap"
+cp "$zoo"/models/llama-s/tokenizer* quantized/
+"$llmap" info quantized >info.txt 2>err.txt
+check "info says the scheme" grep -q "^quantized      gptq, 4 bits, groups of 32" info.txt
+finish
