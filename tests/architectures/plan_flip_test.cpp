@@ -39,6 +39,9 @@ public:
         n.kind == norm_kind::rms ? norm_kind::layer : norm_kind::rms);
     number(
         name + ".scale", [at](decoder_plan& p) -> double& { return at(p).scale; }, 1.5);
+    if (n.rounded)
+      value(
+          name + ".rounded", [at](decoder_plan& p) -> bool& { return at(p).rounded; }, false);
     if (n.weight.present())
       value(
           name + ".weight_offset", [at](decoder_plan& p) -> double& { return at(p).weight_offset; },
@@ -144,6 +147,8 @@ struct mixer_flips {
     if (a.gate.present())
       list.value(
           name + "gate", [at](decoder_plan& p) -> linear_plan& { return at(p).gate; }, linear_plan{});
+    list.optional_norm(name + "out_norm", a.out_norm,
+                       [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).out_norm; });
     list.optional_norm(name + "v_norm", a.v_norm,
                        [at](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).v_norm; });
     list.value(
@@ -201,6 +206,8 @@ struct mixer_flips {
     list.norm(name + "after", m.after, [at = at<laurel_plan>()](decoder_plan& p) -> norm_plan& { return at(p).after; });
   }
   void operator()(const mlp_plan& m) const {
+    list.optional_norm(name + "out_norm", m.out_norm,
+                       [at = at<mlp_plan>()](decoder_plan& p) -> std::optional<norm_plan>& { return at(p).out_norm; });
     if (m.gated && m.act != activation::clamped_swiglu)
       list.value(
           name + "cut", [at = at<mlp_plan>()](decoder_plan& p) -> std::optional<double>& { return at(p).cut; },

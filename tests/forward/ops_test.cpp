@@ -41,6 +41,20 @@ template <class T> void norms() {
     }
   }
 }
+/// Rounded norms, of rows whose largest value is positive, negative, a tie of two codes, and 0.
+template <class T> void rounded_norms() {
+  const std::size_t M = 40, C = 37;
+  auto x = rounded<T>(golden::normals(M * C, 1));
+  for (std::size_t k = 0; k < C; ++k) x[k] = 0, x[C + k] = k == 3 ? 127 : static_cast<double>(k) - 20.5;
+  const auto w = rounded<T>(golden::normals(C, 2));
+  const norm_weights<cpu_executor, T> weights{norm_kind::rms, 1e-5, C, buffer<T>(w), {}, true};
+  const auto in = buffer<T>(x);
+  aligned_buffer<T> out(M * C);
+  norm(cpu_executor{2}, {in.data(), M, C}, weights, {out.data(), M, C});
+  const auto expected = reference::round_rows(reference::rms_norm(x, w, 1e-5, M, C), M, C);
+  for (std::size_t i = 0; i < M * C; ++i)
+    ASSERT_NEAR(out[i], expected[i], 4 * std::numeric_limits<T>::epsilon() * (1 + std::abs(expected[i]))) << i;
+}
 template <class T> void activation_is(activation act, const std::function<double(double)>& f) {
   for (std::size_t I : {1, 5, 16, 37}) {
     const auto x = rounded<T>(golden::normals(2 * 2 * I, 5, 3));
@@ -87,6 +101,10 @@ template <class T> void xielus() {
 TEST(norm, like_the_reference) {
   norms<float>();
   norms<double>();
+}
+TEST(norm, rounded_like_the_reference) {
+  rounded_norms<float>();
+  rounded_norms<double>();
 }
 TEST(activate, like_the_reference) {
   activations<float>();

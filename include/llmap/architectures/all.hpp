@@ -3,6 +3,7 @@
 #include "llmap/architectures/apertus.hpp"
 #include "llmap/architectures/arcee.hpp"
 #include "llmap/architectures/biogpt.hpp"
+#include "llmap/architectures/bitnet.hpp"
 #include "llmap/architectures/bloom.hpp"
 #include "llmap/architectures/codegen.hpp"
 #include "llmap/architectures/cohere.hpp"
@@ -82,6 +83,7 @@ struct architecture {
 inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"arcee", arcee_plan},
                                                  {"biogpt", biogpt_plan},
+                                                 {"bitnet", bitnet_plan},
                                                  {"bloom", bloom_plan},
                                                  {"codegen", codegen_plan},
                                                  {"cohere", cohere_plan},
@@ -172,8 +174,6 @@ inline decoder_plan plan_of(const config& c);
 inline decoder_plan text_plan_of(const config& c, const config& text, std::string_view inner) {
   json inner_fields = *c.find("text_config");
   if (!text.has("model_type")) inner_fields.members()->push_back({"model_type", json(inner)});
-  if (const json* quantized = c.find("quantization_config"); quantized && !text.has("quantization_config"))
-    inner_fields.members()->push_back({"quantization_config", *quantized});
   decoder_plan plan = plan_of(config(std::move(inner_fields), text.where()));
   plan.nested = {"model.language_model.", "language_model.model."};
   if (plan.tied()) plan.head.table = fields::table("lm_head.weight", plan.vocab, plan.embedding.table.cols);

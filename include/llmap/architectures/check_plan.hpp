@@ -37,6 +37,7 @@ class plan_checker {
     for (const vector_plan* v : {&p.weight, &p.bias})
       require(!v->present() || v->size() == p.width || v->size() == channels, name, ": expected ", p.width, " or ",
               channels, " numbers, got ", v->size());
+    require(!p.rounded || p.width == channels, name, ": rounded: expected one group of channels");
     require(p.epsilon > 0 && p.scale != 0, name, ": expected an epsilon above 0 and a scale");
     require(!p.bias.present() || !p.weight.present() || p.bias.size() == p.weight.size(), name,
             ": expected a bias of the weight's size");
@@ -91,6 +92,8 @@ private:
     require(!p.gated || p.act != activation::xielu, "xielu: expected an MLP without a gate");
     require(p.gated || p.gate_scale == 1, "gate scale: expected a gated MLP");
     size("parameters of the activation", p.parameters, p.act == activation::xielu ? 4 : 0);
+    norm("norm before out", p.out_norm, p.out.cols);
+    require(!p.out_norm || p.act != activation::xielu, "norm before out: expected another activation than xielu");
     require(p.gated || !p.cut, "cut of the gate: expected a gated MLP");
   }
 
@@ -109,6 +112,8 @@ public:
     norm("q norm", p.q_norm, p.heads * p.head_dim);
     norm("k norm", p.k_norm, p.kv_heads * p.head_dim);
     norm("v norm", p.v_norm, p.kv_heads * p.head_dim);
+    norm("norm before out", p.out_norm, p.heads * p.head_dim);
+    require(!p.out_norm || !p.gate.present(), "norm before out: expected no gate");
     if (p.sinks.present()) size("sinks", p.sinks, p.heads);
     require(p.alibi.empty() || static_cast<std::int64_t>(p.alibi.size()) == p.heads, "ALiBi: expected a slope a head");
     require(!p.rounded_alibi || (!p.alibi.empty() && p.softcap == 0), "rounded ALiBi: expected slopes and no soft cap");

@@ -63,6 +63,7 @@ enum class norm_kind { rms, layer };
 
 /// rms:   y = scale * x / sqrt(mean(x^2) + eps) * (w + weight_offset)
 /// layer: y = scale * ((x - mean) / sqrt(var + eps) * (w + weight_offset) + b), biased variance
+/// Rounded, each row of it is clamp(round(y s), -128, 127) / s, s = 127 / max(max |y|, 1e-5), half to even (BitNet).
 /// The mean is taken over each `width` channels of a row. Rows of several such groups share the weight (width), or it
 /// has one number a channel. An absent vector leaves out the factor or the term.
 struct norm_plan {
@@ -72,6 +73,7 @@ struct norm_plan {
   double weight_offset = 0;
   vector_plan weight, bias;
   double scale = 1;
+  bool rounded = false; // to 8 bits
 
   bool operator==(const norm_plan&) const = default;
 };
@@ -140,6 +142,7 @@ struct attention_plan {
   vector_plan sinks;                  // (H): a score that takes part in the softmax and belongs to no key
   linear_plan qkv;                    // (H D + 2 Hkv D, C)
   linear_plan gate;                   // (H D, C), or absent
+  std::optional<norm_plan> out_norm;  // of what enters `out`
   linear_plan out;                    // (C, H D)
   /// Keys and values that later layers use: a number from 1 on, or 0. With `reuses` they are those that an earlier
   /// layer has left under the number, and qkv is q alone.
@@ -172,6 +175,7 @@ struct mlp_plan {
   vector_plan parameters{}; // xielu: alpha_p, alpha_n, beta, eps
   double gate_scale = 1;
   std::optional<double> cut{};
+  std::optional<norm_plan> out_norm{}; // of what enters `out`
 };
 
 /// How a token chooses its experts: scores of all experts from their logits, the best `chosen` by score + correction

@@ -53,6 +53,7 @@ template <class Visit> struct tensor_walk {
     (*this)(p.v_norm, w.v_norm...);
     (*this)(p.sinks, w.sinks...);
     (*this)(p.gate, w.gate...);
+    (*this)(p.out_norm, w.out_norm...);
     (*this)(p.out, w.out...);
   }
   template <class... W> void operator()(const latent_attention_plan& p, W&... w) {
@@ -68,6 +69,7 @@ template <class Visit> struct tensor_walk {
   template <class... W> void operator()(const mlp_plan& p, W&... w) {
     (*this)(p.in, w.in...);
     (*this)(p.parameters, w.parameters...);
+    (*this)(p.out_norm, w.out_norm...);
     (*this)(p.out, w.out...);
   }
   template <class... W> void operator()(const mixture_plan& p, W&... w) {

@@ -13,13 +13,14 @@ template <class Exec, class T> struct norm_weights {
   double epsilon = 0;
   std::size_t width = 0; // channels of a group
   typename Exec::template vector<T> weight, bias;
+  bool rounded = false;
 };
 
 template <class Exec, class T, class Plan> struct mixer_weights;
 
 template <class Exec, class T> struct mixer_weights<Exec, T, attention_plan> {
   typename Exec::template matrix<T> qkv, gate, out;
-  std::optional<norm_weights<Exec, T>> q_norm, k_norm, v_norm;
+  std::optional<norm_weights<Exec, T>> q_norm, k_norm, v_norm, out_norm;
   typename Exec::template vector<T> sinks, alibi; // (H) each, or absent
   std::optional<std::size_t> rope;                // index in decoder::ropes
 };
@@ -32,6 +33,7 @@ template <class Exec, class T> struct mixer_weights<Exec, T, latent_attention_pl
 template <class Exec, class T> struct mixer_weights<Exec, T, mlp_plan> {
   typename Exec::template matrix<T> in, out;
   typename Exec::template vector<T> parameters; // of the activation
+  std::optional<norm_weights<Exec, T>> out_norm;
 };
 template <class Exec, class T> struct mixer_weights<Exec, T, mixture_plan> {
   typename Exec::template matrix<T> logits, shared_gate, narrow, wide;

@@ -40,6 +40,7 @@ template <class Exec, class T, class Source> struct weight_loader {
     to.kind = plan.kind;
     to.epsilon = plan.epsilon;
     to.width = static_cast<std::size_t>(plan.width);
+    to.rounded = plan.rounded;
     std::vector<T> weight = read<T>(plan.weight);
     if (weight.empty() && plan.scale != 1) weight.assign(to.width, T(1));
     else

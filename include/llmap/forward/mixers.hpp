@@ -49,7 +49,7 @@ inline bool packs_input(const mixer_plan& mixer) {
 // ------------------------------------------------------
 
 inline mixer_room room_of(const attention_plan& p) {
-  if (!p.gate.present()) return {.wide = p.qkv.rows(), .mixed = p.out.cols};
+  if (!p.gate.present()) return {.wide = p.qkv.rows(), .mixed = p.out.cols, .activated = p.out_norm ? p.out.cols : 0};
   return {.wide = p.qkv.rows(), .mixed = 2 * p.out.cols, .activated = p.out.cols};
 }
 
@@ -86,6 +86,10 @@ void mix(const slab_pass<Exec, T>& at, const attention_plan& p, const mixer_weig
                               static_cast<std::size_t>(p.chunk)};
   auto& kept = p.kept_as ? at.work.kept[static_cast<std::size_t>(p.kept_as - 1)] : at.memory.keys_values;
   attention(at.exec, shape, w.alibi, w.sinks, at.batch, at.rows, qkv, attended, kept, at.work.scratch);
+  if (w.out_norm) {
+    norm(at.exec, mixed, *w.out_norm, at.work.activated, at.work.scratch);
+    return at.product(at.work.activated, w.out, y, mode);
+  }
   if (gate == 0) return at.product(mixed, w.out, y, mode);
   at.product(x, w.gate, mixed.column_range(0, gate));
   activate(at.exec, activation::sigmoid, true, mixed, at.work.activated, at.work.scratch);
@@ -148,7 +152,12 @@ void mix(const slab_pass<Exec, T>& at, const mlp_plan& p, const mixer_weights<Ex
   if (p.cut) cut_below(at.exec, *p.cut, inner.column_range(0, inner.cols / 2));
   if (p.gate_scale != 1) scale(at.exec, static_cast<T>(p.gate_scale), inner.column_range(0, inner.cols / 2));
   if (p.act == activation::xielu) xielu(at.exec, w.parameters, inner, at.work.activated, at.work.scratch);
-  else activate(at.exec, p.act, p.gated, inner, at.work.activated, at.work.scratch);
+  else if (!w.out_norm) activate(at.exec, p.act, p.gated, inner, at.work.activated, at.work.scratch);
+  else {
+    const matrix_view<T> activated = inner.column_range(0, w.out.cols);
+    activate(at.exec, p.act, p.gated, inner, activated);
+    norm(at.exec, activated, *w.out_norm, at.work.activated, at.work.scratch);
+  }
   at.product(at.work.activated, w.out, y, mode);
 }
 

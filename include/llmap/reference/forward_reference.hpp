@@ -34,6 +34,19 @@ inline vector rms_norm(const vector& x, const vector& w, double epsilon, std::si
   return y;
 }
 
+/// Each row of x (M, C) rounded to 8 bits of its largest absolute value.
+inline vector round_rows(vector x, std::size_t M, std::size_t C) {
+  for (std::size_t i = 0; i < M; ++i) {
+    double most = 1e-5;
+    for (std::size_t k = 0; k < C; ++k) most = std::fmax(most, std::fabs(x[i * C + k]));
+    for (std::size_t k = 0; k < C; ++k) {
+      double& v = x[i * C + k];
+      v = std::fmin(std::fmax(std::nearbyint(v * (127 / most)), -128.0), 127.0) / (127 / most);
+    }
+  }
+  return x;
+}
+
 /// (x - mean) / sqrt(var + eps) * w + b, biased variance, by rows (M, C).
 inline vector layer_norm(const vector& x, const vector& w, const vector& b, double epsilon, std::size_t M,
                          std::size_t C) {

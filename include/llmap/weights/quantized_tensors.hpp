@@ -5,6 +5,7 @@
 #include "llmap/core/parallel.hpp"
 #include "llmap/weights/mxfp4.hpp"
 #include "llmap/weights/quantized/awq.hpp"
+#include "llmap/weights/quantized/bitnet.hpp"
 #include "llmap/weights/quantized/bitsandbytes.hpp"
 #include "llmap/weights/quantized/compressed_tensors.hpp"
 #include "llmap/weights/quantized/fp8.hpp"
@@ -41,6 +42,7 @@ inline std::unique_ptr<quantized::scheme> scheme_of(const config& q) {
   if (method == "gptq") return std::make_unique<gptq>(q);
   if (method == "awq") return std::make_unique<awq>(q);
   if (method == "hqq") return std::make_unique<hqq>();
+  if (method == "bitnet") return std::make_unique<bitnet>(q);
   if (method == "bitsandbytes") {
     if (q.boolean("load_in_8bit", false)) return std::make_unique<bitsandbytes_8bit>();
     return std::make_unique<bitsandbytes_4bit>();
@@ -51,9 +53,10 @@ inline std::unique_ptr<quantized::scheme> scheme_of(const config& q) {
     if (algorithm == "NVFP4") return std::make_unique<modelopt_nvfp4>();
     q.refuse("quant_algo", json(algorithm), "FP8 or NVFP4");
   }
-  q.refuse("quant_method", json(method),
-           "fp8, fbgemm_fp8, compressed-tensors, gptq, awq, bitsandbytes, hqq, modelopt or mxfp4; save such a model "
-           "dequantized to score it");
+  q.refuse(
+      "quant_method", json(method),
+      "fp8, fbgemm_fp8, compressed-tensors, gptq, awq, bitsandbytes, bitnet, hqq, modelopt or mxfp4; save such a model "
+      "dequantized to score it");
 }
 
 class quantized_tensors {

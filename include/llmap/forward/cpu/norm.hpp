@@ -4,6 +4,7 @@
 #include "llmap/core/simd.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
 #include "llmap/forward/decoder.hpp"
+#include <algorithm>
 #include <cmath>
 
 namespace llmap {
@@ -48,12 +49,27 @@ private:
     const double square =
         mean_of([mean](const V& v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
     const T factor = static_cast<T>(1 / std::sqrt(square + w->epsilon)), shift = static_cast<T>(mean);
+    if (w->rounded) return round(in, mean, 1 / std::sqrt(square + w->epsilon), weight, bias, out);
     if (!weight)
       for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor;
     else
       for (std::size_t i = 0; i < C; ++i) out[i] = (in[i] - shift) * factor * weight[i];
     if (bias)
       for (std::size_t i = 0; i < C; ++i) out[i] += bias[i];
+  }
+
+  /// The normed row in 8 bits, in double: a step is a larger error than any before it.
+  void round(const T* in, double mean, double factor, const T* weight, const T* bias, T* out) const {
+    const std::size_t C = w->width;
+    const auto normed = [&](std::size_t i) {
+      const double v = (static_cast<double>(in[i]) - mean) * factor * (weight ? static_cast<double>(weight[i]) : 1.0);
+      return bias ? v + static_cast<double>(bias[i]) : v;
+    };
+    double most = 1e-5;
+    for (std::size_t i = 0; i < C; ++i) most = std::max(most, std::abs(normed(i)));
+    const double steps = 127 / most;
+    for (std::size_t i = 0; i < C; ++i)
+      out[i] = static_cast<T>(std::clamp(std::nearbyint(normed(i) * steps), -128.0, 127.0) / steps);
   }
 };
 
