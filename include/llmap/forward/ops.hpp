@@ -56,8 +56,7 @@ struct head_options {
 ///   keys_values_columns<T>(exec, kv_heads, key_dim, value_dim), head_bytes<T>(exec, vocab), row_limits_of(exec)
 ///
 /// Embedding
-///   embedding_rows(exec, table, batch, scale, y)   y (T, E) = scale * table[id], of an id beyond the table its first
-///                                                  row
+///   embedding_rows(exec, table, batch, scale, y)   y (T, E) = scale * table[id]; table[0] where id is beyond the table
 ///   add_positions(exec, positions, offset, batch, y)
 ///                                                  y (T, C) += positions[offset + position]
 ///   fill_angles(exec, rope_plan, batch, y)         y (T, r) = cosines (r / 2), then sines, of position * frequency
@@ -98,8 +97,7 @@ struct head_options {
 /// Streams (stream_layer_plan), n of width C in a row
 ///   mix_streams(exec, c, x, y)                     y (S, n C): y_i = x_i + sum_j c_ij x_j, c (S, n^2)
 ///   correct_streams(exec, c, active, x, guess, y)  y_i = guess_i + (1 + c_i) (x - guess_active), c (S, n), x (S, C)
-///   match_size(exec, x, y)                         each row of y times sqrt(mean x^2 / mean y^2), mean y^2 at least
-///   1e-5
+///   match_size(exec, x, y)                         each row of y times sqrt(mean x^2 / max(mean y^2, 1e-5))
 ///
 /// Mixture of experts
 ///   route(exec, router_plan, logits, correction, expert_scale, routing)
