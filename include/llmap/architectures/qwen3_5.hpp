@@ -16,7 +16,8 @@ template <class Mlp> decoder_plan qwen3_5_like_plan(const config& c, const qwen_
     const std::int64_t M = q.value_heads * q.value_dim;
     d.in.parts = {fields::all_rows(at + "in_proj_qkv", d.convolution.channels, false),
                   fields::all_rows(at + "in_proj_b", q.value_heads, false),
-                  fields::all_rows(at + "in_proj_a", q.value_heads, false), fields::all_rows(at + "in_proj_z", M, false)};
+                  fields::all_rows(at + "in_proj_a", q.value_heads, false),
+                  fields::all_rows(at + "in_proj_z", M, false)};
     layer.branches[0].mixer = std::move(d);
   });
 }
