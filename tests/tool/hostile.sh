@@ -37,8 +37,8 @@ copy; sed -i 's/"n_embd": 60/"n_embd": "sixty"/' m/config.json
 refused 1 'n_embd: expected an integer, got "sixty"' "$llmap" info m
 copy; echo '{' >m/config.json
 refused 1 "m/config.json: not valid JSON" "$llmap" info m
-copy; sed -i 's/"type": *"BPE"/"type":"Unigram"/' m/tokenizer.json
-refused 1 "Unigram" "$llmap" tokenize m --texts t.jsonl
+copy; sed -i 's/"type": *"BPE"/"type": "Bigram"/' m/tokenizer.json
+refused 1 "Bigram" "$llmap" tokenize m --texts t.jsonl
 copy; rm m/tokenizer.json
 refused 1 "tokenizer.json" "$llmap" tokenize m --texts t.jsonl
 # A hole of 8 GiB takes no room, and must not be read; all commands have one dialect of config.json.
