@@ -49,3 +49,4 @@ function(llmap_cuda_test name)
 endfunction()
 
 llmap_cuda_test(cross_entropy)
+llmap_cuda_test(linear_cross_entropy)
