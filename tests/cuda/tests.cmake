@@ -50,3 +50,19 @@ endfunction()
 
 llmap_cuda_test(cross_entropy)
 llmap_cuda_test(linear_cross_entropy)
+
+# What ptxas says of every kernel, read by a test.
+set(LLMAP_PTXAS_LOG ${CMAKE_CURRENT_BINARY_DIR}/cuda_ptxas.log)
+add_custom_command(OUTPUT ${LLMAP_PTXAS_LOG}
+  COMMAND ${CMAKE_CUDA_COMPILER} -std=c++20 -I${PROJECT_SOURCE_DIR}/include -fatbin -Xptxas -v -MD -MF ${LLMAP_PTXAS_LOG}.d -MT ${LLMAP_PTXAS_LOG}
+    -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_100,code=sm_100
+    ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/kernels.cu -o ${CMAKE_CURRENT_BINARY_DIR}/cuda_kernels.fatbin > ${LLMAP_PTXAS_LOG} 2>&1
+  DEPENDS cuda/budget/kernels.cu DEPFILE ${LLMAP_PTXAS_LOG}.d VERBATIM)
+add_custom_target(cuda_ptxas ALL DEPENDS ${LLMAP_PTXAS_LOG})
+add_test(NAME cuda_budget COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.sh ${LLMAP_PTXAS_LOG} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.txt)
+
+llmap_emulated(emu_defects cuda/defects_test.cu)
+foreach(order forward backward shuffled)
+  add_test(NAME emu_defects_${order} COMMAND emu_defects)
+  set_tests_properties(emu_defects_${order} PROPERTIES ENVIRONMENT LLMAP_ORDER=${order})
+endforeach()

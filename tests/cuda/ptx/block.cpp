@@ -190,9 +190,12 @@ void block::report_stall() {
     for (const path& p : w.paths_) {
       const instruction& in = of.code.code[p.pc];
       const auto lane = static_cast<unsigned>(std::countr_zero(p.lanes));
+      const lane_mask missing = p.members & ~p.lanes;
       if (p.state == path::at_collective)
-        w.report("lanes " + hexadecimal(p.members & ~p.lanes) + " never come to a warp operation that names them", in,
-                 lane);
+        w.report("lanes " + hexadecimal(missing) +
+                     ((missing & w.exited) != 0 ? " have exited without" : " never come to") +
+                     " a warp operation that names them",
+                 in, lane);
     }
   for (const warp& w : warps)
     for (const path& p : w.paths_)

@@ -118,7 +118,8 @@ class decoder {
   std::vector<std::pair<std::size_t, std::string>> table_labels_;
   std::unordered_map<std::uint64_t, std::uint32_t> constants_;
   std::unordered_map<std::string, std::uint32_t> special_slots_;
-  std::uint32_t file_ = 0, source_line_ = 0, called_line_ = 0;
+  std::uint32_t file_ = 0, source_line_ = 0, called_file_ = 0, called_line_ = 0;
+  std::map<std::array<std::uint32_t, 3>, std::array<std::uint32_t, 3>> callers_;
   bool dynamic_used_ = false;
 
   std::string_view now() const { return at_ < tokens_.size() ? tokens_[at_].text : std::string_view(); }
@@ -328,6 +329,7 @@ class decoder {
     labels_.clear(), fixups_.clear(), table_labels_.clear();
     dynamic_used_ = false;
     file_ = source_line_ = called_line_ = 0;
+    callers_.clear();
     f.begin = static_cast<std::uint32_t>(m_.code.size());
     f.shared_bytes = m_.shared_bytes;
     for (const auto& list : {f.params, f.results})
@@ -394,16 +396,24 @@ class decoder {
     while (at_ < tokens_.size() && line() == here) ++at_;
   }
 
-  void location() { // .loc file line column [, function_name label, inlined_at file line column]
+  /// .loc file line column [, function_name label, inlined_at file line column]: where that is inlined in turn stands
+  /// in a .loc of its own.
+  void location() {
     const std::uint32_t here = line();
-    file_ = static_cast<std::uint32_t>(integer(take()));
-    source_line_ = static_cast<std::uint32_t>(integer(take()));
-    called_line_ = 0;
+    const auto triple = [&] {
+      std::array<std::uint32_t, 3> numbers;
+      for (std::uint32_t& n : numbers) n = static_cast<std::uint32_t>(integer(take()));
+      return numbers;
+    };
+    const auto at = triple();
+    file_ = at[0], source_line_ = at[1];
+    callers_.erase(at);
     while (at_ < tokens_.size() && line() == here)
-      if (take() == "inlined_at") {
-        ++at_; // the file
-        called_line_ = static_cast<std::uint32_t>(integer(take()));
-      }
+      if (take() == "inlined_at") callers_[at] = triple();
+    auto root = at;
+    for (int depth = 0; depth < 64 && callers_.count(root); ++depth) root = callers_.at(root);
+    called_file_ = root[0];
+    called_line_ = root == at ? 0 : root[1];
   }
 
   void body() {
@@ -553,7 +563,7 @@ class decoder {
   void statement() {
     instruction in;
     in.line = line();
-    in.file = file_, in.source_line = source_line_, in.called_line = called_line_;
+    in.file = file_, in.source_line = source_line_, in.called_file = called_file_, in.called_line = called_line_;
     if (eat("@")) {
       in.guard_negated = eat("!");
       const symbol* s = look_up(std::string(take()));

@@ -1,5 +1,7 @@
 #include "cuda/ptx/warp.hpp"
 #include <algorithm>
+#include <cstdlib>
+#include <cxxabi.h>
 
 namespace ptx {
 
@@ -102,20 +104,29 @@ void counters::add(const counters& other) {
   mma_operations += other.mma_operations, local_requests += other.local_requests;
 }
 
+std::string readable(const std::string& mangled) {
+  int status = 0;
+  char* const name = abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status);
+  const std::string text = status == 0 ? name : mangled;
+  std::free(name);
+  return text;
+}
+
 std::string place(const launch& in, extent block_id, unsigned thread, const instruction& at) {
   const extent& n = in.threads;
   const auto triple = [](std::uint64_t x, std::uint64_t y, std::uint64_t z) {
     return "(" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + ")";
   };
-  std::string text = in.kernel.name + " block " + triple(block_id.x, block_id.y, block_id.z) + " thread " +
+  std::string text = readable(in.kernel.name) + " block " + triple(block_id.x, block_id.y, block_id.z) + " thread " +
                      triple(thread % n.x, thread / n.x % n.y, thread / n.x / n.y) + ", PTX line " +
                      std::to_string(at.line);
   if (at.line > 0 && at.line <= in.code.lines.size()) text += ": " + in.code.lines[at.line - 1];
-  if (at.source_line != 0) {
-    const std::string& file = at.file < in.code.files.size() ? in.code.files[at.file] : std::string();
-    text += ", " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(at.source_line);
-    if (at.called_line != 0) text += " inlined at line " + std::to_string(at.called_line);
-  }
+  const auto source = [&](std::uint32_t file, std::uint32_t line) {
+    const std::string name = file < in.code.files.size() ? in.code.files[file] : std::string();
+    return name.substr(name.rfind('/') + 1) + ":" + std::to_string(line);
+  };
+  if (at.source_line != 0) text += ", " + source(at.file, at.source_line);
+  if (at.called_line != 0) text += " inlined at " + source(at.called_file, at.called_line);
   return text;
 }
 

@@ -196,12 +196,12 @@ struct instruction {
   std::vector<operand> elements; // of vector operands
   space where = space::generic;
   rounding rounds = rounding::nearest;
-  std::uint32_t results = 0;               // call: how many operands come first that are results
-  std::uint32_t line = 0;                  // of the PTX text
-  std::uint32_t file = 0, source_line = 0; // of the CUDA source, where the text has .loc
-  std::uint32_t called_line = 0;           // where that function was inlined, in the kernel's own file
-  std::string_view opcode;                 // first word
-  std::string name;                        // as written
+  std::uint32_t results = 0;                      // call: how many operands come first that are results
+  std::uint32_t line = 0;                         // of the PTX text
+  std::uint32_t file = 0, source_line = 0;        // of the CUDA source, where the text has .loc
+  std::uint32_t called_file = 0, called_line = 0; // where that is inlined in the kernel; 0: it is not
+  std::string_view opcode;                        // first word
+  std::string name;                               // as written
 
   bool has(std::size_t m) const { return modifiers[m]; }
 };

@@ -188,6 +188,7 @@ void count_global(launch& in, lane_mask lanes, const std::uint64_t* addresses, u
 void count_shared(launch& in, const instruction& what, lane_mask lanes, const std::uint64_t* addresses, unsigned bytes);
 
 std::string hexadecimal(lane_mask lanes);
+std::string readable(const std::string& mangled);
 /// "kernel block (x,y,z) thread (x,y,z), PTX line n: text, file:line".
 std::string place(const launch& in, extent block_id, unsigned thread, const instruction& at);
 

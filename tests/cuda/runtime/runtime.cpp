@@ -99,7 +99,8 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     const ptx::module& code = decoded(*found->second.of);
     const ptx::function& kernel = code.entry(found->second.name);
     if (static_cast<int>(shared) > found->second.dynamic_shared || kernel.shared_bytes + shared > most_shared)
-      return failed(cudaErrorInvalidValue, kernel.name + ": more shared memory than the kernel may have: " +
+      return failed(cudaErrorInvalidValue, ptx::readable(kernel.name) +
+                                               ": more shared memory than the kernel may have: " +
                                                std::to_string(kernel.shared_bytes + shared) + " bytes");
     auto run = std::make_shared<ptx::launch>(code, kernel, s.memory, ptx::extent{grid.x, grid.y, grid.z},
                                              ptx::extent{block.x, block.y, block.z}, shared, arguments, s.options);
