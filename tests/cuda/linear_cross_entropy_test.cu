@@ -94,3 +94,164 @@ TYPED_TEST(fused_head, like_the_reference) {
           ASSERT_NEAR(got[r], p.expected(r, o), p.bound()) << "V " << V << " E " << E << " row " << r;
       }
 }
+TYPED_TEST(fused_head, real_rows) {
+  for (const std::size_t V : {49152, 128256}) {
+    const problem<TypeParam> p(2, 40, V);
+    const auto got = p.run();
+    for (std::size_t r = 0; r < p.M; ++r) EXPECT_NEAR(got[r], p.expected(r, {}), p.bound()) << V;
+  }
+}
+/// Columns beyond V are zeros in the tile: they must count as nothing, before or after the soft cap. A distribution
+/// whose real logits are far below zero shows them.
+TYPED_TEST(fused_head, columns_beyond_the_vocabulary) {
+  for (const std::size_t V : {1, 200, 257, 383})
+    for (const head_options o : {head_options{}, head_options{1, 5}}) {
+      problem<TypeParam> p(3, 16, V);
+      for (auto& x : p.x) x = stored<typename TypeParam::x_type>(-4);
+      for (std::size_t i = 0; i < p.w.size(); ++i)
+        p.w[i] = stored<typename TypeParam::w_type>(1 + 0.125 * static_cast<double>(i / 16 % 5));
+      const auto got = p.run(o);
+      for (std::size_t r = 0; r < 3; ++r) EXPECT_NEAR(got[r], p.expected(r, o), p.bound()) << V << ' ' << o.softcap;
+    }
+}
+TYPED_TEST(fused_head, bias) {
+  problem<TypeParam> p(3, 16, 500, true);
+  std::fill(p.x.begin(), p.x.end(), typename TypeParam::x_type{}); // the bias alone
+  const auto got = p.run();
+  for (std::size_t r = 0; r < 3; ++r) {
+    EXPECT_NEAR(got[r], p.expected(r, {}), p.bound());
+    EXPECT_LT(got[r], 0);
+  }
+  p.bias.clear();
+  for (const double nats : p.run()) EXPECT_NEAR(nats, -std::log(500.0), p.bound());
+}
+TYPED_TEST(fused_head, never_above_certainty) { // the target's logit is one of the sum's terms
+  problem<TypeParam> p(20, 72, 700, false, 0, 40);
+  for (std::size_t r = 0; r < p.M; ++r) { // the target has the largest logit by far
+    std::size_t best = 0;
+    double most = -inf;
+    for (std::size_t v = 0; v < p.V; ++v) {
+      double z = 0;
+      for (std::size_t k = 0; k < p.E; ++k)
+        z += static_cast<double>(p.x[r * p.E + k]) * static_cast<double>(p.w[v * p.E + k]);
+      if (z > most) most = z, best = v;
+    }
+    p.targets[r] = static_cast<std::int32_t>(best);
+  }
+  for (const double nats : p.run()) EXPECT_LE(nats, 0);
+}
+TYPED_TEST(fused_head, nan_and_infinity) {
+  problem<TypeParam> p(5, 40, 300);
+  const auto good = p.run();
+  p.x[2 * 40 + 7] = stored<typename TypeParam::x_type>(std::numeric_limits<double>::quiet_NaN());
+  p.x[3 * 40 + 7] = stored<typename TypeParam::x_type>(inf);
+  const auto got = p.run();
+  for (std::size_t r = 0; r < 5; ++r) {
+    if (r == 2 || r == 3) EXPECT_TRUE(std::isnan(got[r])) << r;
+    else EXPECT_EQ(got[r], good[r]);
+  }
+  problem<TypeParam> never(1, 8, 300, true); // a bias of -infinity: probability 0
+  never.bias[5] = -static_cast<typename problem<TypeParam>::T>(inf);
+  never.targets[0] = 5;
+  EXPECT_EQ(never.run()[0], -inf);
+  never.targets[0] = 6;
+  EXPECT_NEAR(never.run()[0], never.expected(0, {}), never.bound());
+  std::fill(never.bias.begin(), never.bias.end(), -static_cast<typename problem<TypeParam>::T>(inf));
+  EXPECT_TRUE(std::isnan(never.run()[0])) << "no probability is left";
+}
+TYPED_TEST(fused_head, targets) {
+  problem<TypeParam> p(4, 8, 300);
+  p.targets = {-100, 300, 511, 299}; // 300 to 511 are columns of the last tile
+  const auto got = p.run();
+  for (std::size_t r = 0; r < 3; ++r) EXPECT_TRUE(std::isnan(got[r]));
+  EXPECT_NEAR(got[3], p.expected(3, {}), p.bound());
+  EXPECT_TRUE(problem<TypeParam>(0, 8, 300).run().empty());
+  p.targets.pop_back();
+  EXPECT_THROW(p.run(), contract_error);
+}
+TYPED_TEST(fused_head, bits_do_not_depend_on_where_a_row_lies) {
+  const problem<TypeParam> p(300, 40, 1000);
+  const auto whole = p.run({0.5, 9});
+  for (const std::size_t r : {0, 1, 127, 128, 299}) {
+    problem<TypeParam> one(1, 40, 1000);
+    std::copy_n(p.x.data() + r * 40, 40, one.x.data());
+    one.targets[0] = p.targets[r];
+    EXPECT_EQ(one.run({0.5, 9})[0], whole[r]) << r;
+  }
+  EXPECT_EQ((problem<TypeParam>(300, 40, 1000, false, 3).run({0.5, 9})), whole) << "rows that are not aligned";
+}
+TYPED_TEST(fused_head, rows_beyond_two_to_the_31st) {
+  using X = typename TypeParam::x_type;
+  using W = typename TypeParam::w_type;
+  constexpr std::size_t M = 3, V = 260, E = 24, x_stride = (std::size_t{1} << 30) + 16, w_stride = (1 << 23) + 16;
+  const problem<TypeParam> p(M, E, V);
+  std::size_t available = 0, total = 0;
+  LLMAP_CUDA_CHECK(cudaMemGetInfo(&available, &total));
+  if (available < (2 * x_stride + E) * sizeof(X) + (V * w_stride) * sizeof(W)) GTEST_SKIP() << "needs more memory";
+  const cuda_executor exec;
+  const cuda_buffer<X> x(exec, 2 * x_stride + E);
+  const cuda_buffer<W> w(exec, (V - 1) * w_stride + E);
+  LLMAP_CUDA_CHECK(cudaMemcpy2D(x.data(), x_stride * sizeof(X), p.x.data(), E * sizeof(X), E * sizeof(X), M,
+                                cudaMemcpyHostToDevice));
+  LLMAP_CUDA_CHECK(cudaMemcpy2D(w.data(), w_stride * sizeof(W), p.w.data(), E * sizeof(W), E * sizeof(W), V,
+                                cudaMemcpyHostToDevice));
+  const cuda_buffer<std::int32_t> which(exec, std::span<const std::int32_t>(p.targets));
+  const cuda_buffer<double> result(exec, M);
+  linear_cross_entropy(exec, matrix_view<const X>(x.data(), M, E, x_stride),
+                       matrix_view<const W>(w.data(), V, E, w_stride), {}, std::span<const std::int32_t>(which.span()),
+                       {}, result.span());
+  EXPECT_EQ(result.download(exec), p.run());
+}
+
+/// A width as models have it: error beside float64 on the same inputs, and no leaning to one side.
+TYPED_TEST(fused_head, error_of_a_real_width) {
+  const problem<TypeParam> p(64, 576, 1000);
+  const auto got = p.run();
+  double most = 0, relative = 0, mean = 0;
+  for (std::size_t r = 0; r < p.M; ++r) {
+    const double expected = p.expected(r, {}), off = got[r] - expected;
+    most = std::max(most, std::abs(off)), relative = std::max(relative, std::abs(off / expected));
+    mean += off / static_cast<double>(p.M) / std::abs(expected);
+  }
+  std::printf("largest error %.2e nats, %.2e of log p; mean %.1e\n", most, relative, mean);
+  EXPECT_LE(most, 2e-4);
+  EXPECT_LE(relative, 1e-5);
+  EXPECT_LE(std::abs(mean), 1e-5);
+}
+
+#ifdef LLMAP_EMULATED
+TYPED_TEST(fused_head, counted) {
+  using X = typename TypeParam::x_type;
+  using W = typename TypeParam::w_type;
+  using T = gpu::working_t<X>;
+  constexpr bool tensor = gpu::on_tensor_cores<X, W>;
+  constexpr int parts = std::is_same_v<X, W> ? 1 : 3;
+  const std::size_t M = 200, E = 64, V = 768, row_blocks = tensor ? 2 : 4, tiles = 3;
+  const problem<TypeParam> p(M, E, V);
+  const auto did = cuda_test::count([&] { p.run(); });
+  // Each tile of weights once a row block, each row block once a tile; the kernels before and after.
+  const std::size_t weights = row_blocks * V * E * sizeof(W), rows = tiles * M * E * (tensor ? 2 * parts : sizeof(T));
+  const std::size_t split = parts == 3 ? M * E * 4 : 0, targets = tiles * M * 4 * (tensor ? 16 : 32),
+                    merge = tiles * M * 2 * sizeof(T) + M * (4 + sizeof(T));
+  std::printf("loads %llu bytes, products %zu; stores %llu bytes\n", static_cast<unsigned long long>(did.loads.bytes),
+              weights + rows, static_cast<unsigned long long>(did.stores.bytes));
+  EXPECT_EQ(did.loads.bytes, weights + rows + split + targets + merge);
+  EXPECT_EQ(did.stores.bytes, tiles * M * 2 * sizeof(T) + M * sizeof(T) + M * 8 + (parts == 3 ? M * E * 6 : 0));
+  EXPECT_LE(static_cast<double>(did.loads.sectors), 1.05 * static_cast<double>(did.loads.needed_sectors));
+  EXPECT_EQ(did.mma_operations, tensor ? row_blocks * 128 * V * E * parts : 0);
+  for (const auto& [place, conflicts] : did.conflict_places) ADD_FAILURE() << conflicts << " conflicts, " << place;
+  EXPECT_EQ(did.bank_conflicts, 0u);
+  EXPECT_EQ(did.local_requests, 0u);
+  const void* kernel;
+  if constexpr (tensor) {
+    constexpr auto type = std::is_same_v<W, f16> ? gpu::half_type::f16 : gpu::half_type::bf16;
+    kernel = reinterpret_cast<const void*>(gpu::head_tensor_kernel<type, parts, true>);
+    EXPECT_EQ(stand_in::in_loops(kernel, "mma.sync").size(), 64 * parts);
+  } else {
+    kernel = reinterpret_cast<const void*>(gpu::head_plain_kernel<T, true>);
+    EXPECT_EQ(stand_in::in_loops(kernel, "fma.rn").size(), 64 * gpu::head_plain_policy<T>::depth);
+  }
+  if (sizeof(T) == 4)
+    for (const std::string& which : stand_in::in_loops(kernel, "f64")) ADD_FAILURE() << "in a loop: " << which;
+}
+#endif

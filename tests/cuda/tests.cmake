@@ -7,7 +7,7 @@ include(CheckCXXCompilerFlag)
 check_cxx_compiler_flag(-march=native LLMAP_MARCH_NATIVE) # it runs where it is built
 
 add_library(ptx_interpreter STATIC cuda/ptx/access.cpp cuda/ptx/arithmetic.cpp cuda/ptx/block.cpp cuda/ptx/control.cpp
-  cuda/ptx/conversion.cpp cuda/ptx/decode.cpp cuda/ptx/launch.cpp cuda/ptx/matrix.cpp cuda/ptx/memory.cpp cuda/ptx/types.cpp cuda/ptx/warp.cpp)
+  cuda/ptx/conversion.cpp cuda/ptx/decode.cpp cuda/ptx/launch.cpp cuda/ptx/loops.cpp cuda/ptx/matrix.cpp cuda/ptx/memory.cpp cuda/ptx/types.cpp cuda/ptx/warp.cpp)
 target_compile_features(ptx_interpreter PUBLIC cxx_std_20)
 target_include_directories(ptx_interpreter PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_compile_options(ptx_interpreter PRIVATE -Wall -Wextra -O2 -frounding-math -ffp-contract=off

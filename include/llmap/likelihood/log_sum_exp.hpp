@@ -37,6 +37,9 @@ template <class T> struct log_sum_exp {
     if (s == T(0)) return none;
     return std::isinf(m) ? m : m + std::log(s);
   }
+
+  /// x - value() of finite terms, without the rounding of m + log(s): log of the share that exp(x) has of the sum.
+  LLMAP_HD T log_share(T x) const { return s == T(0) ? nan : (x - m) - std::log(s); }
 };
 
 } // namespace llmap

@@ -18,7 +18,7 @@ struct counters {
   std::map<std::string, std::uint64_t, std::less<>> by_name;                // instructions of warps by the PTX word
   traffic loads, stores;                                                    // loads: cp.async too
   std::uint64_t shared_requests = 0, shared_passes = 0, bank_conflicts = 0; // conflicts: passes beyond the least
-  std::map<std::uint32_t, std::uint64_t> conflict_lines;                    // by line of the CUDA source
+  std::map<std::string, std::uint64_t> conflict_places;                     // by file:line of the CUDA source
   std::uint64_t barriers = 0;                                               // of blocks
   std::uint64_t mma_operations = 0;                                         // multiply-adds of tensor cores
   std::uint64_t local_requests = 0;

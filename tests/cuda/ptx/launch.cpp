@@ -39,7 +39,7 @@ void launch::run() {
     if (issued[i] == 0) continue;
     counted.instructions += issued[i], counted.lane_instructions += active[i];
     counted.by_name[code.code[i].name] += issued[i];
-    if (conflicts[i] != 0) counted.conflict_lines[code.code[i].source_line] += conflicts[i];
+    if (conflicts[i] != 0) counted.conflict_places[source_of(code, code.code[i])] += conflicts[i];
   }
 }
 
@@ -100,8 +100,18 @@ void counters::add(const counters& other) {
   }
   shared_requests += other.shared_requests, shared_passes += other.shared_passes;
   bank_conflicts += other.bank_conflicts, barriers += other.barriers;
-  for (const auto& [line, count] : other.conflict_lines) conflict_lines[line] += count;
+  for (const auto& [place, count] : other.conflict_places) conflict_places[place] += count;
   mma_operations += other.mma_operations, local_requests += other.local_requests;
+}
+
+std::string source_of(const module& code, const instruction& at) {
+  const auto source = [&](std::uint32_t file, std::uint32_t line) {
+    const std::string name = file < code.files.size() ? code.files[file] : std::string();
+    return name.substr(name.rfind('/') + 1) + ":" + std::to_string(line);
+  };
+  std::string text = source(at.file, at.source_line);
+  if (at.called_line != 0) text += " inlined at " + source(at.called_file, at.called_line);
+  return text;
 }
 
 std::string readable(const std::string& mangled) {
@@ -121,12 +131,7 @@ std::string place(const launch& in, extent block_id, unsigned thread, const inst
                      triple(thread % n.x, thread / n.x % n.y, thread / n.x / n.y) + ", PTX line " +
                      std::to_string(at.line);
   if (at.line > 0 && at.line <= in.code.lines.size()) text += ": " + in.code.lines[at.line - 1];
-  const auto source = [&](std::uint32_t file, std::uint32_t line) {
-    const std::string name = file < in.code.files.size() ? in.code.files[file] : std::string();
-    return name.substr(name.rfind('/') + 1) + ":" + std::to_string(line);
-  };
-  if (at.source_line != 0) text += ", " + source(at.file, at.source_line);
-  if (at.called_line != 0) text += " inlined at " + source(at.called_file, at.called_line);
+  if (at.source_line != 0) text += ", " + source_of(in.code, at);
   return text;
 }
 

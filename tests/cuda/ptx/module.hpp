@@ -296,4 +296,7 @@ class device_memory;
 /// a modifier, a type or an operand that is not in the table of forms.
 std::unique_ptr<module> decode(std::string text, device_memory& memory);
 
+/// Those from which a way leads back to themselves.
+std::vector<std::uint32_t> instructions_in_loops(const module& code, const function& of);
+
 } // namespace ptx

@@ -189,6 +189,8 @@ void count_shared(launch& in, const instruction& what, lane_mask lanes, const st
 
 std::string hexadecimal(lane_mask lanes);
 std::string readable(const std::string& mangled);
+/// "file:line", and where that is inlined.
+std::string source_of(const module& code, const instruction& at);
 /// "kernel block (x,y,z) thread (x,y,z), PTX line n: text, file:line".
 std::string place(const launch& in, extent block_id, unsigned thread, const instruction& at);
 

@@ -155,6 +155,16 @@ std::uint64_t local_bytes(const void* kernel) {
   const kernel_symbol& k = here().kernels.at(kernel);
   return decoded(*k.of).entry(k.name).local_bytes;
 }
+std::vector<std::string> in_loops(const void* kernel, std::string_view part) {
+  const kernel_symbol& k = here().kernels.at(kernel);
+  const ptx::module& code = decoded(*k.of);
+  const ptx::function& f = code.entry(k.name);
+  std::vector<std::string> found;
+  for (const std::uint32_t i : ptx::instructions_in_loops(code, f))
+    if (code.code[i].name.find(part) != std::string::npos)
+      found.push_back(code.code[i].name + " " + ptx::source_of(code, code.code[i]));
+  return found;
+}
 void set_devices(int count) { here().devices = count; }
 void set_memory(std::uint64_t bytes) { here().limit = bytes; }
 } // namespace stand_in

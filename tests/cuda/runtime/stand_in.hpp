@@ -13,6 +13,8 @@ void reset_counters();
 std::size_t live_allocations();
 /// Bytes of local memory that a kernel's PTX declares.
 std::uint64_t local_bytes(const void* kernel);
+/// Instructions that a kernel may execute again and again, whose name has this part, each with its place in the source.
+std::vector<std::string> in_loops(const void* kernel, std::string_view part);
 /// Makes the machine look as if it had no device, or memory of this size.
 void set_devices(int count);
 void set_memory(std::uint64_t bytes);

@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(cross_entropy_policy::threads)
     const std::int32_t target = targets[blockIdx.x];
     const bool valid = target >= 0 && static_cast<std::size_t>(target) < V;
     log_probability[blockIdx.x] =
-        valid ? static_cast<double>(logit(widen(row[target]))) - all.value() : log_sum_exp<double>::nan;
+        valid ? all.log_share(static_cast<double>(logit(widen(row[target])))) : log_sum_exp<double>::nan;
   }
 }
 

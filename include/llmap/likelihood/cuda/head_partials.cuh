@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(merge_threads)
   }
   const std::int32_t target = from.targets[row];
   const bool valid = target >= 0 && static_cast<std::size_t>(target) < from.V;
-  log_probability[row] = valid ? static_cast<double>(from.target_logit[row]) - all.value() : log_sum_exp<double>::nan;
+  log_probability[row] = valid ? all.log_share(static_cast<double>(from.target_logit[row])) : log_sum_exp<double>::nan;
 }
 
 } // namespace llmap::gpu

@@ -103,7 +103,8 @@ __global__ void __launch_bounds__(head_tensor_policy<Parts>::threads, 1)
   }
 
   __syncthreads(); // the stages are free: they hold the pairs of the four warps beside each other
-  auto* const pairs = reinterpret_cast<log_sum_exp<float>*>(stages); // (4, rows)
+  auto* const largest = reinterpret_cast<float*>(stages); // (4, rows), and the sums of exp beside them
+  float* const totals = largest + 4 * policy::rows;
   const bool plain = logit.scale == 1 && logit.cap == 0 && bias == nullptr;
   const std::size_t columns_left = to.V - first_column; // of this tile on
 #pragma unroll
@@ -138,13 +139,13 @@ __global__ void __launch_bounds__(head_tensor_policy<Parts>::threads, 1)
         s += exp_below(sums[i][j][h * 2] - shift) + exp_below(sums[i][j][h * 2 + 1] - shift);
       s += __shfl_xor_sync(0xffffffffu, s, 1);
       s += __shfl_xor_sync(0xffffffffu, s, 2);
-      if (lane % 4 == 0) pairs[warp / 2 * policy::rows + row] = pair_of(m, s);
+      if (lane % 4 == 0) largest[warp / 2 * policy::rows + row] = m, totals[warp / 2 * policy::rows + row] = s;
     }
   __syncthreads();
   if (thread < policy::rows && first_row + thread < to.M) {
-    log_sum_exp<float> all = pairs[thread];
+    log_sum_exp<float> all;
 #pragma unroll
-    for (unsigned n = 1; n < 4; ++n) all.merge(pairs[n * policy::rows + thread]);
+    for (unsigned at = thread; at < 4 * policy::rows; at += policy::rows) all.merge(pair_of(largest[at], totals[at]));
     to.pairs[place.tile * to.M + first_row + thread] = all;
   }
 }
