@@ -19,6 +19,8 @@ target_link_libraries(cuda_stand_in PUBLIC ptx_interpreter)
 target_include_directories(cuda_stand_in SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_compile_options(cuda_stand_in PRIVATE -Wall -Wextra)
 
+llmap_test(cuda/ptx_test ptx_interpreter)
+
 function(llmap_cuda_program target)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE llmap::cuda GTest::gtest)

@@ -369,7 +369,7 @@ template <class Op, class T, std::size_t... I> void special_float(warp& w, const
   for_lanes(lanes, [&](unsigned i) {
     volatile T result = Op{}(flush(unpack<T>(std::get<I>(from)[i]))...);
     T r = flush(result);
-    if (sat) r = std::isnan(r) ? T{0} : std::clamp(r, T{0}, T{1});
+    if (sat) r = r > T{0} ? std::min(r, T{1}) : T{0}; // a NaN and -0 become +0
     to[i] = pack<T>(r);
   });
 }

@@ -104,7 +104,7 @@ std::uint64_t float_to_integer(const instruction& in, std::uint64_t raw) {
 std::uint64_t float_to_float(const instruction& in, std::uint64_t raw) {
   const type to = in.types[0];
   double value = to_whole(in, float_value(in, in.types[1], raw));
-  if (in.has(modifier("sat"))) value = std::isnan(value) ? 0 : std::clamp(value, 0.0, 1.0);
+  if (in.has(modifier("sat"))) value = value > 0 ? std::min(value, 1.0) : 0.0;
   if (in.has(modifier("relu")) && value < 0) value = 0;
   switch (to) {
   case type::f64:

@@ -593,6 +593,7 @@ class decoder {
                                                 std::string(words[0]) + " there");
     }
     describe(in);
+    in.shape = fits;
     in.way = fits->way;
     if (in.way == flow::call) {
       call(in);

@@ -185,7 +185,9 @@ enum class flow : std::uint8_t {
   trap
 };
 
+struct form;
 struct instruction {
+  const form* shape = nullptr;
   handler run = nullptr;
   flow way = flow::straight;
   std::array<type, 4> types{};

@@ -101,6 +101,18 @@ void warp::run(std::uint64_t budget) {
   }
 }
 
+/// From the results of a function into the variables that its call names.
+void warp::take_results(const instruction& call, lane_mask lanes) {
+  const function& callee = code_->functions[call.operands[0].slot];
+  for (std::size_t i = 0; i < callee.results.size(); ++i) {
+    const variable& from = callee.results[i].second;
+    for_lanes(lanes, [&](unsigned lane) {
+      std::byte* const own = params.data() + lane * param_stride;
+      std::memmove(own + value(call.operands[1 + i], lane), own + from.offset, from.size);
+    });
+  }
+}
+
 /// Goes on with path p until it blocks, splits, meets another or has had its turn.
 void warp::step(std::size_t p, std::uint64_t& budget) {
   launch& in_launch = home->of;
@@ -193,6 +205,7 @@ void warp::step(std::size_t p, std::uint64_t& budget) {
           split(p, me.lanes & ~lanes, me.pc + 1);
         }
         paths_[p].pc = paths_[p].calls.back();
+        take_results(code[paths_[p].pc - 1], lanes);
         paths_[p].calls.pop_back();
         return;
       }

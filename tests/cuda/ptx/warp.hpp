@@ -65,6 +65,7 @@ class warp {
   void step(std::size_t p, std::uint64_t& budget);
   bool meet(std::size_t p, const instruction& in, lane_mask lanes);
   bool release_syncs();
+  void take_results(const instruction& call, lane_mask lanes);
   [[noreturn]] void report(const std::string& what, const instruction& in, unsigned lane) const;
   path& split(std::size_t p, lane_mask lanes, std::uint32_t pc);
 
