@@ -50,6 +50,7 @@ function(llmap_cuda_test name)
   set_tests_properties(gpu_${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 
+llmap_cuda_test(core)
 llmap_cuda_test(cross_entropy)
 llmap_cuda_test(linear_cross_entropy)
 
@@ -68,3 +69,7 @@ foreach(order forward backward shuffled)
   add_test(NAME emu_defects_${order} COMMAND emu_defects)
   set_tests_properties(emu_defects_${order} PROPERTIES ENVIRONMENT LLMAP_ORDER=${order})
 endforeach()
+
+llmap_emulated(emu_example_09 ${PROJECT_SOURCE_DIR}/examples/09_fused_head_cuda.cu)
+add_test(NAME emu_example_09 COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:emu_example_09>
+  -DEXPECTED=${PROJECT_SOURCE_DIR}/examples/output/09_fused_head_cuda.txt -P ${PROJECT_SOURCE_DIR}/examples/compare_output.cmake)
