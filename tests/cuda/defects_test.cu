@@ -203,6 +203,12 @@ template <bool Wrong> __global__ void trapped(numbers o) {
   if (Wrong && threadIdx.x == 40) __trap(); // defect: trapped
   o[threadIdx.x] = 1;
 }
+template <bool Wrong> __global__ void endless(numbers o) {
+  const volatile float* const seen = o;
+  if (threadIdx.x == 0)
+    while (*seen < (Wrong ? 5 : 1)) __nanosleep(20); // defect: endless
+  o[threadIdx.x] = 1;
+}
 template <bool Wrong> __global__ void __launch_bounds__(Wrong ? 32 : 64) bounds(numbers o) { o[threadIdx.x] = 1; }
 template <bool Wrong> __global__ void shared_limit(numbers o) {
   extern __shared__ float s[];
@@ -256,6 +262,7 @@ const defect defects[] = {
     {"half_a_warp", "lanes", half_a_warp<true>, half_a_warp<false>},
     {"division", "integer division by zero", division<true>, division<false>},
     {"trapped", "trap", trapped<true>, trapped<false>},
+    {"endless", "still running after", endless<true>, endless<false>},
     {"bounds", "its launch bounds say 32", bounds<true>, bounds<false>, false},
 };
 

@@ -316,6 +316,16 @@ TEST(ptx_integers, bits) {
   });
   whole("clz.b64 %wd, %xa;", 'w', [](u64 a, u64, u64) { return u64(std::countl_zero(a)); });
   whole("popc.b32 %wd, %wa;", 'w', [](u64 a, u64, u64) { return u64(std::popcount(u32(a))); });
+  whole("bmsk.clamp.b32 %wd, %wa, %wb;", 'w', [](u64 a, u64 b, u64) {
+    u32 d = 0;
+    for (u64 i = u32(a); i < 32 && i < u64{u32(a)} + u32(b); ++i) d |= 1u << i;
+    return d;
+  });
+  whole("bmsk.wrap.b32 %wd, %wa, %wb;", 'w', [](u64 a, u64 b, u64) {
+    u32 d = 0;
+    for (u64 i = a % 32; i < 32 && i < a % 32 + b % 32; ++i) d |= 1u << i;
+    return d;
+  });
   whole("prmt.b32 %wd, %wa, %wb, %wc;", 'w', [&](u64 a, u64 b, u64 c) {
     u32 d = 0;
     for (int i = 0; i < 4; ++i) {
@@ -600,7 +610,7 @@ TEST(ptx_memory, loads_and_stores) {
         [](u64 a, u64 b, u64) { return u64(u32(b)) << 32 | u32(a); });
   whole(own + "st.volatile.shared.u32 [%x1], %wa; ld.volatile.shared.u32 %wd, [%x1];", 'w',
         [](u64 a, u64, u64) { return u32(a); });
-  whole(own + "cvta.shared.u64 %x1, %x1; st.b32 [%x1+4], %wa; membar.cta; ld.b32 %wd, [%x1+4];", 'w',
+  whole(own + "cvta.shared.u64 %x1, %x1; st.b32 [%x1+4], %wa; membar.cta; nanosleep.u32 20; ld.b32 %wd, [%x1+4];", 'w',
         [](u64 a, u64, u64) { return u32(a); });
   whole("st.global.b64 [%rout], %xb; fence.acq_rel.gpu; ld.relaxed.gpu.global.u64 %xd, [%rout];", 'x',
         [](u64, u64 b, u64) { return b; });
@@ -702,6 +712,7 @@ TEST(ptx_warps, shuffles) {
   lanes("shfl.sync.idx.b32 %wd, %wa, %wb, 31, 0xffffffff;", [](u64 t) { return 100 + t * 7 % 32; });
   lanes("shfl.sync.idx.b32 %wd, %wa, 2, 0x181f, 0xffffffff;", [](u64 t) { return 100 + t / 8 * 8 + 2; });
   lanes("bar.warp.sync 0xffffffff; vote.sync.ballot.b32 %wd, %pa, 0xffffffff;", [](u64) { return 0xffffffffu; });
+  lanes("setp.gt.u32 %p1, %wt, 10; vote.ballot.sync.b32 %wd, %p1, 0xffffffff;", [](u64) { return 0xfffff800u; });
   lanes(
       "setp.gt.u32 %p1, %wt, 10; vote.sync.any.pred %pd, %p1, 0xffffffff;", [](u64) { return 1; }, 'p');
   lanes(

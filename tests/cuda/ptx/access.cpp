@@ -55,18 +55,31 @@ void find_addresses(warp& w, const instruction& in, const operand& o, lane_mask 
   if (local != 0) ++w.home->of.counted.local_requests;
 }
 
+template <class T> std::uint64_t read_as(const std::byte* from) { // sign-extended where T is signed
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
+}
 std::uint64_t read_number(const std::byte* from, type t) {
-  std::uint64_t raw = 0;
-  std::memcpy(&raw, from, bytes_of(t));
   switch (t) {
   case type::s8:
-    return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int8_t>(raw)));
+    return read_as<std::int8_t>(from);
   case type::s16:
-    return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int16_t>(raw)));
+    return read_as<std::int16_t>(from);
   case type::s32:
-    return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(raw)));
+    return read_as<std::int32_t>(from);
   default:
-    return raw;
+    break;
+  }
+  switch (bytes_of(t)) {
+  case 1:
+    return read_as<std::uint8_t>(from);
+  case 2:
+    return read_as<std::uint16_t>(from);
+  case 4:
+    return read_as<std::uint32_t>(from);
+  default:
+    return read_as<std::uint64_t>(from);
   }
 }
 
@@ -227,6 +240,7 @@ constexpr form table[] = {
     {"cp async commit_group", "", pick_commit},
     {"cp async wait_group", "sw", pick_wait},
     {"cp async wait_all", "", pick_wait},
+    {"nanosleep :u32", "s0", pick_nothing},
     {"membar cta|gl|sys", "", pick_nothing},
     {"fence ?sc|acq_rel|acquire|release cta|cluster|gpu|sys", "", pick_nothing},
 };

@@ -204,6 +204,14 @@ struct lookup3 {
   }
 };
 
+/// b ones from bit a on. Clamped, both are at most 32; else they count modulo 32.
+template <bool Clamp> struct mask_of {
+  std::uint32_t operator()(std::uint32_t a, std::uint32_t b) const {
+    a = Clamp ? std::min(a, 32u) : a & 31, b = Clamp ? std::min(b, 32u) : b & 31;
+    return static_cast<std::uint32_t>(((1ull << b) - 1) << a);
+  }
+};
+
 template <class Op> handler unary(const instruction& in) {
   return with_type(in.types[0], []<class T>() -> handler {
     if constexpr (is_integer<T>) return apply<Op, T, T>;
@@ -279,6 +287,10 @@ handler pick_find(const instruction& in) {
       return amount ? apply<find_bit<true>, std::uint32_t, T> : apply<find_bit<false>, std::uint32_t, T>;
     else return nullptr;
   });
+}
+handler pick_mask(const instruction& in) {
+  using U = std::uint32_t;
+  return in.has(modifier("clamp")) ? apply<mask_of<true>, U, U, U> : apply<mask_of<false>, U, U, U>;
 }
 handler pick_permute(const instruction&) {
   return apply<permute, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
@@ -604,6 +616,7 @@ constexpr form table[] = {
     {"brev :b32|b64", "d0 s0", unary<reverse>},
     {"clz :b32|b64", "dw s0", unsigned_to_32<leading_zeros>},
     {"popc :b32|b64", "dw s0", unsigned_to_32<population>},
+    {"bmsk clamp|wrap :b32", "d0 s0 s0", pick_mask},
     {"prmt :b32", "d0 s0 s0 s0", pick_permute},
     {"lop3 :b32", "d0 s0 s0 s0 sw", pick_lookup3},
 

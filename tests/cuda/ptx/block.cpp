@@ -123,7 +123,7 @@ void block::run(extent at) {
       if (warps[w].done()) continue;
       done = false;
       const bool could = warps[w].can_run();
-      warps[w].run(of.options.first == order::shuffled ? 1 + of.random(500) : slice);
+      steps += warps[w].run(of.options.first == order::shuffled ? 1 + of.random(500) : slice);
       ran = ran || could;
     }
     if (done) return;
@@ -132,8 +132,7 @@ void block::run(extent at) {
       if (std::any_of(warps.begin(), warps.end(), [](const warp& w) { return !w.done() && w.can_run(); })) continue;
       report_stall();
     }
-    if (++steps > of.options.most_instructions)
-      throw error("too many steps: does " + of.kernel.name + " wait forever?");
+    if (steps > of.options.most_instructions) report_endless();
   }
 }
 
@@ -181,6 +180,15 @@ bool block::release_barriers() {
     any = true;
   }
   return any;
+}
+
+void block::report_endless() {
+  for (const warp& w : warps)
+    for (const path& p : w.paths_)
+      if (p.state == path::ready)
+        w.report("still running after " + std::to_string(of.options.most_instructions) + " instructions of its block",
+                 of.code.code[p.pc], static_cast<unsigned>(std::countr_zero(p.lanes)));
+  report_stall();
 }
 
 void block::report_stall() {

@@ -121,6 +121,7 @@ constexpr form table[] = {
     {"bar warp sync", "m", pick_sync, flow::collective},
     {"shfl sync up|down|bfly|idx :b32", "d0| s0 sw sw m", pick_shuffle, flow::collective},
     {"vote sync ballot :b32", "d0 sp m", pick_vote, flow::collective},
+    {"vote ballot sync :b32", "d0 sp m", pick_vote, flow::collective}, // as CUB writes it
     {"vote sync all|any|uni :pred", "dp sp m", pick_vote, flow::collective},
     {"match any sync :b32|b64", "dw s0 m", pick_match, flow::collective},
     {"match all sync :b32|b64", "dw| s0 m", pick_match, flow::collective},

@@ -86,11 +86,13 @@ std::size_t warp::pick() {
   return best;
 }
 
-void warp::run(std::uint64_t budget) {
+/// Returns how much of the budget it has used.
+std::uint64_t warp::run(std::uint64_t budget) {
+  const std::uint64_t given = budget;
   while (budget > 0) {
     std::size_t p = pick();
     if (p == paths_.size()) {
-      if (!release_syncs()) return;
+      if (!release_syncs()) break;
       continue;
     }
     if (paths_.size() > 1) p = join(p);
@@ -99,6 +101,7 @@ void warp::run(std::uint64_t budget) {
     step(p, turn);
     budget += turn;
   }
+  return given - budget;
 }
 
 /// From the results of a function into the variables that its call names.

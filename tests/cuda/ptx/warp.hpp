@@ -22,7 +22,7 @@ enum class order : std::uint8_t { forward, backward, shuffled };
 struct launch_options {
   order first = order::forward;
   std::uint64_t seed = 1;
-  std::uint64_t most_instructions = ~0ull; // of warps
+  std::uint64_t most_instructions = 200'000'000; // of the warps of a block: more, and it waits for ever
 };
 
 class block;
@@ -80,7 +80,7 @@ public:
   const instruction* now = nullptr;
 
   void begin(block& home, unsigned number, lane_mask exists, const module& code, std::uint32_t pc);
-  void run(std::uint64_t budget);
+  std::uint64_t run(std::uint64_t budget);
   bool done() const { return exited == exists; }
   bool can_run() const;
 
@@ -149,6 +149,7 @@ class block {
   void touch(warp& who, std::uint32_t address, unsigned bytes, access how, bool begins_copy);
   bool release_barriers();
   [[noreturn]] void report_stall();
+  [[noreturn]] void report_endless();
 
 public:
   launch& of;

@@ -21,6 +21,7 @@ inline void set_order() {
   options.first = order == "backward"   ? ptx::order::backward
                   : order == "shuffled" ? ptx::order::shuffled
                                         : ptx::order::forward;
+  options.most_instructions = 20'000'000;
   stand_in::use(options);
 }
 /// What body's launches did.
