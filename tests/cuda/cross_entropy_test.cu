@@ -146,20 +146,20 @@ TEST(given_logits, no_bias) { // rounding must not lean to one side
   for (std::size_t r = 0; r < p.M; ++r) signed_error += (got[r] - p.expected(r, {})) / 300;
   EXPECT_LE(std::abs(signed_error), 1e-7);
 }
-TEST(given_logits, rows_beyond_two_to_the_31st) {
+TEST(given_logits, rows_beyond_two_to_the_32nd) {
   constexpr std::size_t V = 1000, stride = (std::size_t{1} << 30) + 4;
-  const problem<f16> p(3, V);
+  const problem<f16> p(5, V);
   const cuda_executor exec;
   std::size_t available = 0, total = 0;
   LLMAP_CUDA_CHECK(cudaMemGetInfo(&available, &total));
-  if (available < 3 * stride * sizeof(f16)) GTEST_SKIP() << "needs 6.4 GB";
-  const cuda_buffer<f16> far(exec, 2 * stride + V);
-  for (std::size_t r = 0; r < 3; ++r)
+  if (available < 5 * stride * sizeof(f16)) GTEST_SKIP() << "needs 10.7 GB";
+  const cuda_buffer<f16> far(exec, 4 * stride + V);
+  for (std::size_t r = 0; r < 5; ++r)
     LLMAP_CUDA_CHECK(
         cudaMemcpy(far.data() + r * stride, p.logits.data() + r * V, V * sizeof(f16), cudaMemcpyHostToDevice));
   const cuda_buffer<std::int32_t> which(exec, std::span<const std::int32_t>(p.targets));
-  const cuda_buffer<double> result(exec, 3);
-  cross_entropy(exec, matrix_view<const f16>(far.data(), 3, V, stride), which.span(), {}, result.span());
+  const cuda_buffer<double> result(exec, 5);
+  cross_entropy(exec, matrix_view<const f16>(far.data(), 5, V, stride), which.span(), {}, result.span());
   EXPECT_EQ(result.download(exec), p.run());
 }
 

@@ -67,11 +67,17 @@ cudaError_t failed(cudaError_t e, const std::string& message) {
 
 const ptx::module& decoded(image& of) {
   if (of.code) return *of.code;
-  const char* const wanted = std::getenv("LLMAP_PTX_TARGET"); // "sm_90"; the first one otherwise
-  for (const std::string& text : of.texts)
-    if (!of.code && (!wanted || text.find(std::string(".target ") + wanted) != std::string::npos))
-      of.code = ptx::decode(text, here().memory);
-  if (!of.code) throw ptx::error("no PTX of the wanted target is embedded");
+  // LLMAP_PTX_TARGET=90: the PTX for compute capability 9.0; the lowest that is embedded otherwise.
+  const char* const wanted = std::getenv("LLMAP_PTX_TARGET");
+  const std::string* best = nullptr;
+  int least = 0;
+  for (const std::string& text : of.texts) {
+    const std::size_t at = text.find(".target sm_");
+    const int target = at == std::string::npos ? 0 : std::atoi(text.c_str() + at + 11);
+    if (wanted ? target == std::atoi(wanted) : !best || target < least) best = &text, least = target;
+  }
+  if (!best) throw ptx::error("no PTX of the wanted target is embedded");
+  of.code = ptx::decode(*best, here().memory);
   return *of.code;
 }
 

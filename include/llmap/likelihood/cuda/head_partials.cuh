@@ -10,16 +10,19 @@ namespace llmap::gpu {
 
 inline constexpr unsigned head_tile = 256; // columns of the vocabulary a pair stands for
 
+/// Stands for m + log(s), as log_sum_exp does; read and written at once.
+template <class T> struct alignas(2 * sizeof(T)) head_pair { T m, s; };
+
 /// Where the kernels write: pairs (tiles, M), so that neighboring rows lie side by side.
 template <class T> struct head_partials {
-  log_sum_exp<T>* pairs;
+  head_pair<T>* pairs;
   T* target_logit;             // (M)
   const std::int32_t* targets; // (M)
   std::size_t M, V;
 };
 
 /// The pair of what is known to be a sum of exp(z - m); a NaN or +infinity among the z has made s NaN.
-template <class T> __device__ log_sum_exp<T> pair_of(T m, T s) { return {s != s ? s : m, s}; }
+template <class T> __device__ head_pair<T> pair_of(T m, T s) { return {s != s ? s : m, s}; }
 
 /// Blocks go through 16 row blocks by all tiles, tile after tile: the weights of a tile come from memory once for all
 /// of them, and the rows stay in the second-level cache.
@@ -47,7 +50,7 @@ __global__ void __launch_bounds__(merge_threads)
   if (row >= from.M) return;
   log_sum_exp<double> all;
   for (unsigned tile = 0; tile < tiles; ++tile) {
-    const log_sum_exp<T> pair = from.pairs[tile * from.M + row];
+    const head_pair<T> pair = from.pairs[tile * from.M + row];
     all.merge({static_cast<double>(pair.m), static_cast<double>(pair.s)});
   }
   const std::int32_t target = from.targets[row];

@@ -145,8 +145,11 @@ __global__ void __launch_bounds__(head_tensor_policy<Parts>::threads, 1)
   if (thread < policy::rows && first_row + thread < to.M) {
     log_sum_exp<float> all;
 #pragma unroll
-    for (unsigned at = thread; at < 4 * policy::rows; at += policy::rows) all.merge(pair_of(largest[at], totals[at]));
-    to.pairs[place.tile * to.M + first_row + thread] = all;
+    for (unsigned at = thread; at < 4 * policy::rows; at += policy::rows) {
+      const head_pair<float> pair = pair_of(largest[at], totals[at]);
+      all.merge({pair.m, pair.s});
+    }
+    to.pairs[place.tile * to.M + first_row + thread] = {all.m, all.s};
   }
 }
 
@@ -171,14 +174,14 @@ __global__ void __launch_bounds__(split_threads)
   }
 #pragma unroll
   for (unsigned part = 0; part < 3; ++part) {
-    std::uint32_t pairs[2];
+    std::uint64_t four = 0; // as one number: nvcc takes a uint2 apart
 #pragma unroll
-    for (unsigned e = 0; e < 4; e += 2) {
-      const std::uint32_t low = narrow(v[e]), high = narrow(v[e + 1]);
-      pairs[e / 2] = low | high << 16;
-      v[e] -= __uint_as_float(low << 16), v[e + 1] -= __uint_as_float(high << 16);
+    for (unsigned e = 0; e < 4; ++e) {
+      const std::uint16_t own = narrow(v[e]);
+      four |= std::uint64_t{own} << (16 * e);
+      v[e] -= __uint_as_float(std::uint32_t{own} << 16);
     }
-    *reinterpret_cast<uint2*>(parts + part * M * padded + i) = make_uint2(pairs[0], pairs[1]);
+    *reinterpret_cast<std::uint64_t*>(parts + part * M * padded + i) = four;
   }
 }
 

@@ -22,7 +22,7 @@ namespace llmap {
 
 /// Buffers kept between calls. T: double where x is, else float.
 template <class T> struct cuda_head_room {
-  cuda_buffer<log_sum_exp<T>> pairs;
+  cuda_buffer<gpu::head_pair<T>> pairs;
   cuda_buffer<T> target_logit;
   cuda_buffer<std::uint16_t> parts;
 };
@@ -30,7 +30,7 @@ template <class T> struct cuda_head_room {
 /// Bytes of them for each row, without x in parts (6 bytes an element).
 template <class T> std::size_t head_bytes(const cuda_executor&, std::int64_t vocab) {
   const std::size_t tiles = (static_cast<std::size_t>(vocab) + gpu::head_tile - 1) / gpu::head_tile;
-  return tiles * sizeof(log_sum_exp<T>) + sizeof(T);
+  return tiles * sizeof(gpu::head_pair<T>) + sizeof(T);
 }
 
 namespace gpu {
