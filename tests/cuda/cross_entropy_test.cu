@@ -146,6 +146,12 @@ TEST(given_logits, no_bias) { // rounding must not lean to one side
   for (std::size_t r = 0; r < p.M; ++r) signed_error += (got[r] - p.expected(r, {})) / 300;
   EXPECT_LE(std::abs(signed_error), 1e-7);
 }
+TEST(given_logits, long_sums_do_not_drift) { // equal terms are rounded to the same side again and again
+  problem<bf16> p(1, 2'000'001);
+  std::fill(p.logits.begin(), p.logits.end(), bf16(-1.f));
+  std::fill_n(p.logits.begin(), 256, bf16(0.f)); // a largest one for each thread, so that the terms are not 1
+  EXPECT_NEAR(p.run()[0], p.expected(0, {}), 3e-7);
+}
 TEST(given_logits, rows_beyond_two_to_the_32nd) {
   constexpr std::size_t V = 1000, stride = (std::size_t{1} << 30) + 4;
   const problem<f16> p(5, V);
