@@ -1,6 +1,6 @@
 # What needs nvcc: the .cuh headers' target and their tests. Where nvcc is not found, nothing of it is built or needed.
 find_program(LLMAP_NVCC nvcc HINTS ENV CUDA_PATH ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES bin)
-if(LLMAP_NVCC AND PROJECT_IS_TOP_LEVEL)
+if(LLMAP_NVCC AND PROJECT_IS_TOP_LEVEL AND (LLMAP_TESTS OR LLMAP_EXAMPLES OR LLMAP_BENCHMARKS))
   set(llmap_cuda_found ON)
 else()
   set(llmap_cuda_found OFF)

@@ -121,7 +121,7 @@ std::uint64_t float_to_float(const instruction& in, std::uint64_t raw) {
   }
 }
 
-/// A float in a register narrower or wider than a result of the instruction: stored as a whole.
+/// A lane after another; results narrower than their register are extended as their type says.
 template <std::uint64_t (*Convert)(const instruction&, std::uint64_t)>
 void convert(warp& w, const instruction& in, lane_mask lanes) {
   for_lanes(lanes, [&](unsigned i) {

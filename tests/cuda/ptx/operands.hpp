@@ -1,7 +1,9 @@
 // How the operands of a lane become values, for the handlers of instructions.
 #pragma once
 #include "cuda/ptx/warp.hpp"
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace ptx {
 
