@@ -21,6 +21,7 @@ llmap_target(text llmap::core PkgConfig::pcre2 PkgConfig::utf8proc)
 llmap_target(model llmap::llmap llmap::text)
 llmap_target(store llmap::model PkgConfig::sqlite3 PkgConfig::xxhash)
 llmap_target(picture llmap::llmap)
+include(cmake/cuda.cmake)
 
 # The templates that take long to compile, compiled once: a program that also links this does not compile them again.
 # Built if LLMAP_KERNELS is on or something here links it; installed if LLMAP_KERNELS is on.
@@ -34,7 +35,7 @@ target_compile_options(llmap_kernels PRIVATE $<$<CONFIG:Release>:-O3>)
 set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 
 include(CMakePackageConfigHelpers)
-set(installed llmap_core llmap_llmap llmap_text llmap_model llmap_store llmap_picture)
+set(installed llmap_core llmap_llmap llmap_text llmap_model llmap_store llmap_picture llmap_cuda)
 if(LLMAP_KERNELS)
   set_target_properties(llmap_kernels PROPERTIES EXCLUDE_FROM_ALL OFF)
   list(APPEND installed llmap_kernels)

@@ -16,7 +16,7 @@ while IFS=: read -r file line; do
   [[ " ${allowed[$chapter]} " == *" $target "* ]] && continue
   echo "FAILED: $file includes $target"
   bad=1
-done < <(grep -r '#include "llmap/' --include='*.hpp' . | sed 's/^\.\///')
+done < <(grep -r '#include "llmap/' --include='*.hpp' --include='*.cuh' . | sed 's/^\.\///')
 [ "$count" -gt 50 ] || { echo "FAILED: found only $count includes"; bad=1; }
 grep -rln '\.cuh"' --include='*.hpp' . && bad=1
 echo "$count includes"

@@ -6,6 +6,7 @@
 // the same bits whatever the other rows of the batch are, and whatever slabs the batch is cut into.
 #pragma once
 #include "llmap/forward/decoder.hpp"
+#include "llmap/forward/head_options.hpp"
 #include "llmap/forward/workspace.hpp"
 #include "llmap/weights/tensor_table.hpp"
 #include <string>
@@ -40,10 +41,6 @@ struct delta_shape {
 struct head_scan_shape {
   std::size_t heads = 0, head_dim = 0, groups = 1, states = 0;
   double least_step = 0, most_step = 0;
-};
-
-struct head_options {
-  double scale = 1, softcap = 0; // softcap 0: none
 };
 
 /// Loading

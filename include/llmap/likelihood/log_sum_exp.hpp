@@ -1,24 +1,27 @@
 // log_sum_exp: log(sum_i exp(x_i)) as a small mergeable value. {m, s} stands for m + log(s), m the largest x seen.
 // The identity is {-inf, 0}; no operation on it makes a NaN. +inf gives +inf; a NaN pushed stays NaN.
 #pragma once
+#include "llmap/core/host_device.hpp"
 #include <cmath>
 #include <limits>
 
 namespace llmap {
 
 template <class T> struct log_sum_exp {
-  T m = -std::numeric_limits<T>::infinity();
+  static constexpr T none = -std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+
+  T m = none;
   T s = 0; // sum of exp(x - m)
 
-  void push(T x) { merge({x, T(1)}); }
+  LLMAP_HD void push(T x) { merge({x, T(1)}); }
 
   /// Afterwards this stands for the terms of both. Commutative; associative up to rounding.
-  void merge(const log_sum_exp& other) {
+  LLMAP_HD void merge(const log_sum_exp& other) {
     if (other.s == T(0)) return;
     if (s == T(0)) {
       *this = other;
     } else if (std::isnan(m) || std::isnan(other.m)) {
-      m = s = std::numeric_limits<T>::quiet_NaN();
+      m = s = nan;
     } else if (other.m == m) {
       s += other.s; // also if both are infinite: their difference would be NaN
     } else if (other.m > m) {
@@ -30,10 +33,13 @@ template <class T> struct log_sum_exp {
   }
 
   /// -inf for no terms.
-  T value() const {
-    if (s == T(0)) return -std::numeric_limits<T>::infinity();
+  LLMAP_HD T value() const {
+    if (s == T(0)) return none;
     return std::isinf(m) ? m : m + std::log(s);
   }
+
+  /// x - value() of finite terms, without the rounding of m + log(s): log of the share that exp(x) has of the sum.
+  LLMAP_HD T log_share(T x) const { return s == T(0) ? nan : (x - m) - std::log(s); }
 };
 
 } // namespace llmap

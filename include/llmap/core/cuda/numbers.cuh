@@ -1,0 +1,37 @@
+// Numbers on the device: stored types widened, exponentials by working type.
+#pragma once
+#include "llmap/core/cuda/ptx.cuh"
+#include "llmap/core/dtype.hpp"
+#include <cmath>
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+namespace llmap::gpu {
+
+/// The type that an element is computed in.
+template <class Stored> struct working { using type = float; };
+template <> struct working<double> { using type = double; };
+template <class Stored> using working_t = typename working<Stored>::type;
+
+__device__ inline double widen(double x) { return x; }
+__device__ inline float widen(float x) { return x; }
+__device__ inline float widen(bf16 x) { return __uint_as_float(static_cast<std::uint32_t>(x.bits) << 16); }
+__device__ inline float widen(f16 x) { return __half2float(__ushort_as_half(x.bits)); }
+
+/// The bits of the nearest bf16.
+__device__ inline std::uint16_t narrow(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }
+
+/// exp(x) for x <= 0. The product is rounded after the difference that made x, so its error shrinks with x.
+__device__ inline float exp_below(float x) { return ex2(x * 1.44269504f); }
+__device__ inline double exp_below(double x) { return exp(x); }
+
+/// A logit from a product (and bias): cap(scale * product + bias).
+template <class T> struct logit_of {
+  T scale = 1, cap = 0;
+  __device__ T operator()(T product, T bias = T(0)) const {
+    const T z = product * scale + bias;
+    return cap == T(0) ? z : cap * tanh(z / cap);
+  }
+};
+
+} // namespace llmap::gpu

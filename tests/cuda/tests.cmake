@@ -1,0 +1,88 @@
+# Kernels are tested twice from one source: emu_* executes the PTX that nvcc emits on the interpreter of cuda/ptx, under
+# the stand-in runtime of cuda/runtime; gpu_* is the same with CUDA's own runtime, skipped without a device.
+if(NOT LLMAP_CUDA)
+  return()
+endif()
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-march=native LLMAP_MARCH_NATIVE) # it runs where it is built
+
+add_library(ptx_interpreter STATIC cuda/ptx/access.cpp cuda/ptx/arithmetic.cpp cuda/ptx/block.cpp cuda/ptx/control.cpp
+  cuda/ptx/conversion.cpp cuda/ptx/decode.cpp cuda/ptx/launch.cpp cuda/ptx/loops.cpp cuda/ptx/matrix.cpp cuda/ptx/memory.cpp cuda/ptx/types.cpp cuda/ptx/warp.cpp)
+target_compile_features(ptx_interpreter PUBLIC cxx_std_20)
+target_include_directories(ptx_interpreter PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_compile_options(ptx_interpreter PRIVATE -Wall -Wextra -O2 -frounding-math -ffp-contract=off
+  $<$<BOOL:${LLMAP_MARCH_NATIVE}>:-march=native>)
+set_target_properties(ptx_interpreter PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
+add_library(cuda_stand_in STATIC cuda/runtime/runtime.cpp)
+target_link_libraries(cuda_stand_in PUBLIC ptx_interpreter)
+target_include_directories(cuda_stand_in SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+target_compile_options(cuda_stand_in PRIVATE -Wall -Wextra)
+
+llmap_test(cuda/ptx_test ptx_interpreter)
+
+function(llmap_cuda_program target)
+  add_executable(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE llmap::cuda GTest::gtest)
+  target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>) # CMake 3.25 does not know it of nvcc 13
+  target_compile_definitions(${target} PRIVATE LLMAP_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+endfunction()
+
+function(llmap_emulated target)
+  llmap_cuda_program(${target} ${ARGN})
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES 80-virtual CUDA_RUNTIME_LIBRARY None)
+  target_compile_definitions(${target} PRIVATE LLMAP_EMULATED)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--no-compress -lineinfo>)
+  target_link_libraries(${target} PRIVATE cuda_stand_in)
+endfunction()
+
+# llmap_cuda_test(name): cuda/<name>_test.cu
+function(llmap_cuda_test name)
+  llmap_emulated(emu_${name} cuda/${name}_test.cu)
+  set_target_properties(emu_${name} PROPERTIES CUDA_ARCHITECTURES "80-virtual;90-virtual")
+  foreach(order forward backward shuffled)
+    add_test(NAME emu_${name}_${order} COMMAND emu_${name})
+    set_tests_properties(emu_${name}_${order} PROPERTIES ENVIRONMENT LLMAP_ORDER=${order})
+  endforeach()
+  add_test(NAME emu_${name}_sm_90 COMMAND emu_${name} --gtest_filter=-*real_rows)
+  set_tests_properties(emu_${name}_sm_90 PROPERTIES ENVIRONMENT LLMAP_PTX_TARGET=90)
+  llmap_cuda_program(gpu_${name} cuda/${name}_test.cu)
+  set_target_properties(gpu_${name} PROPERTIES CUDA_ARCHITECTURES "80-real;90-real;100-real;100-virtual")
+  add_test(NAME gpu_${name} COMMAND gpu_${name})
+  set_tests_properties(gpu_${name} PROPERTIES SKIP_RETURN_CODE 77)
+endfunction()
+
+llmap_cuda_test(core)
+llmap_cuda_test(cross_entropy)
+llmap_cuda_test(linear_cross_entropy)
+
+# What ptxas says of every kernel, read by a test.
+set(LLMAP_PTXAS_LOG ${CMAKE_CURRENT_BINARY_DIR}/cuda_ptxas.log)
+add_custom_command(OUTPUT ${LLMAP_PTXAS_LOG}
+  COMMAND ${CMAKE_CUDA_COMPILER} -std=c++20 -I${PROJECT_SOURCE_DIR}/include -fatbin -Xptxas -v -MD -MF ${LLMAP_PTXAS_LOG}.d -MT ${LLMAP_PTXAS_LOG}
+    -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_100,code=sm_100
+    ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/kernels.cu -o ${CMAKE_CURRENT_BINARY_DIR}/cuda_kernels.fatbin > ${LLMAP_PTXAS_LOG} 2>&1
+  DEPENDS cuda/budget/kernels.cu DEPFILE ${LLMAP_PTXAS_LOG}.d VERBATIM)
+add_custom_target(cuda_ptxas ALL DEPENDS ${LLMAP_PTXAS_LOG})
+add_test(NAME cuda_budget COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.sh ${LLMAP_PTXAS_LOG} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.txt)
+
+# On the interpreter alone: it is what they test.
+foreach(name defects cub)
+  llmap_emulated(emu_${name} cuda/${name}_test.cu)
+  foreach(order forward backward shuffled)
+    if(name STREQUAL cub AND order STREQUAL backward)
+      continue() # a scan waits for the blocks before
+    endif()
+    add_test(NAME emu_${name}_${order} COMMAND emu_${name})
+    set_tests_properties(emu_${name}_${order} PROPERTIES ENVIRONMENT LLMAP_ORDER=${order})
+  endforeach()
+endforeach()
+
+llmap_emulated(emu_example_09 ${PROJECT_SOURCE_DIR}/examples/09_fused_head_cuda.cu)
+add_test(NAME emu_example_09 COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:emu_example_09>
+  -DEXPECTED=${PROJECT_SOURCE_DIR}/examples/output/09_fused_head_cuda.txt -P ${PROJECT_SOURCE_DIR}/examples/compare_output.cmake)
+add_test(NAME cuda_headers COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/packaging/cuda_headers.sh ${CMAKE_CUDA_COMPILER} ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+
+llmap_emulated(emu_head_ladder ${PROJECT_SOURCE_DIR}/benchmarks/cuda/head_ladder.cu)
+add_test(NAME emu_head_ladder COMMAND emu_head_ladder)
