@@ -24,10 +24,12 @@ inline void set_order() {
   options.most_instructions = 20'000'000;
   stand_in::use(options);
 }
-/// What body's launches did.
+/// What body's launches did, in the order in which lanes that part meet again soonest, as on a device.
 template <class Body> ptx::counters count(const Body& body) {
+  stand_in::use({});
   stand_in::reset_counters();
   body();
+  set_order();
   return stand_in::counted();
 }
 #else
