@@ -91,17 +91,17 @@ TEST(model_folders, where_the_cache_lies) {
   const auto with = [](const char* name, const char* value) {
     const temporary_folder none;
     for (const char* v : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"}) ::unsetenv(v);
-    ::setenv("HOME", "/home/x", 1);
+    ::setenv("HOME", "/users/x", 1);
     ::setenv(name, value, 1);
     const std::string path = hub_cache().lexically_normal().string();
     ::unsetenv(name);
     return path;
   };
-  EXPECT_EQ(with("HF_HUB_CACHE", "~/c/"), "/home/x/c/");
+  EXPECT_EQ(with("HF_HUB_CACHE", "~/c/"), "/users/x/c/");
   EXPECT_EQ(with("HUGGINGFACE_HUB_CACHE", "/c/"), "/c/");
   EXPECT_EQ(with("HF_HOME", "/hf"), "/hf/hub");
   EXPECT_EQ(with("XDG_CACHE_HOME", "/cache"), "/cache/huggingface/hub");
-  EXPECT_EQ(with("HOME", "/home/y"), "/home/y/.cache/huggingface/hub");
+  EXPECT_EQ(with("HOME", "/users/y"), "/users/y/.cache/huggingface/hub");
 }
 
 TEST(adapter, is_a_model) {
