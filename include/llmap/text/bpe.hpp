@@ -37,11 +37,7 @@ public:
       unknown_ = id_of(*unknown_name_);
     }
     bytes_.fill(-1);
-    if (c.boolean("byte_fallback", false))
-      for (unsigned b = 0; b < 256; ++b) {
-        constexpr char hex[] = "0123456789ABCDEF";
-        bytes_[b] = id_of(std::string("<0x") + hex[b / 16] + hex[b % 16] + ">").value_or(-1);
-      }
+    if (c.boolean("byte_fallback", false)) bytes_ = byte_token_ids(*this);
     read_merges(c.at("merges"));
   }
 

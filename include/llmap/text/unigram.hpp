@@ -50,10 +50,7 @@ public:
       if (static_cast<std::size_t>(*unknown_) >= items.size()) c.at("unk_id").refuse("an id of the vocabulary");
     }
     byte_fallback_ = c.boolean("byte_fallback", false);
-    for (unsigned b = 0; b < 256; ++b) {
-      constexpr char hex[] = "0123456789ABCDEF";
-      bytes_[b] = id_of(std::string("<0x") + hex[b / 16] + hex[b % 16] + ">").value_or(-1);
-    }
+    bytes_ = byte_token_ids(*this);
   }
 
   std::optional<std::int32_t> id_of(std::string_view token) const override { return ids_.find(token); }
