@@ -60,6 +60,28 @@ cmake -S "$build/consumer" -B "$build/folder" -DLLMAP_FOLDER="$source" >/dev/nul
 cmake --build "$build/folder" >/dev/null
 "$build/folder/consumer"
 
+# The same program by pkg-config. One version is written, and everything that is installed says it.
+version=$(sed -n 's/^#define LLMAP_VERSION_[A-Z]* \([0-9]*\)$/\1/p' "$source/include/llmap/version.hpp" | paste -sd.)
+package() { PKG_CONFIG_PATH=$(dirname "$(find "$build/prefix" -name llmap.pc)") pkg-config "$@"; }
+[ "$(package --modversion llmap-store)" = "$version" ] || { echo "pkg-config says version $(package --modversion llmap-store)"; exit 1; }
+grep -q "set(PACKAGE_VERSION \"$version\")" "$build/llmap/llmap-config-version.cmake" || { echo "CMake does not say version $version"; exit 1; }
+# shellcheck disable=SC2046
+c++ -std=c++20 $(package --cflags llmap-text) "$build/consumer/main.cpp" $(package --libs llmap-text) -o "$build/by_pkg_config"
+"$build/by_pkg_config"
+
+# An archive of the repository is the library without the data of its tests, and it builds.
+if git -C "$source" rev-parse --git-dir >/dev/null 2>&1; then
+  mkdir -p "$build/archive"
+  git -C "$source" archive --worktree-attributes HEAD | tar -x -C "$build/archive"
+  for path in tests examples/zoo; do
+    [ ! -e "$build/archive/$path" ] || { echo "$path is in the archive"; exit 1; }
+  done
+  cmake -S "$build/consumer" -B "$build/vendored" -DLLMAP_FOLDER="$build/archive" >/dev/null
+  cmake --build "$build/vendored" >/dev/null
+  "$build/vendored/consumer"
+  cmake -S "$build/archive" -B "$build/archive/build" >/dev/null
+fi
+
 # Nothing that pkg-config finds is there: core and llmap do not need it, store does, and says so.
 mkdir -p "$build/nothing"
 export PKG_CONFIG_LIBDIR="$build/nothing" PKG_CONFIG_PATH=
