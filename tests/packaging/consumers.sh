@@ -10,6 +10,7 @@ cat >"$build/consumer/main.cpp" <<'CPP'
 int main() {
   llmap::log_sum_exp<double> l;
   l.push(0), l.push(0);
+  const llmap::regex vowels("[aeiou]", "here"); // needs the library that llmap::text brings
   return l.value() > 0.69 && l.value() < 0.70 ? 0 : 1;
 }
 CPP
