@@ -44,8 +44,8 @@ struct loop_body {
 
   /// body(i), or body(i, thread) if the body takes the number of its thread, in [0, threads).
   template <class Body> static loop_body of(const Body& body) {
-    return {[](const void* context, std::size_t i, [[maybe_unused]] std::size_t thread) {
-              const Body& own = *static_cast<const Body*>(context);
+    return {[](const void* of, std::size_t i, [[maybe_unused]] std::size_t thread) {
+              const Body& own = *static_cast<const Body*>(of);
               if constexpr (std::is_invocable_v<const Body&, std::size_t, std::size_t>) own(i, thread);
               else own(i);
             },

@@ -30,7 +30,7 @@ void write_safetensors(const std::filesystem::path& path, const Source& source,
     std::uint64_t offset = 0;
     for (const auto& [name, info] : order) {
       const std::uint64_t begin = offset;
-      offset += static_cast<std::uint64_t>(info.elements()) * bits_of(info.type) / 8;
+      offset += static_cast<std::uint64_t>(info.elements()) * static_cast<std::uint64_t>(bits_of(info.type)) / 8;
       header.field(name, [&, &type = info.type, &shape = info.shape] {
         header.object([&] {
           header.field("dtype", name_of(type));
