@@ -1,14 +1,16 @@
-// Weights of a format that llmap does not know: a llama in a GGUF file, as llama.cpp uses it, scores a text set.
-// All of the format is in examples/gguf/. What llmap needs from it is a config, a tokenizer and a tensor source, a
-// class with names(), find() and read(); everything after load_decoder is as for any other model.
+// A loader of your own: what llmap needs of a model is a plan, a tokenizer and a tensor source, a class with names(),
+// find() and read(); everything after load_decoder is as for any other model. Here the parts come from a GGUF file, the
+// format of llama.cpp, by the readers that the library has for it (weights/gguf); load_model does the same in one call.
 // Prints per text: id, tokens (with BOS only if the file asks for it), log-likelihood in nats.
 // Usage: 04_own_loader_gguf MODEL.gguf TEXTS.jsonl [--ids ID...]
-#include "gguf/gguf_llama.hpp"
-#include "gguf/gguf_tokenizer.hpp"
+#include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
 #include "llmap/likelihood/score.hpp"
+#include "llmap/model/gguf_tokenizer.hpp"
 #include "llmap/text/text_set.hpp"
+#include "llmap/text/tokenizer.hpp"
+#include "llmap/weights/gguf/tensors.hpp"
 #include <cstdio>
 
 namespace {
@@ -30,9 +32,9 @@ llmap::text_set wanted_texts(const std::string& path, const std::vector<std::str
 void run(const std::string& model_path, const llmap::text_set& texts) {
   const llmap::cpu_executor exec;
   // 1. The file, and what it says about the model
-  const gguf::file file(model_path);
-  const llmap::decoder_plan plan = gguf::llama_plan_of(file);
-  const llmap::tokenizer tokenizer = gguf::tokenizer_of(file);
+  const auto file = std::make_shared<const llmap::gguf::file>(model_path);
+  const llmap::decoder_plan plan = plan_of(llmap::gguf::config_of(*file));
+  const auto tokenizer = llmap::tokenizer::from_files(llmap::gguf::tokenizer_files_of(*file));
   std::vector<std::vector<std::int32_t>> ids;
   for (const llmap::text_item& text : texts.items) {
     ids.push_back(tokenizer.encode(text.text));
@@ -42,7 +44,7 @@ void run(const std::string& model_path, const llmap::text_set& texts) {
                   ids.back().size());
   }
   // 2. Weights
-  const auto model = llmap::load_decoder<float>(exec, plan, gguf::llama_tensors(file, plan), model_path);
+  const auto model = llmap::load_decoder<float>(exec, plan, llmap::gguf::tensors(file), model_path);
   // 3. Scores, printed as they come
   llmap::score_texts(exec, model, ids, {}, [&](std::size_t first, std::span<const llmap::text_score> scores) {
     for (std::size_t i = 0; i < scores.size(); ++i)
@@ -50,7 +52,7 @@ void run(const std::string& model_path, const llmap::text_set& texts) {
                   scores[i].log_likelihood);
     std::fflush(stdout);
   });
-  file.mapping()->check_unchanged();
+  file->mapping()->check_unchanged();
 }
 
 } // namespace

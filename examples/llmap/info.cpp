@@ -1,4 +1,4 @@
-// llmap info: what a model folder or a safetensors file holds, and everything that can be checked without running it.
+// llmap info: what a model or a safetensors file holds, and everything that can be checked without running it.
 #include "commands.hpp"
 #include "llmap/architectures/check_plan.hpp"
 #include "llmap/architectures/plan_costs.hpp"
@@ -37,9 +37,16 @@ void show_file(const std::string& path) {
   fmt::print("{} tensors, {} bytes\n", file.names().size(), bytes_of(file));
 }
 
-void show_folder(const std::string& folder, const std::string& base) {
+/// Of all tensors that the files of the model hold.
+std::uint64_t stored_bytes(const llmap::model_weights& files) {
+  if (files.stored()) return bytes_of(*files.stored());
+  std::uint64_t bytes = 0;
+  for (const auto& [name, tensor] : files.stored_gguf()->tensors()) bytes += tensor.bytes.size();
+  return bytes;
+}
+
+void show_model(const std::string& folder, const std::string& base) {
   const llmap::model_weights files(folder, base);
-  const llmap::checkpoint& weights = files.stored();
   const llmap::decoder_plan plan = load_plan(files);
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
   check_plan(plan, folder);
@@ -55,8 +62,9 @@ void show_folder(const std::string& folder, const std::string& base) {
   if (plan.context_length) fmt::print("positions      {}\n", plan.context_length);
   std::int64_t parameters = 0;
   for (const llmap::tensor_spec& t : table) parameters += t.elements();
+  const std::size_t stored = files.files().size() - files.adapted();
   fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(),
-             bytes_of(weights), weights.shards().size(), weights.shards().size() == 1 ? "" : "s");
+             stored_bytes(files), stored, stored == 1 ? "" : "s");
   if (const std::string scheme = files.quantization(); !scheme.empty())
     fmt::print("quantized      {}; scored with the decoded weights, activations are not rounded\n", scheme);
   if (files.adapted()) fmt::print("adapter        of {}\n", shown(files.base().string()));
@@ -70,8 +78,10 @@ void show_folder(const std::string& folder, const std::string& base) {
   fmt::print("memory         {:.1f} MiB in f32, of which {:.1f} MiB weights\n",
              static_cast<double>(llmap::memory_needed<float>(exec, plan, tensors)) / mib,
              static_cast<double>(llmap::weight_bytes<float>(exec, plan, tensors)) / mib);
-  for (const std::string& name : unused_weights(files.base(), weights)) fmt::print("not used       {}\n", shown(name));
-  const model_tokenizer tokenizer(llmap::tokenizer_folder(folder, files.base()));
+  if (files.stored())
+    for (const std::string& name : unused_weights(files.base(), *files.stored()))
+      fmt::print("not used       {}\n", shown(name));
+  const model_tokenizer tokenizer(model_tokenizer_files{files});
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
   fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),
              tokenizer.adds_bos() ? "put in front" : "not put in front", id(tokenizer.eos_id()));
@@ -83,6 +93,6 @@ void show_folder(const std::string& folder, const std::string& base) {
 } // namespace
 
 void run_info(const info_arguments& a) {
-  if (std::filesystem::is_regular_file(a.path)) show_file(a.path);
-  else show_folder(llmap::one_model_folder(a.path).string(), a.base);
+  if (std::filesystem::is_regular_file(a.path) && !llmap::is_gguf(a.path)) show_file(a.path);
+  else show_model(llmap::one_model_folder(a.path).string(), a.base);
 }

@@ -1,15 +1,16 @@
 #include "model_files.hpp"
 #include "llmap/architectures/all.hpp"
 #include "llmap/architectures/settle_plan.hpp"
-#include "llmap/text/tokenizer.hpp"
-#include "llmap/weights/model_weights.hpp"
+#include "llmap/model/model_tokenizer.hpp"
 
 llmap::decoder_plan load_plan(const llmap::model_weights& weights) {
-  return settle_plan(plan_of(llmap::config::load(weights.base())), weights.base_tensors(llmap::dtype::f32));
+  return settle_plan(plan_of(weights.read_config()), weights.base_tensors(llmap::dtype::f32));
 }
 
-model_tokenizer_files::model_tokenizer_files(const std::filesystem::path& folder)
-    : files_(std::make_shared<const llmap::tokenizer_files>(llmap::read_tokenizer_files(folder))) {}
+model_tokenizer_files::model_tokenizer_files(const std::filesystem::path& path)
+    : files_(std::make_shared<const llmap::tokenizer_files>(llmap::tokenizer_files_at(path))) {}
+model_tokenizer_files::model_tokenizer_files(const llmap::model_weights& weights)
+    : files_(std::make_shared<const llmap::tokenizer_files>(llmap::tokenizer_files_of(weights))) {}
 const std::string& model_tokenizer_files::canonical() const { return files_->canonical; }
 
 model_tokenizer::model_tokenizer(const model_tokenizer_files& files)

@@ -23,7 +23,8 @@ class model_tokenizer_files {
   std::shared_ptr<const llmap::tokenizer_files> files_;
 
 public:
-  explicit model_tokenizer_files(const std::filesystem::path& folder);
+  explicit model_tokenizer_files(const std::filesystem::path& path);
+  explicit model_tokenizer_files(const llmap::model_weights& weights);
   /// What a fingerprint must cover: llmap::tokenizer::canonical().
   const std::string& canonical() const;
 };
@@ -34,7 +35,7 @@ class model_tokenizer {
 
 public:
   explicit model_tokenizer(const model_tokenizer_files& files);
-  explicit model_tokenizer(const std::filesystem::path& folder) : model_tokenizer(model_tokenizer_files(folder)) {}
+  explicit model_tokenizer(const std::filesystem::path& path) : model_tokenizer(model_tokenizer_files(path)) {}
   std::vector<std::int32_t> encode(std::string_view text, bool add_special = true) const;
   std::int32_t vocab_size() const;
   std::optional<std::int32_t> bos_id() const;

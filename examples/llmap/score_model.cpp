@@ -65,7 +65,7 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
   progress.phase(llmap::name_of(phase::reading_weights));
   const llmap::model_weights weights(folder, settings.base);
   const llmap::decoder_plan plan = load_plan(weights);
-  const model_tokenizer_files files(llmap::tokenizer_folder(folder, weights.base()));
+  const model_tokenizer_files files(weights);
   llmap::store_scoring_options options{.policy = policy_of(settings),
                                        .load = {.compute = compute_type_of(settings.precision)},
                                        .threads = settings.threads};

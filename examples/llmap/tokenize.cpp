@@ -10,7 +10,7 @@
 
 void run_tokenize(const tokenize_arguments& a) {
   const std::filesystem::path folder = llmap::one_model_folder(a.folder);
-  const model_tokenizer tokenizer(llmap::tokenizer_folder(folder, llmap::base_folder(folder)));
+  const model_tokenizer tokenizer(folder);
   const llmap::text_set set = llmap::load_text_set(a.texts);
   std::vector<std::string> lines(set.items.size());
   llmap::parallel_for(a.threads, lines.size(), [&](std::size_t i) {

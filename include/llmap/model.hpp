@@ -7,11 +7,11 @@
 
 namespace llmap {
 
-/// Loads a model folder of any family.
+/// Loads a model folder or GGUF file of any family.
 template <class T, executor Exec>
 language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path& folder,
                                    const load_options& options = {}, const std::filesystem::path& base = {}) {
-  return load_model<T>(exec, folder, plan_of(config::load(base_folder(folder, base))), options, base);
+  return load_model<T>(exec, folder, plan_of(model_config(folder, base)), options, base);
 }
 
 } // namespace llmap

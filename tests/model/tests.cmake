@@ -1,2 +1,3 @@
 llmap_test(model/score_into_test llmap::kernels llmap::store)
 llmap_test(model/model_folders_test llmap::kernels llmap::store)
+llmap_test(model/gguf_test llmap::kernels llmap::model)

@@ -1,4 +1,5 @@
 // Tokenizers from lists in memory: the ids of the same tokenizer read from its own files.
+#include "llmap/text/tokenizer.hpp"
 #include "llmap/text/vocabulary_lists.hpp"
 #include "support/golden_tokenizers.hpp"
 #include "support/message_of.hpp"
@@ -49,7 +50,8 @@ TEST(vocabulary_lists, byte_level_gives_the_golden_ids) {
                                             {"gpt_oss", "gpt-4o"},
                                             {"mistral_tekken", "tekken"},
                                             {"stablelm2", "stablelm2"}})
-    expect_golden(byte_level_tokenizer(lists_of(name, pre_tokenizer), name), golden::tokenizer_folder() / name);
+    expect_golden(tokenizer::from_files(byte_level_files(lists_of(name, pre_tokenizer), name)),
+                  golden::tokenizer_folder() / name);
 }
 
 /// The pieces of a SentencePiece model file: field 1 of the message, each {1: piece, 2: score, 3: type}.
@@ -99,7 +101,7 @@ TEST(vocabulary_lists, sentencepiece_gives_the_golden_ids) {
     v.add_space_prefix = !gemma;
     v.bos = id_of(gemma ? "<bos>" : "<s>"), v.eos = id_of(gemma ? "<eos>" : "</s>"), v.unknown = id_of("<unk>");
     v.add_bos = true;
-    const tokenizer t = sentencepiece_tokenizer(v, name);
+    const tokenizer t = tokenizer::from_files(sentencepiece_files(v, name));
     EXPECT_TRUE(t.adds_bos());
     EXPECT_EQ(t.bos_id(), v.bos);
     EXPECT_EQ(t.eos_id(), v.eos);
@@ -114,7 +116,7 @@ TEST(vocabulary_lists, the_default_of_gguf_cuts_punctuation_and_digits) {
   v.tokens = {"1", "2", "3", "4", "5", "a", "!", "\u0120", "12", "34", "45", "\u0120a", "!!", "a!", "\u0120!"};
   v.merges = {"1 2", "3 4", "4 5", "\u0120 a", "! !", "a !", "\u0120 !"};
   v.pre_tokenizer = "default";
-  const tokenizer t = byte_level_tokenizer(v, "lists");
+  const tokenizer t = tokenizer::from_files(byte_level_files(v, "lists"));
   EXPECT_EQ(t.encode("12345 a!!"), (std::vector<std::int32_t>{8, 2, 10, 11, 12}));
   EXPECT_EQ(t.encode("a! 345"), (std::vector<std::int32_t>{5, 6, 7, 9, 4}));
   EXPECT_EQ(t.encode("a !"), (std::vector<std::int32_t>{5, 7, 6}));
@@ -123,16 +125,16 @@ TEST(vocabulary_lists, the_default_of_gguf_cuts_punctuation_and_digits) {
 TEST(vocabulary_lists, wrong_lists_are_named) {
   vocabulary_lists good;
   good.tokens = {"a", "b", "ab"}, good.merges = {"a b"}, good.pre_tokenizer = "gpt-2", good.scores = {0, -1, -2};
-  EXPECT_EQ(byte_level_tokenizer(good, "m.gguf").encode("ab"), (std::vector<std::int32_t>{2}));
+  EXPECT_EQ(tokenizer::from_files(byte_level_files(good, "m.gguf")).encode("ab"), (std::vector<std::int32_t>{2}));
   const auto byte_level = [&](const auto& change) {
     vocabulary_lists v = good;
     change(v);
-    byte_level_tokenizer(v, "m.gguf");
+    tokenizer::from_files(byte_level_files(v, "m.gguf"));
   };
   const auto sentencepiece = [&](const auto& change) {
     vocabulary_lists v = good;
     change(v);
-    sentencepiece_tokenizer(v, "m.gguf");
+    tokenizer::from_files(sentencepiece_files(v, "m.gguf"));
   };
   EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens.clear(); }), "m.gguf: tokens: expected at least one");
   EXPECT_MESSAGE(byte_level([](auto& v) { v.tokens[2] = "a"; }),

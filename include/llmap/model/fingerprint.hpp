@@ -11,16 +11,16 @@ namespace llmap {
 inline std::string fingerprint_of(const model_weights& weights, const std::string& tokenizer,
                                   const std::string& policy) {
   fingerprint print;
-  print.add(read_file(weights.base() / "config.json")).add(tokenizer).add(policy);
+  print.add(weights.stored() ? read_file(weights.base() / "config.json") : "").add(tokenizer).add(policy);
   if (weights.adapted()) print.add(read_file(weights.folder() / "adapter_config.json"));
   constexpr std::size_t piece = 64 << 20, part = 256 << 10; // a part stays in the second-level cache
   std::vector<std::byte> read(part);
-  for (const safetensors_file* shard : weights.files()) {
-    const std::size_t size = shard->file().bytes().size();
+  for (const mapped_file* file : weights.files()) {
+    const std::size_t size = file->bytes().size();
     for (std::size_t first = 0; first < size; first += part) {
       if (first % piece == 0) print.add_size(std::min(piece, size - first));
       const auto bytes = std::span(read).first(std::min(part, size - first));
-      shard->file().read(first, bytes);
+      file->read(first, bytes);
       print.add_part(bytes);
     }
   }

@@ -1,8 +1,8 @@
-// An opened model folder: everything that is read before its weights are.
+// An opened model: everything that is read before its weights are.
 #pragma once
 #include "llmap/architectures/settle_plan.hpp"
 #include "llmap/model/model_folders.hpp"
-#include "llmap/text/tokenizer.hpp"
+#include "llmap/model/model_tokenizer.hpp"
 #include "llmap/weights/model_weights.hpp"
 #include <filesystem>
 #include <string>
@@ -20,7 +20,7 @@ struct opened_model {
 
   opened_model(std::filesystem::path path, decoder_plan of_config, const std::filesystem::path& base = {})
       : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder, base),
-        words(tokenizer::load(tokenizer_folder(folder, weights.base()))) {
+        words(tokenizer::from_files(tokenizer_files_of(weights))) {
     plan = settle_plan(std::move(plan), weights.base_tensors(dtype::f32));
   }
 };

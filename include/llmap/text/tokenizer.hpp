@@ -55,14 +55,7 @@ public:
   /// `bos` and `eos` name tokens of the file, empty for none.
   static tokenizer from_json(const json& content, const std::string& where, const std::string& bos = "",
                              const std::string& eos = "") {
-    tokenizer_files files;
-    files.where = where;
-    json::object config{{"tokenizer_class", "PreTrainedTokenizerFast"}};
-    if (!bos.empty()) config.push_back({"bos_token", bos});
-    if (!eos.empty()) config.push_back({"eos_token", eos});
-    files.config = std::move(config);
-    files.canonical = canonical_text(content) + canonical_text(files.config);
-    return {files, content};
+    return {tokenizer_files_of(content, where, bos, eos), content};
   }
 
   /// The ids of a text, with the special ids around it unless add_special is false. Invalid UTF-8 is an llmap::error

@@ -121,6 +121,21 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
 
 } // namespace detail
 
+/// The same for the content of a tokenizer.json alone: its own template, no class rules. `bos` and `eos` name tokens of
+/// the file, empty for none.
+inline tokenizer_files tokenizer_files_of(const json& content, const std::string& where, const std::string& bos = "",
+                                          const std::string& eos = "") {
+  tokenizer_files files;
+  files.where = where;
+  files.tokenizer = canonical_text(content);
+  json::object config{{"tokenizer_class", "PreTrainedTokenizerFast"}};
+  if (!bos.empty()) config.push_back({"bos_token", bos});
+  if (!eos.empty()) config.push_back({"eos_token", eos});
+  files.config = std::move(config);
+  files.canonical = files.tokenizer + canonical_text(files.config);
+  return files;
+}
+
 /// Reads what a model folder says about its tokenizer.
 inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder) {
   std::error_code ignored;

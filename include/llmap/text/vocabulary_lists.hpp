@@ -6,7 +6,7 @@
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
 #include "llmap/text/score_merges.hpp"
-#include "llmap/text/tokenizer.hpp"
+#include "llmap/text/tokenizer_files.hpp"
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -113,8 +113,8 @@ inline json::object model_of(const vocabulary_lists& v, json::array merges) {
   return model;
 }
 
-inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object model, json normalizer, json pre_tokenizer,
-                                    const std::string& where) {
+inline tokenizer_files files_of_lists(const vocabulary_lists& v, json::object model, json normalizer,
+                                      json pre_tokenizer, const std::string& where) {
   const auto name = [&](const std::optional<std::int32_t>& id) {
     return id ? v.tokens[static_cast<std::size_t>(*id)] : std::string();
   };
@@ -124,14 +124,14 @@ inline tokenizer tokenizer_of_lists(const vocabulary_lists& v, json::object mode
                                     {"pre_tokenizer", std::move(pre_tokenizer)},
                                     {"post_processor", template_of(v)},
                                     {"model", std::move(model)}};
-  return tokenizer::from_json(content, where, name(v.bos), name(v.eos));
+  return tokenizer_files_of(content, where, name(v.bos), name(v.eos));
 }
 
 } // namespace detail
 
 /// Byte-level BPE, like that of GPT-2. Qwen2's family applies NFC first. Llama 3 and Tekken look up the whole piece
 /// before they merge, because their merges do not reach every token.
-inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::string& where) {
+inline tokenizer_files byte_level_files(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   for (std::size_t i = 0; i < v.merges.size(); ++i)
     if (const auto bad = invalid_utf8(v.merges[i]))
@@ -139,13 +139,13 @@ inline tokenizer byte_level_tokenizer(const vocabulary_lists& v, const std::stri
   json pre_tokenizer = detail::named_pre_tokenizer(v.pre_tokenizer, where);
   json::object model = detail::model_of(v, json::array(v.merges.begin(), v.merges.end()));
   if (v.pre_tokenizer.starts_with("llama") || v.pre_tokenizer == "tekken") model.push_back({"ignore_merges", true});
-  return detail::tokenizer_of_lists(v, std::move(model),
-                                    v.pre_tokenizer == "qwen2" ? json::object{{"type", "NFC"}} : json(),
-                                    std::move(pre_tokenizer), where);
+  return detail::files_of_lists(v, std::move(model),
+                                v.pre_tokenizer == "qwen2" ? json::object{{"type", "NFC"}} : json(),
+                                std::move(pre_tokenizer), where);
 }
 
 /// SentencePiece-style BPE with byte fallback, like that of Llama 2: blanks become U+2581.
-inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::string& where) {
+inline tokenizer_files sentencepiece_files(const vocabulary_lists& v, const std::string& where) {
   detail::check_lists(v, where);
   if (v.scores.size() != v.tokens.size())
     fail(where, ": scores: expected ", v.tokens.size(), " as many as tokens, got ", v.scores.size());
@@ -158,8 +158,8 @@ inline tokenizer sentencepiece_tokenizer(const vocabulary_lists& v, const std::s
   json::array steps;
   if (v.add_space_prefix) steps.push_back(json::object{{"type", "Prepend"}, {"prepend", blank}});
   steps.push_back(json::object{{"type", "Replace"}, {"pattern", json::object{{"String", " "}}}, {"content", blank}});
-  return detail::tokenizer_of_lists(v, std::move(model),
-                                    json::object{{"type", "Sequence"}, {"normalizers", std::move(steps)}}, {}, where);
+  return detail::files_of_lists(v, std::move(model),
+                                json::object{{"type", "Sequence"}, {"normalizers", std::move(steps)}}, {}, where);
 }
 
 } // namespace llmap

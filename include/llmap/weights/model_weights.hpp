@@ -1,6 +1,8 @@
-// The weight files of a model folder, opened: those of a checkpoint, or an adapter's and those of the base it changes.
+// The weight files of a model, opened: a GGUF file, those of a checkpoint folder, or an adapter's and those of the base
+// that it changes.
 #pragma once
 #include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/gguf/tensors.hpp"
 #include "llmap/weights/hub_cache.hpp"
 #include "llmap/weights/lora.hpp"
 #include "llmap/weights/quantized_tensors.hpp"
@@ -27,46 +29,64 @@ inline std::filesystem::path base_folder(const std::filesystem::path& folder, co
        named.string(), "; name the base's folder (--base)");
 }
 
+/// config.json of a model folder or of an adapter's base, or what a GGUF file says in its place.
+inline config model_config(const std::filesystem::path& path, const std::filesystem::path& base = {}) {
+  return is_gguf(path) ? gguf::config_of(gguf::file(path)) : config::load(base_folder(path, base));
+}
+
 class model_weights {
   std::filesystem::path folder_, base_;
-  checkpoint checkpoint_;
+  std::shared_ptr<const gguf::file> gguf_;       // this,
+  std::unique_ptr<const checkpoint> checkpoint_; // or this
   std::unique_ptr<safetensors_file> adapter_;
-  std::vector<const safetensors_file*> files_;
+  std::vector<const mapped_file*> files_;
 
 public:
   explicit model_weights(std::filesystem::path folder, const std::filesystem::path& base = {})
-      : folder_(std::move(folder)), base_(base_folder(folder_, base)), checkpoint_(base_) {
-    for (const auto& shard : checkpoint_.shards()) files_.push_back(shard.get());
+      : folder_(std::move(folder)), base_(base_folder(folder_, base)) {
+    if (is_gguf(folder_)) {
+      gguf_ = std::make_shared<const gguf::file>(folder_);
+      files_.push_back(gguf_->mapping().get());
+      return;
+    }
+    checkpoint_ = std::make_unique<const checkpoint>(base_);
+    for (const auto& shard : checkpoint_->shards()) files_.push_back(&shard->file());
     if (!is_adapter(folder_)) return;
     const std::filesystem::path file = folder_ / "adapter_model.safetensors";
     if (!std::filesystem::exists(file))
       fail(folder_.string(), ": expected adapter_model.safetensors beside adapter_config.json");
     adapter_ = std::make_unique<safetensors_file>(file);
-    files_.push_back(adapter_.get());
+    files_.push_back(&adapter_->file());
   }
 
   const std::filesystem::path& folder() const { return folder_; }
   /// The folder of config.json.
   const std::filesystem::path& base() const { return base_; }
-  const checkpoint& stored() const { return checkpoint_; }
+  /// The files of the folder; null for a GGUF file.
+  const checkpoint* stored() const { return checkpoint_.get(); }
+  /// The GGUF file; null for a folder.
+  const gguf::file* stored_gguf() const { return gguf_.get(); }
+  config read_config() const { return gguf_ ? gguf::config_of(*gguf_) : config::load(base_); }
   /// All files that weights are read from, in a fixed order: what a fingerprint has to cover.
-  const std::vector<const safetensors_file*>& files() const { return files_; }
+  const std::vector<const mapped_file*>& files() const { return files_; }
   void check_unchanged() const {
-    for (const safetensors_file* f : files_) f->file().check_unchanged();
+    for (const mapped_file* f : files_) f->check_unchanged();
   }
 
   /// The scheme of packed matrices, or "".
   std::string quantization() const {
+    if (gguf_) return gguf::tensors(gguf_).quantization();
     const auto q = quantization_of(config::load(base_));
     const auto scheme = q ? scheme_of(*q) : nullptr;
     return scheme ? scheme->description() : q ? q->text("quant_method", "") : "";
   }
   bool adapted() const { return adapter_ != nullptr; }
 
-  /// The weights of the checkpoint as plain matrices; packed ones are decoded to F32 or F64. This outlives the result.
+  /// The weights as plain matrices; packed ones are decoded to F32 or F64. This outlives the result.
   any_tensors base_tensors(dtype decoded) const {
+    if (gguf_) return any_tensors::of(gguf::tensors(gguf_));
     return any_tensors::of(
-        quantized_tensors(any_tensors::referring_to(checkpoint_), config::load(base_), decoded, base_.string()));
+        quantized_tensors(any_tensors::referring_to(*checkpoint_), config::load(base_), decoded, base_.string()));
   }
   /// The same with the adapter, for load_decoder. `tied_head`: the model's head is its embedding.
   any_tensors tensors(dtype decoded, bool tied_head) const {

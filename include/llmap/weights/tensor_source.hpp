@@ -1,5 +1,5 @@
 // Where tensors come from. Anything with these three members can be loaded: a safetensors checkpoint, a GGUF
-// file (examples/), a map in memory.
+// file, a map in memory.
 #pragma once
 #include "llmap/core/dtype.hpp"
 #include "llmap/core/error.hpp"

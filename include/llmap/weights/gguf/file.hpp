@@ -5,14 +5,23 @@
 // Nothing is trusted: every length, count and offset is checked against the bytes that are left, without overflow,
 // before it is used, and memory grows only with what was really read. Source: ggml, docs/gguf.md.
 #pragma once
-#include "dequantize.hpp"
 #include "llmap/core/mapped_file.hpp"
+#include "llmap/weights/gguf/blocks.hpp"
 #include "llmap/weights/tensor_source.hpp"
 #include <bit>
 #include <map>
 #include <variant>
 
-namespace gguf {
+namespace llmap {
+
+/// Whether a path is meant as a model in one GGUF file.
+inline bool is_gguf(const std::filesystem::path& path) {
+  return path.extension() == ".gguf" && !std::filesystem::is_directory(path);
+}
+
+} // namespace llmap
+
+namespace llmap::gguf {
 
 /// Numbers are widened; an array is of numbers or of strings.
 using value =
@@ -26,8 +35,7 @@ struct tensor_entry {
 
 class file {
 public:
-  explicit file(const std::filesystem::path& path)
-      : file_(std::make_shared<llmap::mapped_file>(path)), rest_(file_->bytes()) {
+  explicit file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)), rest_(file_->bytes()) {
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
     if (rest_.size() < 4 || std::memcmp(rest_.data(), "GGUF", 4) != 0) refuse("magic", "expected a GGUF file");
     rest_ = rest_.subspan(4);
@@ -40,13 +48,16 @@ public:
       const std::string key = text("metadata key " + std::to_string(i));
       if (!metadata_.emplace(key, read_value(key, number<std::uint32_t>(key))).second) refuse(key, "appears twice");
     }
+    if (const auto parts = integer("split.count", 0, 65535); parts.value_or(1) > 1)
+      refuse("split.count", "expected a model in one file, got one of ", *parts,
+             "; join them with llama-gguf-split --merge");
     read_tensors(tensors);
   }
 
   const std::map<std::string, value>& metadata() const { return metadata_; }
   const std::map<std::string, tensor_entry>& tensors() const { return tensors_; }
   std::string where() const { return file_->path().string(); }
-  const std::shared_ptr<const llmap::mapped_file>& mapping() const { return file_; }
+  const std::shared_ptr<const mapped_file>& mapping() const { return file_; }
 
   /// A metadata value as T (one of the members of `value`), or nullptr where it is missing; another type is refused.
   template <class T> const T* find(const std::string& key, const char* expected) const {
@@ -76,11 +87,11 @@ public:
   }
 
   template <class... Parts> [[noreturn]] void refuse(const std::string& field, const Parts&... parts) const {
-    llmap::fail(where(), ": ", field, ": ", parts...);
+    fail(where(), ": ", field, ": ", parts...);
   }
 
 private:
-  std::shared_ptr<const llmap::mapped_file> file_;
+  std::shared_ptr<const mapped_file> file_;
   std::span<const std::byte> rest_; // not yet read
   std::map<std::string, value> metadata_;
   std::map<std::string, tensor_entry> tensors_;
@@ -176,7 +187,9 @@ private:
       }
       const auto type = number<std::uint32_t>(field);
       t.format = format_of(type);
-      if (!t.format) refuse(field, "type: expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K or Q6_K, got number ", type);
+      if (!t.format)
+        refuse(field, "type: expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K to Q6_K, got ",
+               unread_type(type).empty() ? "number " + std::to_string(type) : std::string(unread_type(type)));
       if (static_cast<std::uint64_t>(t.shape.back()) % t.format->elements != 0)
         refuse(field, "dimension 0: expected a multiple of ", t.format->elements, " (", t.format->name, "), got ",
                t.shape.back());
@@ -202,4 +215,4 @@ private:
   }
 };
 
-} // namespace gguf
+} // namespace llmap::gguf

@@ -2,12 +2,13 @@
 //   tokenizer.ggml.model "gpt2"   byte-level BPE; tokenizer.ggml.pre names the rule that cuts the text
 //   tokenizer.ggml.model "llama"  SentencePiece BPE; the merges follow from the scores of the pieces
 #pragma once
-#include "gguf_file.hpp"
 #include "llmap/text/vocabulary_lists.hpp"
+#include "llmap/weights/gguf/file.hpp"
 
-namespace gguf {
+namespace llmap::gguf {
 
-inline llmap::tokenizer tokenizer_of(const file& f) {
+/// As the files of a folder that hold the same.
+inline tokenizer_files tokenizer_files_of(const file& f) {
   using strings = std::vector<std::string>;
   using numbers = std::vector<double>;
   const std::string tokens_key = "tokenizer.ggml.tokens", types_key = "tokenizer.ggml.token_type",
@@ -16,7 +17,7 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
   const bool sentencepiece = model == "llama";
   if (!sentencepiece && model != "gpt2") f.refuse("tokenizer.ggml.model", "expected gpt2 or llama, got ", model);
 
-  llmap::vocabulary_lists lists;
+  vocabulary_lists lists;
   const auto* tokens = f.find<strings>(tokens_key, "an array of strings");
   if (!tokens || tokens->empty()) f.refuse(tokens_key, "missing or empty");
   lists.tokens = *tokens;
@@ -24,7 +25,7 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
     for (const double type : *types) {
       if (!(type >= 1 && type <= 6) || type != static_cast<int>(type))
         f.refuse(types_key, "entry ", lists.types.size(), ": expected 1 to 6, got ", type);
-      lists.types.push_back(static_cast<llmap::token_type>(type));
+      lists.types.push_back(static_cast<token_type>(type));
     }
   const auto id_of = [&](const char* key) -> std::optional<std::int32_t> {
     const auto id = f.integer(key, 0, static_cast<std::int64_t>(tokens->size()) - 1);
@@ -44,13 +45,13 @@ inline llmap::tokenizer tokenizer_of(const file& f) {
     if (!lists.unknown && unknown != tokens->end())
       lists.unknown = static_cast<std::int32_t>(unknown - tokens->begin());
     lists.add_space_prefix = f.boolean("tokenizer.ggml.add_space_prefix", true);
-    return llmap::sentencepiece_tokenizer(lists, where);
+    return sentencepiece_files(lists, where);
   }
   const auto* merges = f.find<strings>(merges_key, "an array of strings");
   if (!merges) f.refuse(merges_key, "missing");
   lists.merges = *merges;
   lists.pre_tokenizer = f.text_of("tokenizer.ggml.pre", "default");
-  return llmap::byte_level_tokenizer(lists, where);
+  return byte_level_files(lists, where);
 }
 
-} // namespace gguf
+} // namespace llmap::gguf
