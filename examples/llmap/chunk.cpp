@@ -5,10 +5,12 @@
 #include "llmap/core/mapped_file.hpp"
 #include "llmap/core/output_path.hpp"
 #include "llmap/core/write_file.hpp"
+#include "replace.hpp"
 #include <map>
 
 void run_chunk(const chunk_arguments& a) {
   llmap::check_outputs({a.files.begin(), a.files.end()}, {a.out});
+  check_replaceable({a.out}, a.force);
   std::map<std::string, std::string> document_of;
   std::string lines;
   if (const auto bad = llmap::invalid_utf8(a.domain))

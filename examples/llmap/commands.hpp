@@ -42,15 +42,35 @@ void run_logprobs(const logprobs_arguments& a);
 
 struct score_arguments {
   std::vector<std::string> folders;
-  std::string texts, store;
-  std::string command; // as it was typed; typed again, it resumes
+  std::string texts, store, name; // name: of the one model, if not the default
+  std::string command;            // as it was typed; typed again, it resumes
   score_settings settings;
 };
 void run_score(const score_arguments& a);
 
+struct models_arguments {
+  std::string store;
+  bool json = false;
+};
+void run_models(const models_arguments& a);
+
+struct remove_arguments {
+  std::string store;
+  std::vector<std::string> models;
+};
+void run_remove(const remove_arguments& a);
+
+struct merge_arguments {
+  std::string out;
+  std::vector<std::string> stores;
+  bool force = false;
+};
+void run_merge(const merge_arguments& a);
+
 struct export_arguments {
   std::string store, out;
   llmap::model_selection selection;
+  bool force = false;
 };
 void run_export(const export_arguments& a);
 
@@ -59,6 +79,7 @@ struct map_arguments {
   double perplexity = 0, clip = 0.02;
   int threads = 0; // 0: all processors
   llmap::model_selection selection;
+  bool force = false;
 };
 void run_map(const map_arguments& a);
 
@@ -73,5 +94,6 @@ struct chunk_arguments {
   std::vector<std::string> files;
   std::string out, domain;
   llmap::chunk_options options;
+  bool force = false;
 };
 void run_chunk(const chunk_arguments& a);

@@ -2,12 +2,14 @@
 #include "llmap/store/export.hpp"
 #include "commands.hpp"
 #include "llmap/core/output_path.hpp"
+#include "replace.hpp"
 #include <fmt/format.h>
 
 void run_export(const export_arguments& a) {
   if (std::filesystem::path(a.out).extension() == ".json")
     llmap::fail(a.out, ": expected a name that does not end in .json");
   llmap::check_outputs({a.store}, {a.out, llmap::names_path(a.out)});
+  check_replaceable({a.out, llmap::names_path(a.out)}, a.force);
   const llmap::scored_matrix all = llmap::read_store(a.store);
   const llmap::selected_models selected = select_models(all.matrix, a.selection, a.store);
   say_left_out(selected);

@@ -32,19 +32,16 @@ signals_noted::signals_noted() { noting = true; }
 signals_noted::~signals_noted() { noting = false; }
 int signals_noted::signal() const { return noted; }
 
-std::string shell_command(int count, char* const* words) {
+std::string shell_word(const std::string& word) {
   constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string shell_command(int count, char* const* words) {
   std::string command;
-  for (int i = 0; i < count; ++i) {
-    const std::string word = words[i];
-    command += i ? " " : "";
-    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
-      command += word;
-      continue;
-    }
-    command += '\'';
-    for (const char c : word) command += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    command += '\'';
-  }
+  for (int i = 0; i < count; ++i) (command += i ? " " : "") += shell_word(words[i]);
   return command;
 }

@@ -66,6 +66,9 @@ void add_score(CLI::App& app, const std::string& command) {
   add_base(*c, a->settings.base);
   c->add_option("--texts", a->texts, "texts (JSONL)")->required();
   c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
+  c->add_option("--name", a->name,
+                "name of the one model in the store; default: ORG/NAME of the hub or of folders of organizations, else "
+                "the end of its path that tells it from the other models");
   c->add_option("--precision", a->settings.precision,
                 "working precision; bf16: products in bf16, faster and less accurate")
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
@@ -84,12 +87,42 @@ void add_score(CLI::App& app, const std::string& command) {
   c->callback([a] { run_score(*a); });
 }
 
+void add_force(CLI::App& command, bool& force) {
+  command.add_flag("--force", force, "write over files that llmap has not written, and over stores");
+}
+
+void add_models(CLI::App& app) {
+  const auto a = std::make_shared<models_arguments>();
+  CLI::App* c = app.add_subcommand("models", "List the models of a store: texts scored, device, when, policy");
+  c->add_option("store", a->store, "store made by score")->required();
+  c->add_flag("--json", a->json, "as JSON");
+  c->callback([a] { run_models(*a); });
+}
+
+void add_remove(CLI::App& app) {
+  const auto a = std::make_shared<remove_arguments>();
+  CLI::App* c = app.add_subcommand("remove", "Remove models and their scores from a store");
+  c->add_option("store", a->store, "store made by score")->required();
+  c->add_option("models", a->models, "names of models, as llmap models lists them")->required();
+  c->callback([a] { run_remove(*a); });
+}
+
+void add_merge(CLI::App& app) {
+  const auto a = std::make_shared<merge_arguments>();
+  CLI::App* c = app.add_subcommand("merge", "Merge stores of one text set into a new one");
+  c->add_option("out", a->out, "store to write")->required();
+  c->add_option("stores", a->stores, "stores made by score")->required();
+  add_force(*c, a->force);
+  c->callback([a] { run_merge(*a); });
+}
+
 void add_export(CLI::App& app) {
   const auto a = std::make_shared<export_arguments>();
   CLI::App* c = app.add_subcommand("export", "Write the log-likelihoods of a store as safetensors and names as JSON");
   c->add_option("store", a->store, "store made by score")->required();
   c->add_option("--out", a->out, "file to write (.safetensors; names go to .json)")->required();
   add_selection(*c, a->selection);
+  add_force(*c, a->force);
   c->callback([a] { run_export(*a); });
 }
 
@@ -113,6 +146,7 @@ void add_map(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
   add_selection(*c, a->selection);
+  add_force(*c, a->force);
   c->callback([a] { run_map(*a); });
 }
 
@@ -139,6 +173,7 @@ void add_chunk(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--longer-than", a->options.least, "pieces must be longer than this many bytes")->capture_default_str();
   c->add_option("--domain", a->domain, "domain of all these documents");
+  add_force(*c, a->force);
   c->callback([a] { run_chunk(*a); });
 }
 
@@ -152,6 +187,9 @@ int main(int argc, char** argv) {
   add_tokenize(app);
   add_logprobs(app);
   add_score(app, shell_command(argc, argv));
+  add_models(app);
+  add_remove(app);
+  add_merge(app);
   add_export(app);
   add_map(app);
   add_compare(app);

@@ -7,7 +7,7 @@
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include "llmap/likelihood/text_score.hpp"
-#include "llmap/store/sqlite.hpp"
+#include "llmap/store/schema.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
 #include <algorithm>
@@ -26,10 +26,7 @@ struct scored_matrix {
 inline scored_matrix read_store(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
   sqlite_database db(path, sqlite_database::access::read);
-  auto tables = db.prepare(
-      "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
-  tables.step();
-  if (tables.integer(0) != 4) fail(path.string(), ": expected a store of llmap");
+  expect_store(db);
   scored_matrix result;
   score_matrix& m = result.matrix;
   std::map<std::int64_t, std::size_t> column, row;

@@ -1,0 +1,9 @@
+// Which existing files a command may write over: those that the tool can tell to be its own.
+#pragma once
+#include <string>
+#include <vector>
+
+/// Fails, unless `force`, if one of the outputs is a file that the tool has not written. Empty paths (options that were
+/// not given), empty files, pipes and devices are no files that could be lost. Stores, which take long to make, are
+/// replaced by force only.
+void check_replaceable(const std::vector<std::string>& outputs, bool force);
