@@ -57,10 +57,10 @@ private:
 };
 
 template <class T>
-llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap::text_set& texts,
-                               llmap::score_store& store, const score_settings& settings, const std::string& place) {
+llmap::scoring_report score_as(const std::filesystem::path& folder, const std::string& name,
+                               const llmap::text_set& texts, llmap::score_store& store, const score_settings& settings,
+                               const std::string& place) {
   using phase = llmap::scoring_progress::phase;
-  const std::string name = llmap::model_name(folder);
   progress_line progress(place + name + ": ");
   progress.phase(llmap::name_of(phase::reading_weights));
   const llmap::model_weights weights(folder, settings.base);
@@ -95,10 +95,11 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
 
 } // namespace
 
-llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts,
-                                  llmap::score_store& store, const score_settings& settings, const std::string& place) {
-  return settings.precision == "f64" ? score_as<double>(folder, texts, store, settings, place)
-                                     : score_as<float>(folder, texts, store, settings, place);
+llmap::scoring_report score_model(const std::filesystem::path& folder, const std::string& name,
+                                  const llmap::text_set& texts, llmap::score_store& store,
+                                  const score_settings& settings, const std::string& place) {
+  return settings.precision == "f64" ? score_as<double>(folder, name, texts, store, settings, place)
+                                     : score_as<float>(folder, name, texts, store, settings, place);
 }
 
 void print_reports(const std::vector<llmap::scoring_report>& reports) {
