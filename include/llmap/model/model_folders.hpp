@@ -54,7 +54,13 @@ inline std::vector<found_model> find_models(const std::filesystem::path& path) {
     fail(path.string(), ": no such file or directory, nor a model in the cache ", hub_cache().string());
   }
   const fs::path folder = path.lexically_normal();
-  if (!fs::is_directory(folder)) fail(path.string(), ": expected a model folder, or a folder of model folders");
+  if (!fs::is_directory(folder)) {
+    const bool gguf = folder.extension() == ".gguf";
+    fail(path.string(), ": expected a model folder, or a folder of model folders, got a ", gguf ? "GGUF " : "", "file",
+         gguf ? "; perhaps use the folder of the model's safetensors files"
+         : fs::exists(folder.parent_path() / "config.json") ? "; perhaps its folder"
+                                                            : "");
+  }
   const auto is_repository = [](const fs::path& f) {
     return hub_repository_name(f) && fs::is_directory(f / "snapshots");
   };
@@ -71,7 +77,17 @@ inline std::vector<found_model> find_models(const std::filesystem::path& path) {
       for (const auto& model : fs::directory_iterator(entry.path(), skip))
         if (model.is_directory() && is_model_folder(model.path())) inside.push_back(model_at(model.path(), 2));
   }
-  if (inside.empty()) fail(path.string(), ": expected config.json, or folders that hold one");
+  if (inside.empty()) {
+    std::string gguf;
+    for (const auto& entry : fs::directory_iterator(folder))
+      if (entry.path().extension() == ".gguf") gguf = entry.path().filename().string();
+    const bool own_layout = fs::exists(folder / "params.json");
+    fail(path.string(), ": expected config.json, or folders that hold one",
+         !gguf.empty() ? ", got the GGUF file " + gguf + "; perhaps use the folder of the model's safetensors files"
+         : own_layout
+             ? ", got params.json, the publisher's own layout; perhaps get the files of the transformers layout"
+             : "");
+  }
   std::sort(inside.begin(), inside.end(), [](const auto& a, const auto& b) { return a.folder < b.folder; });
   return inside;
 }
