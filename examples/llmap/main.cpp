@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "llmap/core/error.hpp"
+#include "spelling.hpp"
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -13,11 +14,48 @@
 
 namespace {
 
+struct wrong_usage {
+  std::string line;
+};
+
+CLI::App* command_named(CLI::App& app, const std::string& name) {
+  std::vector<std::string> names;
+  for (CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == name) return command;
+    names.push_back(command->get_name());
+  }
+  throw wrong_usage{"no command " + name + did_you_mean(name, names) +
+                    " (a subcommand is required; llmap help lists them)"};
+}
+
 /// A mapped file that shrinks while it is read raises SIGBUS: one line, not a crash.
 void file_shrank(int) {
   constexpr char line[] = "llmap: a file became shorter while it was being read\n";
   if (::write(STDERR_FILENO, line, sizeof line - 1) < 0) ::_exit(1);
   ::_exit(1);
+}
+
+/// Options whose value - means standard input or output.
+CLI::Option* add_input(CLI::App& command, const std::string& name, std::string& path, const std::string& about) {
+  return command.add_option(name, path, about + "; - is standard input")->transform([](std::string given) {
+    return given == "-" ? std::string("/dev/stdin") : given;
+  });
+}
+CLI::Option* add_output(CLI::App& command, const std::string& name, std::string& path, const std::string& about) {
+  return command.add_option(name, path, about + "; - is standard output")->transform([](std::string given) {
+    return given == "-" ? std::string("/dev/stdout") : given;
+  });
+}
+
+void add_texts(CLI::App& command, texts_arguments& texts) {
+  add_input(
+      command, "--texts", texts.path,
+      "texts: JSON Lines, a JSON array, .csv or .tsv with a header, or a folder of .txt files; also in .gz or .zst")
+      ->required();
+  command.add_option("--text-field", texts.options.fields.text, "field of a record that is the text; default: text");
+  command.add_option("--id-field", texts.options.fields.id,
+                     "field of a record that is its id; default: id or index, else its number from 0");
+  command.add_option("--limit", texts.options.most, "only the first texts")->check(CLI::Range(1, 1 << 30));
 }
 
 void add_selection(CLI::App& command, llmap::model_selection& selection) {
@@ -32,8 +70,9 @@ void add_base(CLI::App& command, std::string& base) {
 void add_info(CLI::App& app) {
   const auto a = std::make_shared<info_arguments>();
   CLI::App* c = app.add_subcommand("info", "Check a model folder or a safetensors file and say what it holds");
-  c->add_option("path", a->path, "model folder or .safetensors file")->required();
+  c->add_option("path", a->path, "model folder, also one with only a config.json, or .safetensors file")->required();
   add_base(*c, a->base);
+  c->add_flag("--json", a->json, "as JSON");
   c->callback([a] { run_info(*a); });
 }
 
@@ -41,7 +80,7 @@ void add_tokenize(CLI::App& app) {
   const auto a = std::make_shared<tokenize_arguments>();
   CLI::App* c = app.add_subcommand("tokenize", "Print the token ids of texts");
   c->add_option("folder", a->folder, "model folder with its tokenizer")->required();
-  c->add_option("--texts", a->texts, "texts (JSONL)")->required();
+  add_texts(*c, a->texts);
   c->add_flag("--no-special", a->no_special, "without the special tokens that the tokenizer adds");
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->callback([a] { run_tokenize(*a); });
@@ -52,7 +91,7 @@ void add_logprobs(CLI::App& app) {
   CLI::App* c = app.add_subcommand("logprobs", "Print the log-probability of every token of given ids (JSON)");
   c->add_option("folder", a->folder, "model folder")->required();
   add_base(*c, a->base);
-  c->add_option("--ids", a->ids, "{\"sequences\": [[ids], ...]}")->required();
+  add_input(*c, "--ids", a->ids, "{\"sequences\": [[ids], ...]}, or what llmap tokenize prints")->required();
   c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64", "bf16"}))->capture_default_str();
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->callback([a] { run_logprobs(*a); });
@@ -64,7 +103,7 @@ void add_score(CLI::App& app, const std::string& command) {
   c->add_option("folders", a->folders, "model folders, folders of them, or ORG/NAME[@REVISION] in the hub cache")
       ->required();
   add_base(*c, a->settings.base);
-  c->add_option("--texts", a->texts, "texts (JSONL)")->required();
+  add_texts(*c, a->texts);
   c->add_option("--store", a->store, "store (SQLite); made if missing")->required();
   c->add_option("--name", a->name,
                 "name of the one model in the store; default: ORG/NAME of the hub or of folders of organizations, else "
@@ -83,6 +122,7 @@ void add_score(CLI::App& app, const std::string& command) {
   c->add_option("--on-overlong", a->settings.overlong, "texts longer than the model's positions")
       ->check(CLI::IsMember({"error", "truncate"}))
       ->capture_default_str();
+  c->add_flag("--json", a->json, "the results as JSON");
   a->command = command;
   c->callback([a] { run_score(*a); });
 }
@@ -118,9 +158,11 @@ void add_merge(CLI::App& app) {
 
 void add_export(CLI::App& app) {
   const auto a = std::make_shared<export_arguments>();
-  CLI::App* c = app.add_subcommand("export", "Write the log-likelihoods of a store as safetensors and names as JSON");
+  CLI::App* c = app.add_subcommand("export", "Write the matrix of a store: log-likelihoods and names");
   c->add_option("store", a->store, "store made by score")->required();
-  c->add_option("--out", a->out, "file to write (.safetensors; names go to .json)")->required();
+  add_output(*c, "--out", a->out,
+             "file to write; its name says the form: .safetensors or .npy (names go to .json beside it), .npz, .tsv")
+      ->required();
   add_selection(*c, a->selection);
   add_force(*c, a->force);
   c->callback([a] { run_export(*a); });
@@ -131,11 +173,11 @@ void add_map(CLI::App& app) {
   CLI::App* c = app.add_subcommand("map", "Draw the map of the models of a store or a matrix");
   c->add_option("store", a->store, "store made by score (SQLite)");
   c->add_option("--matrix", a->matrix, "log-likelihood matrix made by export (safetensors)");
-  c->add_option("--html", a->html, "write the map as one self-contained page");
-  c->add_option("--json", a->json, "write the map's numbers");
-  c->add_option("--svg", a->svg, "write the map as a figure");
-  c->add_option("--tsv", a->tsv, "write coordinates and nearest models as a table");
-  c->add_option("--newick", a->newick, "write the tree (average linkage of KL)");
+  add_output(*c, "--html", a->html, "write the map as one self-contained page");
+  add_output(*c, "--json", a->json, "write the map's numbers");
+  add_output(*c, "--svg", a->svg, "write the map as a figure");
+  add_output(*c, "--tsv", a->tsv, "write coordinates and nearest models as a table");
+  add_output(*c, "--newick", a->newick, "write the tree (average linkage of KL)");
   c->add_option("--perplexity", a->perplexity, "of t-SNE; default: 30, or a third of the other models")
       ->check(CLI::Range(1.0, 1e6));
   c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to; 0 clips nothing")
@@ -160,14 +202,17 @@ void add_compare(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   add_selection(*c, a->selection);
+  c->add_flag("--json", a->json, "as JSON");
   c->callback([a] { run_compare(*a); });
 }
 
 void add_chunk(CLI::App& app) {
   const auto a = std::make_shared<chunk_arguments>();
   CLI::App* c = app.add_subcommand("chunk", "Cut documents into a text set");
-  c->add_option("files", a->files, "documents (UTF-8 text)")->required();
-  c->add_option("--out", a->out, "text set to write (JSONL)")->required();
+  c->add_option("files", a->files, "documents (UTF-8 text, also in .gz or .zst); - is standard input")
+      ->required()
+      ->transform([](std::string given) { return given == "-" ? std::string("/dev/stdin") : given; });
+  add_output(*c, "--out", a->out, "text set to write (JSON Lines)")->required();
   c->add_option("--bytes", a->options.most, "most bytes in a piece")
       ->check(CLI::Range(4, 1 << 24))
       ->capture_default_str();
@@ -177,12 +222,40 @@ void add_chunk(CLI::App& app) {
   c->callback([a] { run_chunk(*a); });
 }
 
+void add_help(CLI::App& app) {
+  CLI::App* c = app.add_subcommand("help", "Print the help of a command, or this one");
+  c->add_option("command", "a command");
+}
+
+/// What `llmap help` prints. Once a command is parsed, CLI11 has no other help than that command's.
+std::string help_of(CLI::App& app, const std::string& command) {
+  return command.empty() ? app.help("llmap") : command_named(app, command)->help("llmap");
+}
+
+/// Refuses commands and options that there are not, before the parser asks for others that are missing.
+void check_words(CLI::App& app, int count, char* const* words) {
+  if (count < 2 || words[1][0] == '-') return;
+  const CLI::App& command = *command_named(app, words[1]);
+  std::vector<std::string> options;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  for (int i = 2; i < count && std::string(words[i]) != "--"; ++i) {
+    std::string word = words[i];
+    if (!word.starts_with("--")) continue;
+    word = word.substr(0, word.find('='));
+    if (std::find(options.begin(), options.end(), word) == options.end())
+      throw wrong_usage{"no option " + word + " of llmap " + command.get_name() + did_you_mean(word, options)};
+  }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGBUS, file_shrank);
   CLI::App app("llmap: maps language models by how they predict text");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "llmap " LLMAP_VERSION);
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal interrupted. llmap help COMMAND says more.");
   add_info(app);
   add_tokenize(app);
   add_logprobs(app);
@@ -194,12 +267,25 @@ int main(int argc, char** argv) {
   add_map(app);
   add_compare(app);
   add_chunk(app);
+  add_help(app);
   try {
+    if (argc > 1 && std::string(argv[1]) == "help") {
+      std::fputs(help_of(app, argc > 2 ? argv[2] : "").c_str(), stdout);
+      return 0;
+    }
+    check_words(app, argc, argv);
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
       llmap::fail("standard output: could not be written completely");
+  } catch (const wrong_usage& problem) {
+    std::fprintf(stderr, "llmap: %s\n", shown(problem.line).c_str());
+    return 2;
   } catch (const CLI::ParseError& problem) {
-    return app.exit(problem) == 0 ? 0 : 2;
+    if (problem.get_exit_code() == 0) return app.exit(problem);
+    const auto parsed = app.get_subcommands();
+    std::fprintf(stderr, "llmap: %s; llmap help%s says more\n", shown(problem.what()).c_str(),
+                 parsed.empty() ? "" : (" " + parsed.front()->get_name()).c_str());
+    return 2;
   } catch (const interrupted& end) {
     std::fflush(stdout);
     std::fprintf(stderr, "%s\n", end.line.c_str());

@@ -1,11 +1,17 @@
 #include "model_files.hpp"
 #include "llmap/architectures/all.hpp"
 #include "llmap/architectures/settle_plan.hpp"
+#include "llmap/model/planned_tensors.hpp"
 #include "llmap/text/tokenizer.hpp"
 #include "llmap/weights/model_weights.hpp"
 
 llmap::decoder_plan load_plan(const llmap::model_weights& weights) {
   return settle_plan(plan_of(llmap::config::load(weights.base())), weights.base_tensors(llmap::dtype::f32));
+}
+
+llmap::decoder_plan load_plan_of_config(const std::filesystem::path& folder) {
+  const llmap::config c = llmap::config::load(folder);
+  return settle_plan_without_weights(plan_of(c), c);
 }
 
 model_tokenizer_files::model_tokenizer_files(const std::filesystem::path& folder)

@@ -49,9 +49,10 @@ void run_models(const models_arguments& a) {
                fmt::format("{} of {}", m.scored, store.texts), store.complete(m) ? "complete" : "incomplete",
                m.device.empty() ? "-" : shown(m.device), m.saved.empty() ? "-" : m.saved, m.policy);
   }
-  fmt::print("\n{}: {} models, {} of them incomplete, {} texts; next: llmap {} {}\n", shown(a.store),
-             store.models.size(), incomplete, store.texts,
-             incomplete ? "score MODEL... --texts TEXTS --store" : "map --html map.html", shell_word(a.store));
+  fmt::print("\n{}: {} models, {} of them incomplete, {} texts; next: llmap {}\n", shown(a.store), store.models.size(),
+             incomplete, store.texts,
+             incomplete ? "score MODEL... --texts TEXTS --store " + shell_word(a.store)
+                        : "map " + shell_word(a.store) + " --html map.html");
 }
 
 void run_remove(const remove_arguments& a) {

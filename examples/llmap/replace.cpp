@@ -1,5 +1,6 @@
 #include "replace.hpp"
 #include "llmap/core/error.hpp"
+#include "llmap/core/output_path.hpp"
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -16,7 +17,8 @@ bool is_own(const std::filesystem::path& path) {
   if (start.starts_with("{\n \"models\": [")) return true; // numbers of a map; names of a matrix
   if (start.starts_with("<!doctype html>")) return has(start, "content=\"llmap\""); // page
   if (start.starts_with("<svg")) return has(start, "<!-- llmap -->");
-  if (start.starts_with("model\t")) return has(line, "\tbits_per_byte\ttsne_1\t") || has(line, "\tllmap_");
+  if (start.starts_with("model\t")) return has(line, "\tbits_per_byte\ttsne_1\t");
+  if (start.starts_with("text\tbytes\tdomain\t")) return true; // matrix
   if (start.starts_with("{\"id\":\""))
     return has(line, "#0\",\"text\":\"") && has(line, "\",\"document\":\""); // pieces
   if (start.starts_with("PK")) return has(start.substr(0, 200), "log_likelihood.npy");
@@ -31,4 +33,10 @@ void check_replaceable(const std::vector<std::string>& outputs, bool force) {
     if (!force && std::filesystem::is_regular_file(path, none) && std::filesystem::file_size(path, none) > 0 &&
         !is_own(path))
       llmap::fail(path, ": expected a new file or one that llmap wrote, got another; --force writes over it");
+}
+
+std::FILE* messages_beside(const std::vector<std::string>& outputs) {
+  for (const std::string& path : outputs)
+    if (!path.empty() && llmap::named_descriptor(path) == 1) return stderr;
+  return stdout;
 }

@@ -1,5 +1,6 @@
 // Which existing files a command may write over: those that the tool can tell to be its own.
 #pragma once
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -7,3 +8,7 @@
 /// not given), empty files, pipes and devices are no files that could be lost. Stores, which take long to make, are
 /// replaced by force only.
 void check_replaceable(const std::vector<std::string>& outputs, bool force);
+
+/// Where a command says what it has done: standard output, or standard error if one of its outputs is standard output,
+/// which that output has for itself.
+std::FILE* messages_beside(const std::vector<std::string>& outputs);

@@ -2,6 +2,7 @@
 // leaves the others to go on.
 #include "commands.hpp"
 #include "interruption.hpp"
+#include "llmap/core/json_writer.hpp"
 #include "llmap/core/output_path.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/model/scoring_report.hpp"
@@ -39,6 +40,40 @@ std::vector<llmap::found_model> models_of(const score_arguments& a, std::vector<
   return llmap::tell_apart(all);
 }
 
+void print_json(const score_arguments& a, const llmap::text_set& texts,
+                const std::vector<llmap::scoring_report>& reports, const std::vector<failed_model>& failed) {
+  llmap::json_writer out(llmap::json_writer::layout::indented);
+  out.object([&] {
+    out.field("store", a.store);
+    out.field("texts", texts.items.size());
+    out.field("models", [&] {
+      out.array(reports, [&](const llmap::scoring_report& r) {
+        out.object([&] {
+          out.field("name", r.model);
+          out.field("texts", r.scored + r.present);
+          out.field("new", r.scored);
+          out.field("complete", r.scored + r.present == texts.items.size());
+          out.field("tokens", r.tokens);
+          out.field("tokens_now", r.tokens_now);
+          out.field("seconds", r.seconds);
+          out.field("bits_per_byte", r.bits_per_byte);
+          out.field("flagged", r.flagged);
+        });
+      });
+    });
+    out.field("failed", [&] {
+      out.array(failed, [&](const failed_model& f) {
+        out.object([&] {
+          out.field("name", f.name);
+          out.field("reason", f.reason);
+        });
+      });
+    });
+    out.field("to_go_on", a.command);
+  });
+  std::puts(out.text().c_str());
+}
+
 /// The lines that end a run in which models failed.
 [[noreturn]] void fail_with(const std::vector<failed_model>& failed, std::size_t models, const std::string& next) {
   std::string names;
@@ -58,8 +93,8 @@ std::vector<llmap::found_model> models_of(const score_arguments& a, std::vector<
 } // namespace
 
 void run_score(const score_arguments& a) {
-  llmap::check_outputs({a.texts}, {a.store});
-  const llmap::text_set texts = llmap::load_text_set(a.texts);
+  llmap::check_outputs({a.texts.path}, {a.store});
+  const llmap::text_set texts = llmap::load_text_set(a.texts.path, a.texts.options);
   std::vector<failed_model> failed;
   std::vector<llmap::found_model> models = models_of(a, failed);
   if (!a.name.empty() && models.size() + failed.size() != 1)
@@ -80,15 +115,16 @@ void run_score(const score_arguments& a) {
                      "expected a text with a score that can be used, got none: all are shorter than two tokens, NaN "
                      "or infinite");
     } catch (interrupted& end) {
-      print_reports(reports);
+      a.json ? print_json(a, texts, reports, failed) : print_reports(reports);
       end.line = "llmap: interrupted; " + shown(end.line) + "; " + how_to_go_on;
       throw;
     } catch (const std::exception& problem) {
       note_failure(failed, name, reason_of(problem));
     }
   }
-  print_reports(reports);
+  a.json ? print_json(a, texts, reports, failed) : print_reports(reports);
   if (!failed.empty()) fail_with(failed, all, how_to_go_on);
+  if (a.json) return;
   fmt::print("\n{}: {} texts under {} models; next: llmap map {} --html map.html\n", a.store, texts.items.size(),
              reports.size(), shell_word(a.store));
 }

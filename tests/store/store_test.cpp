@@ -1,5 +1,5 @@
 #include "llmap/geometry/select_models.hpp"
-#include "llmap/store/export.hpp"
+#include "llmap/store/export_forms.hpp"
 #include "llmap/store/merge.hpp"
 #include "llmap/store/store.hpp"
 #include "llmap/store/store_models.hpp"
@@ -231,6 +231,35 @@ TEST(store, export_and_back) {
   EXPECT_EQ(load_score_matrix(dir.path / "m.safetensors").models[1], "model 1");
   dir.write("m.json", R"({"models": ["x"]})");
   EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"), "models: expected 2 names");
+}
+TEST(export, the_name_says_the_form) {
+  golden::scratch dir;
+  scored_matrix m;
+  m.matrix.models = {"é", "long name"};
+  m.matrix.texts = {"a\tb", "c"};
+  m.matrix.bytes = {3, 7};
+  m.matrix.log_likelihood = matrix<double>(2, 2, -0.1);
+  m.matrix.log_likelihood(1, 0) = std::numeric_limits<double>::quiet_NaN();
+  m.matrix.flags = matrix<std::uint8_t>(2, 2, std::uint8_t{0});
+  m.tokens_scored = {1, 2, 3, 4};
+  for (const char* form : {".npy", ".npz", ".tsv", ".safetensors"})
+    write_matrix_as(dir.path / ("m" + std::string(form)), m);
+  EXPECT_EQ(read_file(dir.path / "m.tsv"), "text\tbytes\tdomain\té\tlong name\na b\t3\t\t-0.1\t\nc\t7\t\t-0.1\t-0.1\n");
+  // The bytes that numpy.save writes: magic, version, a header that ends at a multiple of 64, the numbers.
+  const std::string npy = read_file(dir.path / "m.npy");
+  ASSERT_EQ(npy.size(), 128u + 4 * sizeof(double));
+  EXPECT_EQ(npy.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
+  EXPECT_EQ(npy.substr(10, 59), "{'descr': '<f8', 'fortran_order': False, 'shape': (2,2,), }");
+  EXPECT_EQ(npy[127], '\n');
+  EXPECT_EQ(std::memcmp(npy.data() + 128, m.matrix.log_likelihood.data(), 32), 0);
+  const std::string npz = read_file(dir.path / "m.npz");
+  EXPECT_NE(npz.find(npy), std::string::npos);
+  EXPECT_NE(npz.find(std::string("\xe9\0\0\0\0\0\0\0", 8)), std::string::npos); // é, padded
+  EXPECT_EQ(npz.substr(npz.size() - 22, 4), "PK\x05\x06");
+  EXPECT_TRUE(std::filesystem::exists(dir.path / "m.json"));
+  for (const char* none : {"m", "m.csv", "m.json"})
+    EXPECT_MESSAGE(write_matrix_as(dir.path / none, m),
+                   "expected a name that ends in .safetensors, .npy, .npz or .tsv");
 }
 TEST(export, a_huge_names_file_is_refused_unread) {
   golden::scratch dir;

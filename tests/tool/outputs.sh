@@ -17,8 +17,9 @@ refused 1 "symbolic: $no_input" "$llmap" map s.sqlite --html symbolic
 refused 1 "s.sqlite: $no_input" "$llmap" map symbolic --html s.sqlite
 refused 1 "folder/x: expected a file of its own for each output, got that of x" "$llmap" map s.sqlite --html x --json folder/x
 check "neither is there" test ! -e x
-refused 1 "s.sqlite: $no_input" "$llmap" export s.sqlite --out s.sqlite
-refused 1 "folder/symbolic: $no_input" "$llmap" export s.sqlite --out folder/symbolic
+ln -s s.sqlite symbolic.npz
+refused 1 "symbolic.npz: $no_input" "$llmap" export s.sqlite --out symbolic.npz
+refused 1 "s.sqlite: expected a name that ends in .safetensors, .npy, .npz or .tsv" "$llmap" export s.sqlite --out s.sqlite
 cp s.sqlite s.json
 refused 1 "s.json: $no_input" "$llmap" export s.json --out s.safetensors
 check "the store named .json is still there" cmp -s s.sqlite s.json
