@@ -1,6 +1,7 @@
 // llmap compare: two models of a store in detail.
 #include "commands.hpp"
 #include "llmap/core/json_writer.hpp"
+#include "llmap/geometry/kl_basis.hpp"
 #include "llmap/geometry/pair.hpp"
 #include "llmap/geometry/select_texts.hpp"
 #include "llmap/store/export.hpp"
@@ -19,7 +20,8 @@ std::size_t row_of(const llmap::score_matrix& m, const std::string& name, const 
 struct compared_pair {
   std::vector<std::string> texts, domains; // that both models have scored; domains: of each, or empty
   std::size_t left_out;
-  double threshold, kl, kl_error, mean_bytes, mean_difference, mean_difference_error;
+  double threshold, spent, effective; // spent: on a text, the mean of the two models
+  double kl, kl_error, mean_bytes, mean_difference, mean_difference_error;
   llmap::difference difference; // less its mean
   std::vector<double> share;    // of each text in the distance
 };
@@ -48,6 +50,14 @@ void print_text(const compare_arguments& args, const compared_pair& p) {
   fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats per text){}\n", bits(p.kl),
              plus_minus(bits(p.kl_error)), p.kl, plus_minus(p.kl_error),
              std::isfinite(p.kl_error) ? "" : "; two texts give no standard error");
+  const auto [far, few] = llmap::kl_basis_of(p.kl, p.spent, p.effective);
+  fmt::print("rests on             {} texts, which weigh like {:.1f} of equal share{}\n", p.texts.size(), p.effective,
+             few ? fmt::format("; few texts: fewer than {}", llmap::least_effective_texts) : "");
+  if (far)
+    fmt::print(
+        "far                  the estimate exceeds what the models spend on the texts, {:.6g} bits/byte, and says no "
+        "more than that\n",
+        bits(p.spent));
   fmt::print("difference of means  {:.6g} ± {:.2g} nats per text ({} predicts better)\n", p.mean_difference,
              p.mean_difference_error, shown(p.mean_difference >= 0 ? args.a : args.b));
   fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
@@ -79,6 +89,8 @@ void print_json(const compare_arguments& args, const compared_pair& p) {
     out.field("kl_bits_per_byte", bits(p.kl));
     out.field("kl_standard_error", bits(p.kl_error));
     out.field("kl_nats_per_text", p.kl);
+    out.field("kl_effective_texts", p.effective);
+    out.field("kl_marks", name_of(llmap::kl_basis_of(p.kl, p.spent, p.effective)));
     out.field("mean_difference", p.mean_difference);
     out.field("mean_difference_standard_error", p.mean_difference_error);
     out.field("influential_texts", [&] {
@@ -146,6 +158,8 @@ void run_compare(const compare_arguments& args) {
                             .domains = domains,
                             .left_out = all.texts.size() - kept.size(),
                             .threshold = clipped.threshold,
+                            .spent = -(row_mean<double>(pair.view(), 0) + row_mean<double>(pair.view(), 1)) / 2,
+                            .effective = effective_texts(table, errors)(0, 1),
                             .kl = table.nats(0, 1),
                             .kl_error = errors.standard_error(0, 1),
                             .mean_bytes = table.mean_bytes,

@@ -13,8 +13,9 @@ namespace {
 bool has_errors(const llmap::map_data& map) { return map.texts >= llmap::least_texts_for_error; }
 
 std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
-  const std::string kl = fmt::format("{:.4g}", map.kl_bits_per_byte(i, j));
-  return has_errors(map) ? kl + fmt::format(" ± {:.2g}", map.kl_standard_error(i, j)) : kl;
+  const std::string kl = fmt::format("{:.4g}", map.kl_bits_per_byte(i, j)), mark = name_of(basis_of(map, i, j));
+  return kl + (has_errors(map) ? fmt::format(" ± {:.2g}", map.kl_standard_error(i, j)) : "") +
+         (mark.empty() ? "" : "  (" + mark + ")");
 }
 
 void print_run(std::FILE* to, const llmap::map_data& map, const llmap::training_run& run) {
@@ -28,6 +29,24 @@ void print_run(std::FILE* to, const llmap::map_data& map, const llmap::training_
   fmt::print(to, "  {}: steps {}\n", shown(run.name), list(run.steps));
   if (list(by_distance) == list(run.steps)) fmt::print(to, "    by KL to the last: the same order\n");
   else fmt::print(to, "    by KL to the last, farthest first: {}\n", list(by_distance));
+}
+
+/// What the marks of all pairs mean, if there are any.
+void print_marks(std::FILE* to, const llmap::map_data& map) {
+  std::size_t far = 0, few = 0, pairs = 0;
+  for (std::size_t i = 0; i < map.models.size(); ++i)
+    for (std::size_t j = i + 1; j < map.models.size(); ++j, ++pairs) {
+      const llmap::kl_basis basis = basis_of(map, i, j);
+      far += basis.far, few += basis.few;
+    }
+  if (far)
+    fmt::print(to,
+               "far: {} of {} pairs; the estimate exceeds what the models spend on the texts, and says no more than "
+               "that\n",
+               far, pairs);
+  if (few)
+    fmt::print(to, "few texts: {} of {} pairs; fewer than {} texts of equal share would carry the estimate\n", few,
+               pairs, llmap::least_effective_texts);
 }
 
 void print_summary(std::FILE* to, const llmap::map_data& map) {
@@ -56,6 +75,7 @@ void print_summary(std::FILE* to, const llmap::map_data& map) {
       fmt::print(to, "  {}{}  {}  {}\n", shown(map.models[i]), pad, shown(map.models[near[0]]),
                  amount(map, i, near[0]));
   }
+  print_marks(to, map);
   if (!map.training_runs.empty()) fmt::print(to, "\ntraining runs\n");
   for (const llmap::training_run& run : map.training_runs) print_run(to, map, run);
 }
