@@ -63,11 +63,11 @@ private:
   std::string wrapper_; // what all names of the files start with, and names here leave out
 
   /// Training code saves wrapped models as they are: torch.compile puts _orig_mod. before every name, DataParallel
-  /// module. .
+  /// module., PEFT base_model.model. where an adapter was merged and not taken off.
   void settle_wrapper() {
     for (bool found = true; found && !shards_of_.empty();) {
       found = false;
-      for (const std::string prefix : {"_orig_mod.", "module."}) {
+      for (const std::string prefix : {"_orig_mod.", "module.", "base_model.model."}) {
         if (!std::all_of(shards_of_.begin(), shards_of_.end(),
                          [&](const auto& t) { return t.first.starts_with(prefix); }))
           continue;
