@@ -1,9 +1,11 @@
 // llmap: the command-line tool. Exit codes: 0 done, 1 failed (one line on standard error), 2 wrong usage,
 // 128 + signal interrupted.
-// Only this file includes CLI11, which takes longer to compile than most commands.
+// Only this file and command_table.cpp include CLI11, which takes longer to compile than most commands.
+#include "command_table.hpp"
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "llmap/core/error.hpp"
+#include "llmap/version.hpp"
 #include "spelling.hpp"
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -227,6 +229,19 @@ void add_help(CLI::App& app) {
   c->add_option("command", "a command");
 }
 
+void add_completion(CLI::App& app) {
+  const auto shell = std::make_shared<std::string>();
+  CLI::App* c = app.add_subcommand("completion", "Print completions for a shell, to be sourced");
+  c->add_option("shell", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  c->callback([&app, shell] { std::fputs(completion(app, *shell).c_str(), stdout); });
+}
+
+void add_man(CLI::App& app) {
+  app.add_subcommand("man", "Print the man page; llmap man | man -l -")->callback([&app] {
+    std::fputs(man_page(app).c_str(), stdout);
+  });
+}
+
 /// What `llmap help` prints. Once a command is parsed, CLI11 has no other help than that command's.
 std::string help_of(CLI::App& app, const std::string& command) {
   return command.empty() ? app.help("llmap") : command_named(app, command)->help("llmap");
@@ -254,7 +269,9 @@ int main(int argc, char** argv) {
   std::signal(SIGBUS, file_shrank);
   CLI::App app("llmap: maps language models by how they predict text");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "llmap " LLMAP_VERSION);
+  app.set_version_flag("--version", "llmap " + std::to_string(LLMAP_VERSION_MAJOR) + "." +
+                                        std::to_string(LLMAP_VERSION_MINOR) + "." +
+                                        std::to_string(LLMAP_VERSION_PATCH));
   app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal interrupted. llmap help COMMAND says more.");
   add_info(app);
   add_tokenize(app);
@@ -268,6 +285,8 @@ int main(int argc, char** argv) {
   add_compare(app);
   add_chunk(app);
   add_help(app);
+  add_completion(app);
+  add_man(app);
   try {
     if (argc > 1 && std::string(argv[1]) == "help") {
       std::fputs(help_of(app, argc > 2 ? argv[2] : "").c_str(), stdout);

@@ -47,6 +47,27 @@ refused 2 "no option --frobnicate of llmap map" "$llmap" map --frobnicate=3
 check "one line" test "$(grep -c . err.txt)" = 1
 refused 2 "--texts is required; llmap help score says more" "$llmap" score m
 
+# One table of commands and options: help, man page and completions have the same.
+"$llmap" man >man.txt && "$llmap" completion bash >completion.bash && "$llmap" completion fish >completion.fish && "$llmap" completion zsh >completion.zsh
+check "completions" test $? = 0
+commands=$("$llmap" help | sed -n '/^Subcommands:/,$s/^  \([a-z]*\) .*/\1/p')
+check "commands" test "$(wc -w <<<"$commands")" -ge 14
+for command in $commands; do
+  check "man has $command" grep -q "^.SS $command" man.txt
+  check "fish has $command" grep -q " -f -a $command -d " completion.fish
+  for option in $("$llmap" help "$command" | grep -o '^  [^ ]*--[a-z-]*' | sed 's/.*--//'); do
+    check "man has $command --$option" bash -c 'sed -n "/^.SS $0/,/^.SS /p" man.txt | grep -qF -- "$(sed "s/-/\\\\-/g" <<<"--$1")"' "$command" "$option"
+    check "fish has $command --$option" grep -q -- "_from $command' -l $option " completion.fish
+  done
+done
+completed() { # completed WORDS...: what bash offers for the last of them
+  bash -c 'source completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _llmap; echo "${COMPREPLY[*]}"' bash "$@"
+}
+check "bash completes commands" test "$(completed llmap me)" = merge
+check "and options" test "$(completed llmap score --te)" = "--texts --text-field"
+check "and their values" test "$(completed llmap score --precision f)" = "f32 f64"
+check "and files" test "$(completed llmap score t.js)" = t.jsonl
+
 # Control characters of names never reach a terminal.
 escape=$(printf '\033[31m')
 mkdir "evil$escape" && cp -rL "$model/." "evil$escape" && chmod -R u+w "evil$escape"
