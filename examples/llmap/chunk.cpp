@@ -11,6 +11,7 @@
 
 void run_chunk(const chunk_arguments& a) {
   llmap::check_outputs({a.files.begin(), a.files.end()}, {a.out});
+  check_form(a.out, {".jsonl", ".json"});
   check_replaceable({a.out}, a.force);
   std::map<std::string, std::string> document_of;
   std::string lines;

@@ -12,6 +12,11 @@ llmap::map_data make_map(const map_arguments& a) {
   options.affinity = a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
   const std::string& from = a.store.empty() ? a.matrix : a.store;
   llmap::check_outputs(llmap::score_matrix_files(from), {a.html, a.json, a.svg, a.tsv, a.newick});
+  check_form(a.html, {".html", ".htm"});
+  check_form(a.json, {".json"});
+  check_form(a.svg, {".svg"});
+  check_form(a.tsv, {".tsv", ".txt"});
+  check_form(a.newick, {".nwk", ".newick", ".txt"});
   check_replaceable({a.html, a.json, a.svg, a.tsv, a.newick}, a.force);
   llmap::score_matrix m = llmap::load_score_matrix(from);
   const llmap::selected_models selected = select_models(m, a.selection, from);

@@ -1,6 +1,7 @@
 #include "replace.hpp"
 #include "llmap/core/error.hpp"
 #include "llmap/core/output_path.hpp"
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -33,6 +34,16 @@ void check_replaceable(const std::vector<std::string>& outputs, bool force) {
     if (!force && std::filesystem::is_regular_file(path, none) && std::filesystem::file_size(path, none) > 0 &&
         !is_own(path))
       llmap::fail(path, ": expected a new file or one that llmap wrote, got another; --force writes over it");
+}
+
+void check_form(const std::string& output, const std::vector<std::string>& forms) {
+  const std::string ending = std::filesystem::path(output).extension().string();
+  const auto has = [&](const std::vector<std::string>& endings) {
+    return std::find(endings.begin(), endings.end(), ending) != endings.end();
+  };
+  if (!has(forms) && has({".html", ".json", ".svg", ".tsv", ".csv", ".nwk", ".newick", ".jsonl", ".safetensors", ".npy",
+                          ".npz", ".sqlite", ".png", ".pdf", ".txt", ".gz", ".zst"}))
+    llmap::fail(output, ": expected a name that ends in ", forms[0], ", the form of this output, got ", ending);
 }
 
 std::FILE* messages_beside(const std::vector<std::string>& outputs) {

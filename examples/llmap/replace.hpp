@@ -9,6 +9,10 @@
 /// replaced by force only.
 void check_replaceable(const std::vector<std::string>& outputs, bool force);
 
+/// Fails if the name of an output says another form than `forms`, the endings that it may have, as a table called
+/// m.safetensors would. Names without an ending, and endings that say no form of the tool's, are free.
+void check_form(const std::string& output, const std::vector<std::string>& forms);
+
 /// Where a command says what it has done: standard output, or standard error if one of its outputs is standard output,
 /// which that output has for itself.
 std::FILE* messages_beside(const std::vector<std::string>& outputs);

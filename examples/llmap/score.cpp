@@ -123,7 +123,8 @@ void run_score(const score_arguments& a) {
     }
   }
   a.json ? print_json(a, texts, reports, failed) : print_reports(reports);
-  if (!failed.empty()) fail_with(failed, all, how_to_go_on);
+  const bool kept = std::any_of(reports.begin(), reports.end(), [](const auto& r) { return r.scored + r.present > 0; });
+  if (!failed.empty()) fail_with(failed, all, kept ? how_to_go_on : "nothing was kept, to go on: " + shown(a.command));
   if (a.json) return;
   fmt::print("\n{}: {} texts under {} models; next: llmap map {} --html map.html\n", a.store, texts.items.size(),
              reports.size(), shell_word(a.store));

@@ -23,6 +23,12 @@ score bare --store none.sqlite
 check "no model at all" test $? = 1
 check "leaves no store" test ! -e none.sqlite
 printf '{"id":"a","text":"x"}\n{"id":"b","text":""}\n' >short.jsonl
+score bare lab/two --store bare.sqlite --name x
+check "--name with two models" grep -q -- "--name: expected one model, got 2" err.txt
+truncate -s -4 lab/two/model.safetensors
+score lab/two --store bare.sqlite
+check "a run that kept nothing says so" grep -q "^llmap: 1 of 1 models failed: two; nothing was kept, to go on: .* score lab/two --store bare.sqlite" err.txt
+cp -L "$zoo/models/opt/model.safetensors" lab/two/
 "$llmap" score lab/one --texts short.jsonl --store short.sqlite >out.txt 2>err.txt
 check "a model of which nothing can be used has failed" test $? = 1
 check "and says so" grep -q "expected a text with a score that can be used, got none" err.txt
