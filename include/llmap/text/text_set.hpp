@@ -162,6 +162,8 @@ inline text_set load_text_set(const std::filesystem::path& path, const text_set_
   std::filesystem::path plain = path;
   if (plain.extension() == ".gz" || plain.extension() == ".zst") plain.replace_extension();
   const std::string form = plain.extension().string();
+  if (const int c = in.peek(); c == 0xff || c == 0xfe) // no UTF-8 begins so; UTF-16 does with its byte order mark
+    fail(name, ": expected UTF-8, got UTF-16; perhaps: iconv -f UTF-16 -t UTF-8 ", name);
   const auto [first, lines] = detail::read_beginning(in);
   if (form == ".csv" || form == ".tsv") {
     detail::read_table(in, name, form == ".csv" ? ',' : '\t', texts);
