@@ -62,7 +62,7 @@ out=benchmarks/results/$cpu-$isa.md
   for kernels in "" -DLLMAP_KERNELS; do
     start=$(date +%s%N)
     # shellcheck disable=SC2046,SC2086
-    g++ -std=c++20 -O2 -Iinclude -DLLMAP_ZOO='"examples/zoo"' $kernels $(pkg-config --cflags libpcre2-8 libutf8proc) \
+    g++ -std=c++20 -O2 -Iinclude -DLLMAP_ZOO='"examples/zoo"' $kernels $(pkg-config --cflags libpcre2-8 libutf8proc zlib libzstd) \
       -c examples/08_models_to_map.cpp -o /dev/null
     [ -n "$kernels" ] && what=llmap::kernels || what=header-only
     echo "$what $(($(date +%s%N) - start))" | awk '{ printf "%-16s %6.1f\n", $1, $2 * 1e-9 }'

@@ -17,7 +17,7 @@ target_compile_features(llmap_core INTERFACE cxx_std_20)
 target_include_directories(llmap_core INTERFACE
   $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 llmap_target(llmap llmap::core)
-llmap_target(text llmap::core PkgConfig::pcre2 PkgConfig::utf8proc)
+llmap_target(text llmap::core PkgConfig::pcre2 PkgConfig::utf8proc PkgConfig::zlib PkgConfig::zstd)
 llmap_target(model llmap::llmap llmap::text)
 llmap_target(store llmap::model PkgConfig::sqlite3 PkgConfig::xxhash)
 llmap_target(picture llmap::llmap)

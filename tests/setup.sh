@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build needs and is missing (Debian and Ubuntu packages), and the packages that are named.
 set -euo pipefail
-packages=(g++ cmake ninja-build pkg-config libeigen3-dev rapidjson-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libsqlite3-dev
-          libxxhash-dev libcli11-dev libfmt-dev libgtest-dev libbenchmark-dev)
+packages=(g++ cmake ninja-build pkg-config libeigen3-dev rapidjson-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev zlib1g-dev
+          libzstd-dev libsqlite3-dev libxxhash-dev libcli11-dev libfmt-dev libgtest-dev libbenchmark-dev)
 packages+=("$@") # what a check needs beside the build
 missing=()
 for package in "${packages[@]}"; do

@@ -4,6 +4,7 @@
 #include "llmap/core/parallel.hpp"
 #include "llmap/geometry/select_models.hpp"
 #include "llmap/text/chunk.hpp"
+#include "llmap/text/text_set.hpp"
 #include "score_model.hpp"
 #include <cstdio>
 #include <string>
@@ -22,13 +23,21 @@ inline void say_left_out(const llmap::selected_models& selected) {
     std::fprintf(stderr, "llmap: left out: %s has no scores\n", shown(name).c_str());
 }
 
+/// Where texts come from, and which of their fields are read.
+struct texts_arguments {
+  std::string path;
+  llmap::text_set_options options;
+};
+
 struct info_arguments {
   std::string path, base;
+  bool json = false;
 };
 void run_info(const info_arguments& a);
 
 struct tokenize_arguments {
-  std::string folder, texts;
+  std::string folder;
+  texts_arguments texts;
   bool no_special = false;
   int threads = llmap::default_threads();
 };
@@ -42,15 +51,37 @@ void run_logprobs(const logprobs_arguments& a);
 
 struct score_arguments {
   std::vector<std::string> folders;
-  std::string texts, store;
+  texts_arguments texts;
+  std::string store, name; // name: of the one model, if not the default
+  bool json = false;
   std::string command; // as it was typed; typed again, it resumes
   score_settings settings;
 };
 void run_score(const score_arguments& a);
 
+struct models_arguments {
+  std::string store;
+  bool json = false;
+};
+void run_models(const models_arguments& a);
+
+struct remove_arguments {
+  std::string store;
+  std::vector<std::string> models;
+};
+void run_remove(const remove_arguments& a);
+
+struct merge_arguments {
+  std::string out;
+  std::vector<std::string> stores;
+  bool force = false;
+};
+void run_merge(const merge_arguments& a);
+
 struct export_arguments {
   std::string store, out;
   llmap::model_selection selection;
+  bool force = false;
 };
 void run_export(const export_arguments& a);
 
@@ -59,12 +90,14 @@ struct map_arguments {
   double perplexity = 0, clip = 0.02;
   int threads = 0; // 0: all processors
   llmap::model_selection selection;
+  bool force = false;
 };
 void run_map(const map_arguments& a);
 
 struct compare_arguments {
   std::string store, a, b;
   double clip = 0.02;
+  bool json = false;
   llmap::model_selection selection;
 };
 void run_compare(const compare_arguments& args);
@@ -73,5 +106,6 @@ struct chunk_arguments {
   std::vector<std::string> files;
   std::string out, domain;
   llmap::chunk_options options;
+  bool force = false;
 };
 void run_chunk(const chunk_arguments& a);

@@ -1,5 +1,7 @@
 // llmap compare: two models of a store in detail.
 #include "commands.hpp"
+#include "llmap/core/json_writer.hpp"
+#include "llmap/geometry/kl_basis.hpp"
 #include "llmap/geometry/pair.hpp"
 #include "llmap/geometry/select_texts.hpp"
 #include "llmap/store/export.hpp"
@@ -12,6 +14,112 @@ std::size_t row_of(const llmap::score_matrix& m, const std::string& name, const 
   for (std::size_t i = 0; i < m.models.size(); ++i)
     if (m.models[i] == name) return i;
   llmap::fail(where, ": no model named ", name, " (", m.models.size(), " models, first ", m.models.front(), ")");
+}
+
+/// What is said of a pair; nats per text.
+struct compared_pair {
+  std::vector<std::string> texts, domains; // that both models have scored; domains: of each, or empty
+  std::size_t left_out;
+  double threshold, spent, effective; // spent: on a text, the mean of the two models
+  double kl, kl_error, mean_bytes, mean_difference, mean_difference_error;
+  llmap::difference difference; // less its mean
+  std::vector<double> share;    // of each text in the distance
+};
+
+struct domain_parts {
+  std::map<std::string, std::size_t> number;
+  llmap::domain_split_result split;
+};
+
+domain_parts split_by_domain(const compared_pair& p) {
+  domain_parts parts;
+  std::vector<std::size_t> domain;
+  for (const std::string& name : p.domains)
+    domain.push_back(parts.number.emplace(name, parts.number.size()).first->second);
+  parts.split = llmap::domain_split(p.difference, domain);
+  return parts;
+}
+
+void print_text(const compare_arguments& args, const compared_pair& p) {
+  fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", shown(args.a), shown(args.b),
+             p.texts.size(), p.left_out, p.threshold);
+  const auto plus_minus = [](double error) {
+    return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string();
+  };
+  const auto bits = [&](double nats) { return llmap::nats_to_bits_per_byte(nats, p.mean_bytes); };
+  fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats per text){}\n", bits(p.kl),
+             plus_minus(bits(p.kl_error)), p.kl, plus_minus(p.kl_error),
+             std::isfinite(p.kl_error) ? "" : "; two texts give no standard error");
+  const auto [far, few] = llmap::kl_basis_of(p.kl, p.spent, p.effective);
+  fmt::print("rests on             {} texts, which weigh like {:.1f} of equal share{}\n", p.texts.size(), p.effective,
+             few ? fmt::format("; few texts: fewer than {}", llmap::least_effective_texts) : "");
+  if (far)
+    fmt::print(
+        "far                  the estimate exceeds what the models spend on the texts, {:.6g} bits/byte, and says no "
+        "more than that\n",
+        bits(p.spent));
+  fmt::print("difference of means  {:.6g} ± {:.2g} nats per text ({} predicts better)\n", p.mean_difference,
+             p.mean_difference_error, shown(p.mean_difference >= 0 ? args.a : args.b));
+  fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
+  for (std::size_t s : llmap::most_influential(p.share, 10))
+    fmt::print("  {:6.2f} %  {:+12.4f}  {}  {}\n", 100 * p.share[s], p.difference[s], shown(p.texts[s]),
+               p.domains.empty() ? "" : shown(p.domains[s]));
+  if (p.domains.empty()) return;
+  const auto [number, split] = split_by_domain(p);
+  const double whole = split.within + split.between;
+  const auto percent = [&](double part) { return whole > 0 ? 100 * part / whole : 0.0; };
+  fmt::print("\nby domain: texts, mean difference in nats, share of the distance\n");
+  for (const auto& [name, g] : number) {
+    const llmap::domain_part& part = split.parts[g];
+    fmt::print("  {:<16} {:>6}  {:+12.4f}  {:6.2f} %\n", name.empty() ? "(none)" : shown(name), part.texts, part.mean,
+               percent(part.contribution));
+  }
+  fmt::print("  within domains {:.2f} %, between domains {:.2f} %\n", percent(split.within), percent(split.between));
+}
+
+void print_json(const compare_arguments& args, const compared_pair& p) {
+  llmap::json_writer out(llmap::json_writer::layout::indented);
+  const auto bits = [&](double nats) { return llmap::nats_to_bits_per_byte(nats, p.mean_bytes); };
+  out.object([&] {
+    out.field("models", std::vector{args.a, args.b});
+    out.field("texts", p.texts.size());
+    out.field("left_out", p.left_out);
+    out.field("mean_bytes", p.mean_bytes);
+    out.field("threshold", p.threshold);
+    out.field("kl_bits_per_byte", bits(p.kl));
+    out.field("kl_standard_error", bits(p.kl_error));
+    out.field("kl_nats_per_text", p.kl);
+    out.field("kl_effective_texts", p.effective);
+    out.field("kl_marks", name_of(llmap::kl_basis_of(p.kl, p.spent, p.effective)));
+    out.field("mean_difference", p.mean_difference);
+    out.field("mean_difference_standard_error", p.mean_difference_error);
+    out.field("influential_texts", [&] {
+      out.array(llmap::most_influential(p.share, 10), [&](std::size_t s) {
+        out.object([&] {
+          out.field("id", p.texts[s]);
+          if (!p.domains.empty()) out.field("domain", p.domains[s]);
+          out.field("share", p.share[s]);
+          out.field("difference", p.difference[s]);
+        });
+      });
+    });
+    if (p.domains.empty()) return;
+    const domain_parts by = split_by_domain(p);
+    out.field("kl_within_domains", by.split.within / 2); // nats per text; the two sum to the whole
+    out.field("kl_between_domains", by.split.between / 2);
+    out.field("domains", [&] {
+      out.array(by.number, [&](const auto& domain) {
+        const llmap::domain_part& part = by.split.parts[domain.second];
+        out.object([&] {
+          out.field("domain", domain.first);
+          out.field("texts", part.texts);
+          out.field("mean_difference", part.mean);
+          out.field("kl_nats_per_text", part.contribution / 2);
+        });
+      });
+    });
+  });
+  std::puts(out.text().c_str());
 }
 
 } // namespace
@@ -41,41 +149,23 @@ void run_compare(const compare_arguments& args) {
     pair(1, k) = clipped.values(b, s);
     bytes.push_back(all.bytes[s]);
     texts.push_back(all.texts[s]);
-    domains.push_back(all.domains.empty() ? "" : all.domains[s]);
+    if (!all.domains.empty()) domains.push_back(all.domains[s]);
   }
   const llmap::kl_table table = kl(exec, pair.view(), bytes);
   const llmap::kl_error_table errors = kl_errors(exec, pair.view(), table);
-  fmt::print("{} and {}: {} texts, {} left out, clip threshold {:.6f} nats\n", args.a, args.b, kept.size(),
-             all.texts.size() - kept.size(), clipped.threshold);
-  const auto plus_minus = [](double error) {
-    return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string();
-  };
-  const double error = errors.standard_error(0, 1);
-  fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats per text){}\n", kl_bits_per_byte(table)(0, 1),
-             plus_minus(llmap::nats_to_bits_per_byte(error, table.mean_bytes)), table.nats(0, 1), plus_minus(error),
-             std::isfinite(error) ? "" : "; two texts give no standard error");
-  fmt::print("difference of means  {:.6g} ± {:.2g} nats per text ({} {})\n", errors.mean_difference(0, 1),
-             mean_difference_standard_error(table)(0, 1), errors.mean_difference(0, 1) >= 0 ? args.a : args.b,
-             "predicts better");
-
   const llmap::difference d = centered_difference(exec, pair.view(), 0, 1);
-  const std::vector<double> share = llmap::influence(d);
-  fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
-  for (std::size_t s : llmap::most_influential(share, 10))
-    fmt::print("  {:6.2f} %  {:+12.4f}  {}  {}\n", 100 * share[s], d[s], texts[s], domains[s]);
-
-  if (all.domains.empty()) return;
-  std::map<std::string, std::size_t> number;
-  std::vector<std::size_t> domain;
-  for (const std::string& name : domains) domain.push_back(number.emplace(name, number.size()).first->second);
-  const llmap::domain_split_result split = llmap::domain_split(d, domain);
-  const double whole = split.within + split.between;
-  fmt::print("\nby domain: texts, mean difference in nats, share of the distance\n");
-  for (const auto& [name, g] : number) {
-    const llmap::domain_part& part = split.parts[g];
-    fmt::print("  {:<16} {:>6}  {:+12.4f}  {:6.2f} %\n", name.empty() ? "(none)" : name, part.texts, part.mean,
-               whole > 0 ? 100 * part.contribution / whole : 0.0);
-  }
-  fmt::print("  within domains {:.2f} %, between domains {:.2f} %\n", whole > 0 ? 100 * split.within / whole : 0.0,
-             whole > 0 ? 100 * split.between / whole : 0.0);
+  const compared_pair found{.texts = texts,
+                            .domains = domains,
+                            .left_out = all.texts.size() - kept.size(),
+                            .threshold = clipped.threshold,
+                            .spent = -(row_mean<double>(pair.view(), 0) + row_mean<double>(pair.view(), 1)) / 2,
+                            .effective = effective_texts(table, errors)(0, 1),
+                            .kl = table.nats(0, 1),
+                            .kl_error = errors.standard_error(0, 1),
+                            .mean_bytes = table.mean_bytes,
+                            .mean_difference = errors.mean_difference(0, 1),
+                            .mean_difference_error = mean_difference_standard_error(table)(0, 1),
+                            .difference = d,
+                            .share = llmap::influence(d)};
+  args.json ? print_json(args, found) : print_text(args, found);
 }

@@ -1,13 +1,17 @@
-// llmap export: the matrix of a store as safetensors, with the names beside it.
-#include "llmap/store/export.hpp"
+// llmap export: the matrix of a store, in the form that the name of its file says.
 #include "commands.hpp"
+#include "interruption.hpp"
 #include "llmap/core/output_path.hpp"
+#include "llmap/store/export_forms.hpp"
+#include "replace.hpp"
 #include <fmt/format.h>
 
 void run_export(const export_arguments& a) {
-  if (std::filesystem::path(a.out).extension() == ".json")
-    llmap::fail(a.out, ": expected a name that does not end in .json");
-  llmap::check_outputs({a.store}, {a.out, llmap::names_path(a.out)});
+  const std::vector<std::filesystem::path> files = llmap::files_of_matrix(a.out);
+  llmap::check_outputs({a.store}, files);
+  std::vector<std::string> names;
+  for (const auto& file : files) names.push_back(file.string());
+  check_replaceable(names, a.force);
   const llmap::scored_matrix all = llmap::read_store(a.store);
   const llmap::selected_models selected = select_models(all.matrix, a.selection, a.store);
   say_left_out(selected);
@@ -17,7 +21,12 @@ void run_export(const export_arguments& a) {
     const auto first = all.tokens_scored.begin() + static_cast<std::ptrdiff_t>(row) * N;
     m.tokens_scored.insert(m.tokens_scored.end(), first, first + N);
   }
-  write_matrix(a.out, m);
-  fmt::print("{} models, {} texts: {} and {}\n", m.matrix.models.size(), m.matrix.texts.size(), a.out,
-             llmap::names_path(a.out).string());
+  write_matrix_as(a.out, m);
+  const bool mappable = std::filesystem::path(a.out).extension() == ".safetensors";
+  fmt::print(messages_beside({a.out}), "{} models, {} texts: {}{}{}\n", m.matrix.models.size(), m.matrix.texts.size(),
+             shown(a.out),
+             files.size() > 1                 ? " and " + shown(names[1])
+             : llmap::named_descriptor(a.out) ? ", without names"
+                                              : "",
+             mappable ? "; next: llmap map --matrix " + shell_word(a.out) + " --html map.html" : "");
 }

@@ -1,14 +1,17 @@
 // llmap info: what a model or a safetensors file holds, and everything that can be checked without running it.
+// A folder with only a config is a model as well: its plan, parameters and what it would take.
 #include "commands.hpp"
 #include "llmap/architectures/check_plan.hpp"
 #include "llmap/architectures/plan_costs.hpp"
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/core/cpu_executor.hpp"
+#include "llmap/core/json_writer.hpp"
 #include "llmap/forward/cpu/attention.hpp"
 #include "llmap/forward/cpu/memory.hpp"
 #include "llmap/forward/cpu/route.hpp"
 #include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include "llmap/model/model_folders.hpp"
+#include "llmap/model/planned_tensors.hpp"
 #include "llmap/weights/model_weights.hpp"
 #include "llmap/weights/mxfp4.hpp"
 #include "llmap/weights/unused_weights.hpp"
@@ -16,8 +19,6 @@
 #include <fmt/format.h>
 
 namespace {
-
-using llmap::fail;
 
 template <class Source> std::uint64_t bytes_of(const Source& source) {
   std::uint64_t bytes = 0;
@@ -28,8 +29,24 @@ template <class Source> std::uint64_t bytes_of(const Source& source) {
   return bytes;
 }
 
-void show_file(const std::string& path) {
-  const llmap::safetensors_file file(path);
+void show_file(const info_arguments& a) {
+  const llmap::safetensors_file file(a.path);
+  if (a.json) {
+    llmap::json_writer out(llmap::json_writer::layout::indented);
+    out.object([&] {
+      out.field("bytes", bytes_of(file));
+      out.field("tensors", [&] {
+        out.array(file.names(), [&](const std::string& name) {
+          out.object([&] {
+            out.field("name", name);
+            out.field("dtype", llmap::name_of(file.find(name)->type));
+            out.field("shape", file.find(name)->shape);
+          });
+        });
+      });
+    });
+    return void(std::puts(out.text().c_str()));
+  }
   for (const std::string& name : file.names()) {
     const auto info = file.find(name);
     fmt::print("{:<5} {:<20} {}\n", llmap::name_of(info->type), llmap::shape_text(info->shape), shown(name));
@@ -45,54 +62,174 @@ std::uint64_t stored_bytes(const llmap::model_weights& files) {
   return bytes;
 }
 
-void show_model(const std::string& folder, const std::string& base) {
-  const llmap::model_weights files(folder, base);
-  const llmap::decoder_plan plan = load_plan(files);
+/// What is known of the weights' files.
+struct weight_facts {
+  std::size_t files = 0;
+  std::uint64_t bytes = 0;
+  std::string quantization, base; // base: of an adapter
+  std::vector<std::string> unused;
+};
+
+struct tokenizer_facts {
+  std::int32_t ids = 0;
+  std::optional<std::int32_t> bos, eos;
+  bool adds_bos = false;
+};
+
+struct model_facts {
+  llmap::decoder_plan plan;
+  std::size_t tensors = 0;
+  std::uint64_t memory = 0, weight_memory = 0; // f32
+  std::optional<weight_facts> weights;         // none: only a config
+  std::optional<tokenizer_facts> tokenizer;
+
+  std::int64_t heads = 0, head_dim = 0, kv_heads = 0; // of the first attention, if there is one
+  std::int64_t parameters = 0;                        // that the files store, or would
+  double active = 0;
+  std::int64_t tokens = 512; // of a text whose operations are told
+  double operations = 0;
+};
+
+template <class Source>
+model_facts facts_of(llmap::decoder_plan plan, const Source& tensors, const std::string& where) {
+  model_facts f;
+  check_plan(plan, where);
   std::vector<llmap::tensor_spec> table = tensor_table(plan);
-  check_plan(plan, folder);
-  const llmap::any_tensors tensors = files.tensors(llmap::dtype::f32, plan.tied());
   const llmap::tensor_naming names(tensors, plan.prefix, plan.nested);
   for (llmap::tensor_spec& t : table) t.name = names(t.name);
-  check_tensors(tensors, table, folder);
-  fmt::print("model type     {}\n", plan.model_type);
-  fmt::print("layers         {}, width {}, vocabulary {}\n", plan.layers.size(), plan.width, plan.vocab);
-  for (const llmap::branch_plan& branch : plan.layers[0].branches)
-    if (const auto* a = std::get_if<llmap::attention_plan>(&branch.mixer))
-      fmt::print("heads          {} of width {}, {} for keys and values\n", a->heads, a->head_dim, a->kv_heads);
-  if (plan.context_length) fmt::print("positions      {}\n", plan.context_length);
-  std::int64_t parameters = 0;
-  for (const llmap::tensor_spec& t : table) parameters += t.elements();
-  const std::size_t stored = files.files().size() - files.adapted();
-  fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", parameters, table.size(),
-             stored_bytes(files), stored, stored == 1 ? "" : "s");
-  if (const std::string scheme = files.quantization(); !scheme.empty())
-    fmt::print("quantized      {}; scored with the decoded weights, activations are not rounded\n", scheme);
-  if (files.adapted()) fmt::print("adapter        of {}\n", shown(files.base().string()));
-  const llmap::parameter_count count = parameters_of(plan);
-  fmt::print("a token        {:.0f} of the parameters\n", count.active);
-  const auto tokens = plan.context_length ? std::min<std::int64_t>(512, plan.context_length) : 512;
-  fmt::print("a text         {:.3f} GFLOP for {} tokens\n", operations_of(plan, static_cast<double>(tokens)) * 1e-9,
-             tokens);
+  check_tensors(tensors, table, where);
   const llmap::cpu_executor exec;
+  f.tensors = table.size();
+  for (const llmap::tensor_spec& t : table) f.parameters += t.elements();
+  f.memory = llmap::memory_needed<float>(exec, plan, tensors);
+  f.weight_memory = llmap::weight_bytes<float>(exec, plan, tensors);
+  for (const llmap::layer_plan& layer : plan.layers)
+    for (const llmap::branch_plan& branch : layer.branches)
+      if (const auto* a = std::get_if<llmap::attention_plan>(&branch.mixer); a && f.heads == 0)
+        f.heads = a->heads, f.head_dim = a->head_dim, f.kv_heads = a->kv_heads;
+  f.active = parameters_of(plan).active;
+  if (plan.context_length) f.tokens = std::min<std::int64_t>(f.tokens, plan.context_length);
+  f.operations = operations_of(plan, static_cast<double>(f.tokens));
+  f.plan = std::move(plan);
+  return f;
+}
+
+bool has_tokenizer(const std::filesystem::path& folder) {
+  for (const char* file : {"tokenizer.json", "vocab.json", "tokenizer.model", "rwkv_vocab.txt"})
+    if (std::filesystem::exists(folder / file)) return true;
+  return false;
+}
+
+bool has_weights(const std::filesystem::path& folder) {
+  if (llmap::is_gguf(folder) || !std::filesystem::exists(folder / "config.json")) return true;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (llmap::is_weight_file(entry.path())) return true;
+  return false;
+}
+
+tokenizer_facts facts_of(const model_tokenizer& t) {
+  return {t.vocab_size(), t.bos_id(), t.eos_id(), t.adds_bos()};
+}
+
+model_facts read_model(const std::filesystem::path& folder, const std::string& base) {
+  if (!has_weights(folder)) {
+    const llmap::decoder_plan plan = load_plan_of_config(folder);
+    model_facts f = facts_of(plan, llmap::planned_tensors(plan, llmap::dtype::bf16), folder.string());
+    if (has_tokenizer(folder)) f.tokenizer = facts_of(model_tokenizer(folder));
+    return f;
+  }
+  const llmap::model_weights files(folder, base);
+  const llmap::decoder_plan plan = load_plan(files);
+  model_facts f = facts_of(plan, files.tensors(llmap::dtype::f32, plan.tied()), folder.string());
+  f.weights = {files.files().size() - files.adapted(), stored_bytes(files), files.quantization(),
+               files.adapted() ? files.base().string() : "",
+               files.stored() ? unused_weights(files.base(), *files.stored()) : std::vector<std::string>()};
+  f.tokenizer = facts_of(model_tokenizer(model_tokenizer_files(files)));
+  return f;
+}
+
+void print_text(const model_facts& f) {
   constexpr double mib = 1 << 20;
-  fmt::print("memory         {:.1f} MiB in f32, of which {:.1f} MiB weights\n",
-             static_cast<double>(llmap::memory_needed<float>(exec, plan, tensors)) / mib,
-             static_cast<double>(llmap::weight_bytes<float>(exec, plan, tensors)) / mib);
-  if (files.stored())
-    for (const std::string& name : unused_weights(files.base(), *files.stored()))
-      fmt::print("not used       {}\n", shown(name));
-  const model_tokenizer tokenizer(model_tokenizer_files{files});
+  const llmap::decoder_plan& plan = f.plan;
+  fmt::print("model type     {}\n", shown(plan.model_type));
+  fmt::print("layers         {}, width {}, vocabulary {}\n", plan.layers.size(), plan.width, plan.vocab);
+  if (f.heads) fmt::print("heads          {} of width {}, {} for keys and values\n", f.heads, f.head_dim, f.kv_heads);
+  if (plan.context_length) fmt::print("positions      {}\n", plan.context_length);
+  if (f.weights)
+    fmt::print("weights        {} parameters in {} tensors, {} bytes in {} file{}\n", f.parameters, f.tensors,
+               f.weights->bytes, f.weights->files, f.weights->files == 1 ? "" : "s");
+  else fmt::print("weights        {} parameters in {} tensors; only the config is here\n", f.parameters, f.tensors);
+  if (f.weights && !f.weights->quantization.empty())
+    fmt::print("quantized      {}; scored with the decoded weights, activations are not rounded\n",
+               f.weights->quantization);
+  if (f.weights && !f.weights->base.empty()) fmt::print("adapter        of {}\n", shown(f.weights->base));
+  fmt::print("a token        {:.0f} of the parameters\n", f.active);
+  fmt::print("a text         {:.3f} GFLOP for {} tokens\n", f.operations * 1e-9, f.tokens);
+  fmt::print("memory         {:.1f} MiB in f32, of which {:.1f} MiB weights\n", static_cast<double>(f.memory) / mib,
+             static_cast<double>(f.weight_memory) / mib);
+  if (f.weights)
+    for (const std::string& name : f.weights->unused) fmt::print("not used       {}\n", shown(name));
+  if (!f.tokenizer) return fmt::print("tokenizer      none\n");
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
-  fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", tokenizer.vocab_size(), id(tokenizer.bos_id()),
-             tokenizer.adds_bos() ? "put in front" : "not put in front", id(tokenizer.eos_id()));
-  if (tokenizer.vocab_size() > plan.vocab)
-    fail(folder, ": tokenizer: expected ids below ", plan.vocab, " (the rows of the embedding), got ",
-         tokenizer.vocab_size() - 1);
+  fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", f.tokenizer->ids, id(f.tokenizer->bos),
+             f.tokenizer->adds_bos ? "put in front" : "not put in front", id(f.tokenizer->eos));
+  if (f.tokenizer->ids > plan.vocab)
+    fmt::print("note           the tokenizer has ids up to {}, the model {} rows: texts with ids beyond are refused\n",
+               f.tokenizer->ids - 1, plan.vocab);
+}
+
+void print_json(const std::string& path, const model_facts& f) {
+  llmap::json_writer out(llmap::json_writer::layout::indented);
+  const auto id = [&](const std::optional<std::int32_t>& i) {
+    return [&out, i] { i ? out.value(*i) : out.value(nullptr); };
+  };
+  out.object([&] {
+    out.field("path", path);
+    out.field("model_type", f.plan.model_type);
+    out.field("layers", f.plan.layers.size());
+    out.field("width", f.plan.width);
+    out.field("vocabulary", f.plan.vocab);
+    if (f.heads) {
+      out.field("heads", f.heads);
+      out.field("head_width", f.head_dim);
+      out.field("key_value_heads", f.kv_heads);
+    }
+    if (f.plan.context_length) out.field("positions", f.plan.context_length);
+    out.field("parameters", f.parameters);
+    out.field("parameters_of_a_token", f.active);
+    out.field("flop_of_a_token", f.operations / static_cast<double>(f.tokens));
+    out.field("tokens_of_that_text", f.tokens);
+    out.field("memory_bytes_f32", f.memory);
+    out.field("weight_bytes_f32", f.weight_memory);
+    out.field("weights", [&] {
+      if (!f.weights) return out.value(nullptr);
+      out.object([&] {
+        out.field("tensors", f.tensors);
+        out.field("files", f.weights->files);
+        out.field("bytes", f.weights->bytes);
+        out.field("quantization", f.weights->quantization);
+        out.field("adapter_of", f.weights->base);
+        out.field("not_used", f.weights->unused);
+      });
+    });
+    out.field("tokenizer", [&] {
+      if (!f.tokenizer) return out.value(nullptr);
+      out.object([&] {
+        out.field("ids", f.tokenizer->ids);
+        out.field("bos", id(f.tokenizer->bos));
+        out.field("adds_bos", f.tokenizer->adds_bos);
+        out.field("eos", id(f.tokenizer->eos));
+      });
+    });
+  });
+  std::puts(out.text().c_str());
 }
 
 } // namespace
 
 void run_info(const info_arguments& a) {
-  if (std::filesystem::is_regular_file(a.path) && !llmap::is_gguf(a.path)) show_file(a.path);
-  else show_model(llmap::one_model_folder(a.path).string(), a.base);
+  if (std::filesystem::is_regular_file(a.path) && !llmap::is_gguf(a.path)) return show_file(a);
+  const std::filesystem::path folder = llmap::one_model_folder(a.path);
+  const model_facts f = read_model(folder, a.base);
+  a.json ? print_json(a.path, f) : print_text(f);
 }

@@ -1,7 +1,10 @@
 #include "interruption.hpp"
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstring>
+#include <fmt/format.h>
+#include <string>
 #include <unistd.h>
 
 namespace {
@@ -32,19 +35,25 @@ signals_noted::signals_noted() { noting = true; }
 signals_noted::~signals_noted() { noting = false; }
 int signals_noted::signal() const { return noted; }
 
-std::string shell_command(int count, char* const* words) {
+namespace {
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+} // namespace
+
+std::string shell_word(const std::string& word) {
   constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  const bool control = std::any_of(word.begin(), word.end(), is_control);
+  std::string quoted = control ? "$'" : "'"; // $'...' names control characters, which could steer a terminal
+  for (const char c : word)
+    if (is_control(c)) quoted += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+    else if (c == '\'') quoted += control ? "\\'" : "'\\''";
+    else if (c == '\\' && control) quoted += "\\\\";
+    else quoted += c;
+  return quoted + "'";
+}
+
+std::string shell_command(int count, char* const* words) {
   std::string command;
-  for (int i = 0; i < count; ++i) {
-    const std::string word = words[i];
-    command += i ? " " : "";
-    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
-      command += word;
-      continue;
-    }
-    command += '\'';
-    for (const char c : word) command += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    command += '\'';
-  }
+  for (int i = 0; i < count; ++i) (command += i ? " " : "") += shell_word(words[i]);
   return command;
 }

@@ -24,5 +24,6 @@ public:
   int signal() const;
 };
 
-/// The words as a command that can be pasted into a shell.
+/// A word, or words as a command, that can be pasted into a shell.
+std::string shell_word(const std::string& word);
 std::string shell_command(int count, char* const* words);

@@ -2,6 +2,7 @@
 #include "llmap/core/output_path.hpp"
 #include "llmap/kernels.hpp"
 #include "llmap/store/export.hpp"
+#include "replace.hpp"
 
 llmap::map_data make_map(const map_arguments& a) {
   if (a.store.empty() == a.matrix.empty()) llmap::fail("map: give either a store or --matrix FILE");
@@ -11,6 +12,12 @@ llmap::map_data make_map(const map_arguments& a) {
   options.affinity = a.affinity == "sqeuclidean" ? llmap::affinity_kind::sqeuclidean : llmap::affinity_kind::euclidean;
   const std::string& from = a.store.empty() ? a.matrix : a.store;
   llmap::check_outputs(llmap::score_matrix_files(from), {a.html, a.json, a.svg, a.tsv, a.newick});
+  check_form(a.html, {".html", ".htm"});
+  check_form(a.json, {".json"});
+  check_form(a.svg, {".svg"});
+  check_form(a.tsv, {".tsv", ".txt"});
+  check_form(a.newick, {".nwk", ".newick", ".txt"});
+  check_replaceable({a.html, a.json, a.svg, a.tsv, a.newick}, a.force);
   llmap::score_matrix m = llmap::load_score_matrix(from);
   const llmap::selected_models selected = select_models(m, a.selection, from);
   say_left_out(selected);

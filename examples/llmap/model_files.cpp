@@ -2,9 +2,15 @@
 #include "llmap/architectures/all.hpp"
 #include "llmap/architectures/settle_plan.hpp"
 #include "llmap/model/model_tokenizer.hpp"
+#include "llmap/model/planned_tensors.hpp"
 
 llmap::decoder_plan load_plan(const llmap::model_weights& weights) {
   return settle_plan(plan_of(weights.read_config()), weights.base_tensors(llmap::dtype::f32));
+}
+
+llmap::decoder_plan load_plan_of_config(const std::filesystem::path& folder) {
+  const llmap::config c = llmap::config::load(folder);
+  return settle_plan_without_weights(plan_of(c), c);
 }
 
 model_tokenizer_files::model_tokenizer_files(const std::filesystem::path& path)

@@ -17,6 +17,9 @@ struct tokenizer_files;
 /// The plan of a model folder, with what its files settle.
 llmap::decoder_plan load_plan(const llmap::model_weights& weights);
 
+/// The plan of a folder that has a config and no weights.
+llmap::decoder_plan load_plan_of_config(const std::filesystem::path& folder);
+
 /// The files of a tokenizer, already read; building it takes longer.
 class model_tokenizer_files {
   friend class model_tokenizer;

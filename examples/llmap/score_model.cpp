@@ -1,4 +1,5 @@
 #include "score_model.hpp"
+#include "commands.hpp"
 #include "interruption.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/model/score_missing.hpp"
@@ -57,11 +58,11 @@ private:
 };
 
 template <class T>
-llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap::text_set& texts,
-                               llmap::score_store& store, const score_settings& settings, const std::string& place) {
+llmap::scoring_report score_as(const std::filesystem::path& folder, const std::string& name,
+                               const llmap::text_set& texts, llmap::score_store& store, const score_settings& settings,
+                               const std::string& place) {
   using phase = llmap::scoring_progress::phase;
-  const std::string name = llmap::model_name(folder);
-  progress_line progress(place + name + ": ");
+  progress_line progress(place + shown(name) + ": ");
   progress.phase(llmap::name_of(phase::reading_weights));
   const llmap::model_weights weights(folder, settings.base);
   const llmap::decoder_plan plan = load_plan(weights);
@@ -95,10 +96,11 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const llmap:
 
 } // namespace
 
-llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts,
-                                  llmap::score_store& store, const score_settings& settings, const std::string& place) {
-  return settings.precision == "f64" ? score_as<double>(folder, texts, store, settings, place)
-                                     : score_as<float>(folder, texts, store, settings, place);
+llmap::scoring_report score_model(const std::filesystem::path& folder, const std::string& name,
+                                  const llmap::text_set& texts, llmap::score_store& store,
+                                  const score_settings& settings, const std::string& place) {
+  return settings.precision == "f64" ? score_as<double>(folder, name, texts, store, settings, place)
+                                     : score_as<float>(folder, name, texts, store, settings, place);
 }
 
 void print_reports(const std::vector<llmap::scoring_report>& reports) {
@@ -112,9 +114,9 @@ void print_reports(const std::vector<llmap::scoring_report>& reports) {
         r.scored && r.seconds > 0 ? fmt::format("{:.0f}", static_cast<double>(r.tokens_now) / r.seconds) : "-";
     std::string flagged = std::to_string(r.flagged.size());
     for (std::size_t i = 0; i < std::min<std::size_t>(3, r.flagged.size()); ++i)
-      flagged += (i ? ", " : " (") + r.flagged[i];
+      flagged += (i ? ", " : " (") + shown(r.flagged[i]);
     if (!r.flagged.empty()) flagged += r.flagged.size() > 3 ? ", ...)" : ")";
-    fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9.4f}  {}\n", r.model, widest, r.scored + r.present, r.scored,
-               r.tokens, rate, r.bits_per_byte, flagged);
+    fmt::print("{:<{}}  {:>6}  {:>6}  {:>10}  {:>9}  {:>9.4f}  {}\n", shown(r.model), widest, r.scored + r.present,
+               r.scored, r.tokens, rate, r.bits_per_byte, flagged);
   }
 }

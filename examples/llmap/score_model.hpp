@@ -20,8 +20,9 @@ struct score_settings {
   std::size_t batch_rows = 0; // 0: chosen by the model's size
 };
 
-/// Scores the texts that the store lacks. `place` starts the progress line.
-llmap::scoring_report score_model(const std::filesystem::path& folder, const llmap::text_set& texts,
-                                  llmap::score_store& store, const score_settings& settings, const std::string& place);
+/// Scores the texts that the store lacks under `name`. `place` starts the progress line.
+llmap::scoring_report score_model(const std::filesystem::path& folder, const std::string& name,
+                                  const llmap::text_set& texts, llmap::score_store& store,
+                                  const score_settings& settings, const std::string& place);
 
 void print_reports(const std::vector<llmap::scoring_report>& reports);

@@ -18,8 +18,8 @@ seeds_of() { # a few small files of the kind
 for target in "${targets[@]}"; do
   # shellcheck disable=SC2046
   clang++ -std=c++20 -O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=fuzzer,address,undefined -fno-sanitize=vptr,function,alignment,null,object-size,pointer-overflow \
-    -fno-sanitize-recover=all -Iinclude -I. $(pkg-config --cflags libpcre2-8 libutf8proc) "tests/fuzz/${target}_fuzz.cpp" \
-    $(pkg-config --libs libpcre2-8 libutf8proc) -o "$build/$target"
+    -fno-sanitize-recover=all -Iinclude -I. $(pkg-config --cflags libpcre2-8 libutf8proc zlib libzstd) "tests/fuzz/${target}_fuzz.cpp" \
+    $(pkg-config --libs libpcre2-8 libutf8proc zlib libzstd) -o "$build/$target"
 done
 for target in "${targets[@]}"; do
   rm -rf "$build/$target.corpus"

@@ -1,5 +1,6 @@
 llmap_test(geometry/matrix_ops_test llmap::llmap)
 llmap_test(geometry/kl_test llmap::llmap)
+llmap_test(geometry/kl_basis_test llmap::llmap)
 llmap_test(geometry/pair_test llmap::llmap)
 llmap_test(geometry/pca_mds_test llmap::llmap)
 llmap_test(geometry/tsne_test llmap::llmap)

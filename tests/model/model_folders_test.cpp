@@ -87,6 +87,25 @@ TEST(model_folders, a_local_folder_wins) {
   EXPECT_EQ(model_folders("lab/small"), std::vector{fs::path("lab/small")});
   fs::current_path(before);
 }
+TEST(model_folders, names_tell_models_apart) {
+  const temporary_folder place;
+  for (const char* folder : {"lab/small", "lab/large", "other/small", "deep/er/small"})
+    put(place.path() / folder / "config.json", "{}");
+  const auto names = [&](const std::vector<fs::path>& arguments) {
+    std::vector<found_model> found;
+    for (const fs::path& argument : arguments)
+      for (const found_model& m : find_models(place.path() / argument)) found.push_back(m);
+    std::vector<std::string> out;
+    for (const found_model& m : tell_apart(found)) out.push_back(m.name());
+    return out;
+  };
+  using list = std::vector<std::string>;
+  EXPECT_EQ(names({"lab"}), (list{"large", "small"}));
+  EXPECT_EQ(names({""}), (list{"lab/large", "lab/small", "other/small"})); // a folder of organizations
+  EXPECT_EQ(names({"lab", "other"}), (list{"large", "lab/small", "other/small"}));
+  EXPECT_EQ(names({"lab/small", "deep/er/small"}), (list{"lab/small", "er/small"}));
+  EXPECT_EQ(names({"lab/small", "lab/small", "lab/../lab/small/"}), list{"small"});
+}
 TEST(model_folders, where_the_cache_lies) {
   const auto with = [](const char* name, const char* value) {
     const temporary_folder none;

@@ -86,6 +86,10 @@ for (let i = 0; i < K; ++i) {
   // The page rounds a KL to a step of its scale: neighbors in the list may change places within it.
   for (let n = 1; n < index.length; ++n)
     expect(`${map.models[i]}: ${shown[n - 1]} before ${shown[n]}`, kl[i][index[n - 1]] <= kl[i][index[n]] * 1.001);
+  for (let n = 0; n < index.length; ++n) {
+    const said = panel.find("div")[0].find("button")[n].find("em")[0].textContent, mark = map.kl_marks[i][index[n]];
+    expect(`${map.models[i]}: ${shown[n]} is marked "${mark}", shown ${said}`, mark ? said.endsWith(` (${mark})`) : !said.includes("("));
+  }
   const text = panel.find("div")[0].find("button")[0].find("em")[0].textContent;
   const value = Number(text.split("±")[0].replace("−", "-")), want = kl[i][index[0]];
   expect(`${map.models[i]}: KL of the nearest is ${want}, shown ${text}`, Math.abs(value - want) <= 0.006 * want);

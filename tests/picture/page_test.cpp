@@ -71,6 +71,26 @@ TEST(page, tables_are_embedded_to_the_stated_precision) {
   }
 }
 
+TEST(page, marks_are_those_of_the_map) {
+  map_data map = map_of(small_scores({"a", "b", "c", "d", "e"}));
+  for (std::size_t i = 0; i < 5; ++i)
+    for (std::size_t j = 0; j < 5; ++j) {
+      map.kl_bits_per_byte(i, j) = (i + j) % 2 ? 1e3 : 1e-3;
+      map.effective_texts(i, j) = (i + j) % 3 ? 50 : 2;
+    }
+  const auto bytes = from_base64(embedded(map_html(map))["marks"]);
+  ASSERT_EQ(bytes.size(), 3u); // 10 pairs, four in a byte
+  std::size_t pair = 0;
+  for (std::size_t i = 0; i < 5; ++i)
+    for (std::size_t j = i + 1; j < 5; ++j, ++pair)
+      EXPECT_EQ(bytes[pair / 4] >> 2 * (pair % 4) & 3, ((i + j) % 2 ? 1 : 0) + ((i + j) % 3 ? 0 : 2)) << i << " " << j;
+  const auto json = nlohmann::json::parse(map_json(map));
+  EXPECT_EQ(json["kl_marks"][0][3], "far, few texts");
+  EXPECT_EQ(json["kl_marks"][0][1], "far");
+  EXPECT_EQ(json["kl_marks"][1][1], "");
+  EXPECT_EQ(json["kl_effective_texts"][0][3], 2);
+}
+
 TEST(page, zero_and_missing_have_codes_of_their_own) {
   const matrix<double> m{{0, 0, NAN}, {0, 0, 2}, {NAN, 2, 0}};
   json_writer json;

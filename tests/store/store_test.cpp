@@ -1,6 +1,8 @@
 #include "llmap/geometry/select_models.hpp"
-#include "llmap/store/export.hpp"
+#include "llmap/store/export_forms.hpp"
+#include "llmap/store/merge.hpp"
 #include "llmap/store/store.hpp"
+#include "llmap/store/store_models.hpp"
 #include "support/golden.hpp"
 
 using namespace llmap;
@@ -78,6 +80,87 @@ TEST(store, records_a_model_with_its_first_scores) {
   EXPECT_EQ(read_store(path).matrix.models, (std::vector<std::string>{"m", "old"}));
   EXPECT_MESSAGE(store.open_model(record("old", "f0")), "is already there with other weights");
 }
+TEST(store, lists_and_removes_models) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  {
+    score_store store(path, three());
+    model_record gpu = record("g");
+    gpu.device = "cuda";
+    for (const model_record& r : {record("m"), gpu}) {
+      auto model = store.open_model(r);
+      store.save(model, first_two, two_scores);
+    }
+    auto whole = store.open_model(record("m"));
+    store.save(whole, std::vector<std::size_t>{2}, std::vector<text_score>{{-1, 2, 0}});
+  }
+  const store_entries there = list_models(path);
+  ASSERT_EQ(there.models.size(), 2u);
+  EXPECT_EQ(there.texts, 3u);
+  const model_entry &g = there.models[0], &m = there.models[1];
+  EXPECT_EQ(g.device, "cuda");
+  EXPECT_EQ(m.device, "cpu");
+  EXPECT_FALSE(there.complete(g));
+  EXPECT_TRUE(there.complete(m));
+  EXPECT_EQ(m.flagged, 1u);
+  EXPECT_EQ(m.policy, "precision f32");
+  EXPECT_EQ(m.saved.size(), std::string("YYYY-MM-DDTHH:MM:SSZ").size());
+  EXPECT_MESSAGE(remove_models(path, std::vector<std::string>{"m", "x"}), "no model named x; there are g, m");
+  EXPECT_EQ(list_models(path).models.size(), 2u);
+  remove_models(path, std::vector<std::string>{"m"});
+  EXPECT_EQ(read_store(path).matrix.models, std::vector<std::string>{"g"});
+}
+TEST(store, of_an_older_version_has_no_dates) {
+  golden::scratch dir;
+  const auto path = dir.path / "s.sqlite";
+  {
+    score_store store(path, three());
+    auto model = store.open_model(record("m"));
+    store.save(model, first_two, two_scores);
+    sqlite_database(path, sqlite_database::access::write).execute("DROP TABLE runs");
+  }
+  EXPECT_EQ(list_models(path).models[0].saved, "");
+  score_store store(path, three());
+  auto model = store.open_model(record("m"));
+  store.save(model, std::vector<std::size_t>{2}, std::vector<text_score>{{-1, 2, 0}});
+  EXPECT_NE(list_models(path).models[0].saved, "");
+}
+TEST(store, merges) {
+  golden::scratch dir;
+  const auto store = [&](const char* name, const text_set& texts, const model_record& of, std::vector<std::size_t> at,
+                         std::vector<text_score> scores) {
+    score_store s(dir.path / name, texts);
+    auto model = s.open_model(of);
+    s.save(model, at, scores);
+    return dir.path / name;
+  };
+  text_set other = three(), turned = three();
+  other.items[1].text += "!";
+  std::swap(turned.items[0], turned.items[2]);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto a = store("a", three(), record("m"), {0, 1}, {{-1.5, 3, 0}, {nan, 4, flag_nan}});
+  const auto b = store("b", turned, record("m"), {0, 1}, {{-3.5, 2, 0}, {nan, 4, flag_nan}});
+  const auto same_name = store("c", three(), record("m", "other"), {0}, {{-1.5, 3, 0}});
+  const auto last_bit = store("d", three(), record("m"), {0}, {{std::nextafter(-1.5, 0), 3, 0}});
+  const auto texts = store("e", other, record("m"), {0}, {{-1.5, 3, 0}});
+  const merge_report merged = merge_stores(dir.path / "out", {a, b});
+  EXPECT_EQ(merged.scores, 3u);
+  EXPECT_EQ(merged.repeated, 1u);
+  const scored_matrix m = read_store(dir.path / "out");
+  EXPECT_EQ(m.matrix.texts, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(m.matrix.log_likelihood(0, 0), -1.5);
+  EXPECT_EQ(m.matrix.flags(0, 1), flag_nan);
+  EXPECT_EQ(m.matrix.log_likelihood(0, 2), -3.5);
+  EXPECT_EQ(m.tokens_scored[2], 2);
+  for (const auto& [with, says] : {std::pair{same_name, "model m: the fingerprint is f in "},
+                                   {last_bit, "model m, text a: -1.5 nats over 3 tokens in "}}) {
+    const merge_report refused = merge_stores(dir.path / "none", {a, with});
+    ASSERT_EQ(refused.conflicts.size(), 1u);
+    EXPECT_EQ(refused.conflicts[0].rfind(says, 0), 0u) << refused.conflicts[0];
+    EXPECT_FALSE(std::filesystem::exists(dir.path / "none"));
+  }
+  EXPECT_MESSAGE((void)merge_stores(dir.path / "none", {a, texts}), "text b has other content");
+}
 TEST(store, refuses_what_is_not_one) {
   golden::scratch dir;
   EXPECT_MESSAGE(score_store(dir.write("text", std::string(5000, 'x')), three()), "not a database");
@@ -148,6 +231,35 @@ TEST(store, export_and_back) {
   EXPECT_EQ(load_score_matrix(dir.path / "m.safetensors").models[1], "model 1");
   dir.write("m.json", R"({"models": ["x"]})");
   EXPECT_MESSAGE(load_score_matrix(dir.path / "m.safetensors"), "models: expected 2 names");
+}
+TEST(export, the_name_says_the_form) {
+  golden::scratch dir;
+  scored_matrix m;
+  m.matrix.models = {"é", "long name"};
+  m.matrix.texts = {"a\tb", "c"};
+  m.matrix.bytes = {3, 7};
+  m.matrix.log_likelihood = matrix<double>(2, 2, -0.1);
+  m.matrix.log_likelihood(1, 0) = std::numeric_limits<double>::quiet_NaN();
+  m.matrix.flags = matrix<std::uint8_t>(2, 2, std::uint8_t{0});
+  m.tokens_scored = {1, 2, 3, 4};
+  for (const char* form : {".npy", ".npz", ".tsv", ".safetensors"})
+    write_matrix_as(dir.path / ("m" + std::string(form)), m);
+  EXPECT_EQ(read_file(dir.path / "m.tsv"), "text\tbytes\tdomain\té\tlong name\na b\t3\t\t-0.1\t\nc\t7\t\t-0.1\t-0.1\n");
+  // The bytes that numpy.save writes: magic, version, a header that ends at a multiple of 64, the numbers.
+  const std::string npy = read_file(dir.path / "m.npy");
+  ASSERT_EQ(npy.size(), 128u + 4 * sizeof(double));
+  EXPECT_EQ(npy.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
+  EXPECT_EQ(npy.substr(10, 59), "{'descr': '<f8', 'fortran_order': False, 'shape': (2,2,), }");
+  EXPECT_EQ(npy[127], '\n');
+  EXPECT_EQ(std::memcmp(npy.data() + 128, m.matrix.log_likelihood.data(), 32), 0);
+  const std::string npz = read_file(dir.path / "m.npz");
+  EXPECT_NE(npz.find(npy), std::string::npos);
+  EXPECT_NE(npz.find(std::string("\xe9\0\0\0\0\0\0\0", 8)), std::string::npos); // é, padded
+  EXPECT_EQ(npz.substr(npz.size() - 22, 4), "PK\x05\x06");
+  EXPECT_TRUE(std::filesystem::exists(dir.path / "m.json"));
+  for (const char* none : {"m", "m.csv", "m.json"})
+    EXPECT_MESSAGE(write_matrix_as(dir.path / none, m),
+                   "expected a name that ends in .safetensors, .npy, .npz or .tsv");
 }
 TEST(export, a_huge_names_file_is_refused_unread) {
   golden::scratch dir;

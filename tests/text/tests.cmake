@@ -1,4 +1,5 @@
 llmap_test(text/text_set_test llmap::text)
+llmap_test(text/text_forms_test llmap::text)
 llmap_test(text/chunk_test llmap::text)
 llmap_test(text/golden_test llmap::text)
 llmap_test(text/regex_test llmap::text)

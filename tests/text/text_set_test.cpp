@@ -30,21 +30,16 @@ TEST(text_set, every_fault_is_named_with_its_line) {
   const std::string good = "{\"id\":\"a\",\"text\":\"x\"}\n";
   EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":"), "t.jsonl:2: not valid JSON: ");
   EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"x\"} {}"), "t.jsonl:2: not valid JSON: ");
-  EXPECT_MESSAGE(read(good + "[1]"), "t.jsonl:2: expected an object with id and text, got array");
-  EXPECT_MESSAGE(read("{\"text\":\"x\"}"), "t.jsonl:1: id: expected a string, got none");
-  EXPECT_MESSAGE(read("{\"id\":\"a\"}"), "t.jsonl:1: text: expected a string, got none");
-  EXPECT_MESSAGE(read("{\"id\":7,\"text\":\"x\"}"), "t.jsonl:1: id: expected a string, got number");
+  EXPECT_MESSAGE(read(good + "[1]"), "t.jsonl:2: expected an object with id and text, or a string, got array");
+  EXPECT_MESSAGE(read("{\"id\":\"a\"}"), "t.jsonl:1: text: expected a field of this name, got id");
   EXPECT_MESSAGE(read("{\"id\":\"\",\"text\":\"x\"}"), "t.jsonl:1: id: expected at least one character");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":null}"), "t.jsonl:1: text: expected a string, got null");
-  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"x\",\"domain\":3}"),
-                 "t.jsonl:1: domain: expected a string, got number");
+  EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"x\",\"domain\":[3]}"),
+                 "t.jsonl:1: domain: expected a string or an integer, got array");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"id\":\"b\",\"text\":\"x\"}"), "t.jsonl:1: JSON key \"id\" appears twice");
-  EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"y\"}\n" + good),
-                 "t.jsonl:3: id: expected a new one, got a of line 1");
+  EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"y\"}\n" + good), "t.jsonl:3: id: expected a new one, got a of ");
   EXPECT_MESSAGE(read(good + "{\"id\":\"b\",\"text\":\"\xc3(\"}"),
                  "t.jsonl:2: expected UTF-8, got an invalid sequence at byte 18");
-  EXPECT_MESSAGE(read(good + "\n" + good), "t.jsonl:2: expected a text, got an empty line");
-  EXPECT_MESSAGE(read("\xef\xbb\xbf" + good), "t.jsonl:1: expected JSON, got a byte order mark");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"\\ud800\"}"), "t.jsonl:1: not valid JSON", "surrogate");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":\"\\udc00x\"}"), "t.jsonl:1: not valid JSON", "surrogate");
   EXPECT_MESSAGE(read("{\"id\":\"a\",\"text\":" + std::string(200000, '[') + "}"),
@@ -62,10 +57,9 @@ TEST(text_set, huge_files_are_refused_unread) {
 
 TEST(text_set, files_that_are_none_are_named) {
   const temporary_folder folder;
-  EXPECT_MESSAGE(load_text_set(folder.path() / "no.jsonl"), "no.jsonl: expected a JSONL file, got no such file");
-  EXPECT_MESSAGE(load_text_set(folder.path()), "expected a JSONL file, got a directory");
-  EXPECT_MESSAGE(load_text_set("/dev/null"),
-                 "/dev/null: expected a JSONL file, got something that is not a regular file");
+  EXPECT_MESSAGE(load_text_set(folder.path() / "no.jsonl"), "no.jsonl: expected a text set, got no such file");
+  EXPECT_MESSAGE(load_text_set(folder.path()), "expected a text set, or a folder of .txt files, got a folder without");
+  EXPECT_MESSAGE(load_text_set("/dev/null"), "/dev/null: expected texts, got an empty file");
 }
 
 } // namespace

@@ -33,6 +33,32 @@ refused 1 "peft_type: expected LORA, got \"IA3\"" "$llmap" info "$source/tests/g
   --base "$source/tests/golden/checkpoints/malformed/lora_ia3/base"
 refused 1 "quant_method: expected fp8" "$llmap" info "$source/tests/golden/checkpoints/malformed/method_unknown"
 
+# Folders and files that are something else: what they are, and what to do.
+cp -rL "$zoo/models/llama-s" wrong && chmod -R u+w wrong
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n' >wrong/model.safetensors
+refused 1 "wrong/model.safetensors: expected a safetensors file, got a pointer of Git LFS: the file itself was not downloaded" "$llmap" info wrong
+cp "$zoo/models/llama-s/model.safetensors" wrong/
+for file in config.json tokenizer.json tokenizer_config.json; do
+  printf '<!doctype html>\n<html><title>Log in</title>' >wrong/$file
+  refused 1 "wrong/$file: expected JSON, got a page of HTML; perhaps the download asked for a login" "$llmap" tokenize wrong --texts t.jsonl
+  cp "$zoo/models/llama-s/$file" wrong/
+done
+mkdir gguf && printf 'GGUF\3\0\0\0________' >gguf/small.gguf
+refused 1 "gguf/small.gguf: tensor count: " "$llmap" info gguf
+refused 1 "gguf/small.gguf: tensor count: " "$llmap" score gguf/small.gguf --texts t.jsonl --store x.sqlite
+mkdir own && echo '{}' >own/params.json && touch own/consolidated.safetensors
+refused 1 "own: expected config.json, or folders that hold one, got params.json, the publisher's own layout" "$llmap" info own
+refused 1 "got a file; perhaps its folder" "$llmap" score wrong/model.safetensors --texts t.jsonl --store x.sqlite
+
+# A tokenizer with more ids than the model has rows works for the texts that do not use them.
+vocabulary=$("$llmap" info wrong --json | sed -n 's/.*"vocabulary": \([0-9]*\),/\1/p')
+sed -i "0,/\"added_tokens\": *\[/s//\"added_tokens\": [{\"id\": $vocabulary, \"content\": \"[PAD]\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true},/" wrong/tokenizer.json
+check "a token beyond the model's rows" "$llmap" info wrong >info.txt
+check "info says so" grep -q "^note  *the tokenizer has ids up to $vocabulary, the model $vocabulary rows: texts with ids beyond are refused$" info.txt
+check "texts without it are scored" scored wrong --store pad.sqlite
+printf '{"id":"p","text":"a [PAD] b"}\n' >p.jsonl
+refused 1 "text p: token id at position" "$llmap" score wrong --texts p.jsonl --store padded.sqlite
+
 # A quantized checkpoint with a tokenizer: scores are those of its log-probabilities, and info says the scheme.
 cp -r "$source/tests/golden/checkpoints/gptq4_sym" quantized && chmod -R u+w quantized
 sed 's/"sequences": \[/&/' quantized/expected.json >/dev/null

@@ -23,7 +23,7 @@ refused 1 "1 of 1 models failed: m" "$llmap" score m --texts t.jsonl --store s.s
 copy; truncate -s -1 m/model.safetensors
 refused 1 "m/model.safetensors" "$llmap" info m
 copy; rm m/model.safetensors
-refused 1 "found neither" "$llmap" info m
+refused 1 "found neither" "$llmap" score m --texts t.jsonl --store s.sqlite
 copy; rm m/model.safetensors; echo '{"weight_map": {"wte.weight": "model-00001-of-00002.safetensors"}}' >m/model.safetensors.index.json
 refused 1 "shard model-00001-of-00002.safetensors is missing" "$llmap" info m
 copy; echo '{}' >m/adapter_config.json
@@ -45,7 +45,7 @@ refused 1 "tokenizer.json" "$llmap" tokenize m --texts t.jsonl
 copy; truncate -s 8G m/tokenizer.json
 refused 1 "m/tokenizer.json: expected at most 1073741824 bytes, got 8589934592" "$llmap" tokenize m --texts t.jsonl
 echo >i.json; truncate -s 8G i.json
-refused 1 "i.json: expected at most 1073741824 bytes, got 8589934592" "$llmap" logprobs "$model" --ids i.json
+refused 1 "i.json: expected at most 4294967296 bytes, got 8589934592" "$llmap" logprobs "$model" --ids i.json
 echo '{"sequences": [[1, 2, 3]]}' >i.json
 copy; sed -i '1s/{/{"best_loss": NaN, "limits": [0.0, Infinity, -Infinity],/' m/config.json
 check "info reads NaN in config.json" "$llmap" info m >out.txt

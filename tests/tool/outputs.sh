@@ -17,14 +17,21 @@ refused 1 "symbolic: $no_input" "$llmap" map s.sqlite --html symbolic
 refused 1 "s.sqlite: $no_input" "$llmap" map symbolic --html s.sqlite
 refused 1 "folder/x: expected a file of its own for each output, got that of x" "$llmap" map s.sqlite --html x --json folder/x
 check "neither is there" test ! -e x
-refused 1 "s.sqlite: $no_input" "$llmap" export s.sqlite --out s.sqlite
-refused 1 "folder/symbolic: $no_input" "$llmap" export s.sqlite --out folder/symbolic
+ln -s s.sqlite symbolic.npz
+refused 1 "symbolic.npz: $no_input" "$llmap" export s.sqlite --out symbolic.npz
+refused 1 "s.sqlite: expected a name that ends in .safetensors, .npy, .npz or .tsv" "$llmap" export s.sqlite --out s.sqlite
 cp s.sqlite s.json
 refused 1 "s.json: $no_input" "$llmap" export s.json --out s.safetensors
 check "the store named .json is still there" cmp -s s.sqlite s.json
 rm s.json
 refused 1 "doc.txt: $no_input" "$llmap" chunk t.jsonl doc.txt --out doc.txt
 refused 1 "t.jsonl: $no_input" "$llmap" score "$zoo/models/gpt2" --texts t.jsonl --store t.jsonl
+cp m.safetensors another.safetensors
+refused 1 "another.safetensors: expected a name that ends in .tsv, the form of this output, got .safetensors" "$llmap" map s.sqlite --tsv another.safetensors
+refused 1 "page.svg: expected a name that ends in .html" "$llmap" map s.sqlite --html page.svg
+refused 1 "map.png: expected a name that ends in .svg" "$llmap" map s.sqlite --svg map.png
+refused 1 "c.tsv: expected a name that ends in .jsonl" "$llmap" chunk doc.txt --out c.tsv
+check "the export is still there" cmp -s m.safetensors another.safetensors
 for file in s:s.sqlite m:m.safetensors names:m.json doc:doc.txt t:t.jsonl; do
   check "${file#*:} is as it was" cmp -s "${file%%:*}.before" "${file#*:}"
 done

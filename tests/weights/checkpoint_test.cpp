@@ -1,6 +1,8 @@
 #include "llmap/weights/checkpoint.hpp"
+#include "llmap/weights/safetensors_writer.hpp"
 #include "llmap/weights/tensor_table.hpp"
 #include "llmap/weights/unused_weights.hpp"
+#include "llmap/weights/widen.hpp"
 #include "support/golden.hpp"
 
 using namespace llmap;
@@ -129,6 +131,57 @@ TEST(checkpoint, refuses_folders_without_weights) {
   EXPECT_MESSAGE(checkpoint{dir.path}, "found neither");
   EXPECT_MESSAGE(checkpoint{dir.path / "none"}, "no such file");
   EXPECT_MESSAGE(checkpoint{dir.write("file", "")}, "expected a checkpoint directory");
+}
+TEST(checkpoint, names_what_lies_there_instead) {
+  for (const auto& [file, says] :
+       {std::pair{"pytorch_model.bin", "found neither but pytorch_model.bin: perhaps save the model again"},
+        {"model.Q4_K.gguf", "found neither but model.Q4_K.gguf: perhaps name that file"},
+        {"consolidated.safetensors", "found neither but consolidated.safetensors: the publisher's own layout"},
+        {"model.fp16.safetensors", "model.fp16.safetensors: perhaps call it model.safetensors"}}) {
+    golden::scratch dir;
+    dir.write(file, "");
+    dir.write("training_args.bin", "");
+    EXPECT_MESSAGE(checkpoint{dir.path}, says);
+  }
+  for (const auto& [content, says] :
+       {std::pair{"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n", "got a pointer of Git LFS"},
+        {"GGUF\3\0\0\0________", "got a GGUF file"},
+        {"<!DOCTYPE html>\n<html>", "got a page of HTML; perhaps the download asked for a login"},
+        {"PK\3\4_______", "got a file of PyTorch"}}) {
+    golden::scratch dir;
+    dir.write("model.safetensors", content);
+    EXPECT_MESSAGE(checkpoint{dir.path}, std::string("model.safetensors: expected a safetensors file, ") + says);
+    EXPECT_MESSAGE(parse_json(content, "config.json"), std::string("config.json: expected JSON, ") + says);
+  }
+}
+TEST(checkpoint, names_that_training_code_wrapped) {
+  const std::vector<float> values{1, 2};
+  const auto with = [&](const std::vector<std::string>& names) {
+    golden::scratch dir;
+    memory_tensors tensors;
+    for (const std::string& name : names) tensors.add<float>(name, {2}, values);
+    write_safetensors(dir.path / "model.safetensors", tensors);
+    const checkpoint read(dir.path);
+    for (const std::string& name : read.names()) {
+      EXPECT_EQ(read.find(name)->shape, std::vector<std::int64_t>{2});
+      EXPECT_EQ(read_widened<float>(read, name), values);
+    }
+    return read.names();
+  };
+  using list = std::vector<std::string>;
+  EXPECT_EQ(with({"_orig_mod.a", "_orig_mod.b.c"}), (list{"a", "b.c"}));
+  EXPECT_EQ(with({"module.a", "module.b"}), (list{"a", "b"}));
+  EXPECT_EQ(with({"module._orig_mod.base_model.model.a"}), list{"a"});
+  EXPECT_EQ(with({"module.a", "b"}), (list{"b", "module.a"})); // not all: the names are the model's own
+}
+TEST(tensor_table, names_what_is_there_if_nothing_is_found) {
+  memory_tensors source;
+  const std::vector<float> two{1, 2};
+  source.add<float>("encoder.a", {2}, two);
+  source.add<float>("encoder.b", {2}, two);
+  const std::vector<tensor_spec> table{{"a", {2}}, {"b", {2}}};
+  EXPECT_MESSAGE(check_tensors(source, table, "model"), "model: none of 2 tensors is there under its name: a: missing, "
+                                                        "expected [2]; there are encoder.a, encoder.b");
 }
 TEST(tensor_table, lists_every_problem_at_once) {
   memory_tensors source;

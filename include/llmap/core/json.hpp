@@ -3,6 +3,7 @@
 #pragma once
 #include "llmap/core/error.hpp"
 #include "llmap/core/json_writer.hpp"
+#include "llmap/core/known_form.hpp"
 #include "llmap/core/utf8.hpp"
 #include <algorithm>
 #include <charconv>
@@ -224,7 +225,13 @@ inline std::string canonical_text(const json& value) {
 /// Parses a whole text; anything invalid is an llmap::error that starts with `where`.
 inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {}) {
   using namespace rapidjson;
-  if (const auto bad = invalid_utf8(text)) fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);
+  const auto check_form = [&] {
+    if (const auto form = known_form(text); !form.empty()) fail(where, ": expected JSON, got ", form);
+  };
+  if (const auto bad = invalid_utf8(text)) {
+    check_form();
+    fail(where, ": expected UTF-8, got an invalid sequence at byte ", *bad);
+  }
   if (text.starts_with("\xef\xbb\xbf")) fail(where, ": expected JSON, got a byte order mark");
   constexpr unsigned flags = kParseIterativeFlag | kParseNumbersAsStringsFlag;
   detail::json_builder builder(where, rules.deepest, text.find("\\u") != std::string_view::npos);
@@ -232,6 +239,7 @@ inline json parse_json(std::string_view text, const std::string& where, const js
   MemoryStream in(text.data(), text.size());
   const ParseResult result =
       rules.not_finite ? reader.Parse<flags | kParseNanAndInfFlag>(in, builder) : reader.Parse<flags>(in, builder);
+  if (!result) check_form();
   if (!result) fail(where, ": not valid JSON: ", GetParseError_En(result.Code()), " (byte ", result.Offset(), ")");
   if (in.Tell() != text.size()) fail(where, ": not valid JSON: a byte 0 after the value (byte ", in.Tell(), ")");
   return builder.take();

@@ -78,7 +78,9 @@ map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& o
   out.clipped_entries = x.raised;
   for (const double v : q.row_mean) out.bits_per_byte.push_back(nats_to_bits_per_byte(-v, t.mean_bytes));
   out.kl_bits_per_byte = kl_bits_per_byte(t);
-  out.kl_standard_error = nats_to_bits_per_byte(kl_errors(exec, x.values.view(), t).standard_error, t.mean_bytes);
+  const kl_error_table errors = kl_errors(exec, x.values.view(), t);
+  out.kl_standard_error = nats_to_bits_per_byte(errors.standard_error, t.mean_bytes);
+  out.effective_texts = effective_texts(t, errors);
   out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
   out.affinity = options.affinity;
   const affinities_result a = affinities(exec, squared_distances(t).view(), out.perplexity, options.affinity);

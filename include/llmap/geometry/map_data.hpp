@@ -2,6 +2,7 @@
 // byte; log-likelihoods as bits per byte too.
 #pragma once
 #include "llmap/geometry/affinities.hpp"
+#include "llmap/geometry/kl_basis.hpp"
 #include "llmap/geometry/newick.hpp"
 #include "llmap/geometry/select_texts.hpp"
 #include "llmap/geometry/training_runs.hpp"
@@ -24,6 +25,7 @@ struct map_data {
   std::vector<double> bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
   matrix<double> kl_bits_per_byte;              // (K, K)
   matrix<double> kl_standard_error;             // (K, K) bits per byte; NaN if there are two texts
+  matrix<double> effective_texts;               // (K, K) that carry each KL, see kl_basis.hpp; or empty: not known
   matrix<double> pca_scores;                    // (K, P) nats, P <= 10
   std::vector<double> explained_variance_ratio; // (P)
   matrix<double> tsne;                          // (K, 2)
@@ -33,6 +35,12 @@ struct map_data {
   std::vector<std::size_t> order; // (K) models along the tree
   std::vector<training_run> training_runs;
 };
+
+/// What the KL of two models rests on.
+inline kl_basis basis_of(const map_data& map, std::size_t i, std::size_t j) {
+  return kl_basis_of(map.kl_bits_per_byte(i, j), (map.bits_per_byte[i] + map.bits_per_byte[j]) / 2,
+                     map.effective_texts.empty() ? least_effective_texts : map.effective_texts(i, j));
+}
 
 /// Other models by KL, nearest first; on ties the earlier one.
 inline std::vector<std::size_t> nearest_models(const map_data& map, std::size_t model) {

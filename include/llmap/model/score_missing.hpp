@@ -138,6 +138,7 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
     report.tokens += all[i]->tokens_scored;
     if (all[i]->flags) {
       report.flagged.push_back(texts.items[i].id);
+      if (all[i]->flags & ~flag_truncated) ++report.without_value;
       continue;
     }
     nats += all[i]->log_likelihood;

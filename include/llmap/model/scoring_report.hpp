@@ -16,6 +16,7 @@ struct scoring_report {
   double seconds = 0;                  // spent on scoring now
   double bits_per_byte = 0;            // over texts without a flag
   std::vector<std::string> flagged;    // texts with a flag
+  std::size_t without_value = 0;       // texts of which no score can be used: no token, NaN or infinite
 };
 
 } // namespace llmap

@@ -63,6 +63,20 @@ inline void write_packed_triangle(json_writer& json, const matrix<double>& m) {
   });
 }
 
+/// Upper triangle, row by row, four pairs in a byte from its low bits on: 1 far, 2 few texts (kl_basis.hpp).
+inline std::string packed_marks(const map_data& map) {
+  std::vector<std::uint8_t> bytes;
+  std::size_t pair = 0;
+  for (std::size_t i = 0; i < map.models.size(); ++i)
+    for (std::size_t j = i + 1; j < map.models.size(); ++j, ++pair) {
+      const kl_basis basis = basis_of(map, i, j);
+      if (pair % 4 == 0) bytes.push_back(0);
+      bytes.back() =
+          static_cast<std::uint8_t>(bytes.back() | ((basis.far ? 1 : 0) + (basis.few ? 2 : 0)) << 2 * (pair % 4));
+    }
+  return base64(bytes);
+}
+
 inline void replace_mark(std::string& page, const std::string& mark, const std::string& text) {
   const std::size_t at = page.find(mark);
   LLMAP_EXPECTS(at != std::string::npos, "the page has no such mark");
@@ -96,6 +110,8 @@ inline std::string map_html(const map_data& map, const std::string& title = "Map
     json.field("tsne", [&] { detail::write_rows(json, map.tsne); });
     json.field("kl", [&] { detail::write_packed_triangle(json, map.kl_bits_per_byte); });
     json.field("error", [&] { detail::write_packed_triangle(json, map.kl_standard_error); });
+    json.field("marks", detail::packed_marks(map));
+    json.field("leastTexts", least_effective_texts);
     json.field("merges", [&] {
       json.array(map.tree.merges, [&](const tree_merge& m) {
         json.value(std::array{static_cast<double>(m.left), static_cast<double>(m.right), m.height});

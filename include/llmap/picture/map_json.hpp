@@ -59,6 +59,16 @@ inline std::string map_json(const map_data& map) {
     json.field("bits_per_byte", map.bits_per_byte);
     json.field("kl_bits_per_byte", [&] { detail::write_rows(json, map.kl_bits_per_byte); });
     json.field("kl_standard_error", [&] { detail::write_rows(json, map.kl_standard_error); });
+    json.field("kl_effective_texts", [&] { detail::write_rows(json, map.effective_texts); });
+    json.field("kl_marks", [&] {
+      json.array([&] {
+        for (std::size_t i = 0; i < map.models.size(); ++i) {
+          std::vector<std::string> row;
+          for (std::size_t j = 0; j < map.models.size(); ++j) row.push_back(i == j ? "" : name_of(basis_of(map, i, j)));
+          json.value(row);
+        }
+      });
+    });
     json.field("pca", [&] {
       json.object([&] {
         json.field("scores", [&] { detail::write_rows(json, map.pca_scores); });

@@ -89,7 +89,7 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   const auto add = [&](const auto&... parts) { (out.append(parts), ...); };
   add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", num(options.width), " ", num(height), "\" width=\"",
       num(options.width), "\" height=\"", num(height), "\" font-family=\"Helvetica, Arial, sans-serif\"",
-      " font-size=\"", num(font), "\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+      " font-size=\"", num(font), "\">\n<!-- llmap -->\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
   for (const training_run& c : map.training_runs) {
     add("<polyline fill=\"none\" stroke-width=\"1.4\" stroke-opacity=\"0.6\" stroke-linejoin=\"round\" "
         "stroke=\"",

@@ -21,11 +21,12 @@ inline std::string tsv_number(double v) {
 } // namespace detail
 
 /// Columns: model, one per group, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2,
-/// nearest, kl_bits_per_byte, kl_standard_error.
+/// nearest, kl_bits_per_byte, kl_standard_error, kl_effective_texts, kl_marks.
 inline std::string coordinates_tsv(const map_data& map) {
   std::string out = "model";
   for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.name);
-  out += "\tbits_per_byte\ttsne_1\ttsne_2\tpca_1\tpca_2\tnearest\tkl_bits_per_byte\tkl_standard_error\n";
+  out += "\tbits_per_byte\ttsne_1\ttsne_2\tpca_1\tpca_2\tnearest\tkl_bits_per_byte\tkl_standard_error"
+         "\tkl_effective_texts\tkl_marks\n";
   const matrix<double> pca = pca_plane(map);
   for (std::size_t i = 0; i < map.models.size(); ++i) {
     out += detail::tsv_field(map.models[i]);
@@ -34,11 +35,12 @@ inline std::string coordinates_tsv(const map_data& map) {
       out += '\t' + detail::tsv_number(v);
     const auto near = nearest_models(map, i);
     if (near.empty()) {
-      out += "\t\t\t\n";
+      out += "\t\t\t\t\t\n";
       continue;
     }
     out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' + detail::tsv_number(map.kl_bits_per_byte(i, near[0])) +
-           '\t' + detail::tsv_number(map.kl_standard_error(i, near[0])) + '\n';
+           '\t' + detail::tsv_number(map.kl_standard_error(i, near[0])) + '\t' +
+           detail::tsv_number(map.effective_texts(i, near[0])) + '\t' + name_of(basis_of(map, i, near[0])) + '\n';
   }
   return out;
 }

@@ -7,7 +7,7 @@
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include "llmap/likelihood/text_score.hpp"
-#include "llmap/store/sqlite.hpp"
+#include "llmap/store/schema.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
 #include <algorithm>
@@ -26,10 +26,7 @@ struct scored_matrix {
 inline scored_matrix read_store(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
   sqlite_database db(path, sqlite_database::access::read);
-  auto tables = db.prepare(
-      "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
-  tables.step();
-  if (tables.integer(0) != 4) fail(path.string(), ": expected a store of llmap");
+  expect_store(db);
   scored_matrix result;
   score_matrix& m = result.matrix;
   std::map<std::int64_t, std::size_t> column, row;
@@ -68,7 +65,7 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
 
 inline std::filesystem::path names_path(std::filesystem::path matrix) { return matrix.replace_extension(".json"); }
 
-inline void write_matrix(const std::filesystem::path& path, const scored_matrix& scored) {
+inline void write_tensors(const std::filesystem::path& path, const scored_matrix& scored) {
   const score_matrix& m = scored.matrix;
   const auto K = static_cast<std::int64_t>(m.log_likelihood.rows()),
              N = static_cast<std::int64_t>(m.log_likelihood.cols());
@@ -79,6 +76,10 @@ inline void write_matrix(const std::filesystem::path& path, const scored_matrix&
   std::vector<std::int32_t> bytes;
   for (std::int64_t b : m.bytes) bytes.push_back(static_cast<std::int32_t>(b));
   tensors.add<std::int32_t>("bytes", {N}, bytes);
+  write_safetensors(path, tensors);
+}
+
+inline void write_names(const std::filesystem::path& path, const score_matrix& m) {
   json_writer names(json_writer::layout::indented);
   names.object([&] {
     names.field("models", m.models);
@@ -87,8 +88,12 @@ inline void write_matrix(const std::filesystem::path& path, const scored_matrix&
     if (!m.documents.empty()) names.field("documents", m.documents);
     if (const auto family = m.groups.find("family"); family != m.groups.end()) names.field("families", family->second);
   });
-  write_safetensors(path, tensors);
-  write_file(names_path(path), names.text() + "\n");
+  write_file(path, names.text() + "\n");
+}
+
+inline void write_matrix(const std::filesystem::path& path, const scored_matrix& scored) {
+  write_tensors(path, scored);
+  write_names(names_path(path), scored.matrix);
 }
 
 /// Reads what `write_matrix` writes. Only log_likelihood and bytes are required; without a names file models and

@@ -4,7 +4,7 @@
 // A store belongs to one text set, whatever its order: scoring another set into it is refused.
 #pragma once
 #include "llmap/likelihood/text_score.hpp"
-#include "llmap/store/sqlite.hpp"
+#include "llmap/store/schema.hpp"
 #include "llmap/text/text_set.hpp"
 #include <map>
 #include <memory>
@@ -45,17 +45,17 @@ struct model_record {
   std::string name, fingerprint;
   std::string family; // model_type
   std::string policy; // precision, BOS and length policy, as one line
+  std::string device = "cpu";
 };
 
 class score_store {
 public:
-  static constexpr int format_version = 1;
-
   /// Opens the store for scoring `texts` into it, creating it if there is none.
   score_store(const std::filesystem::path& path, const text_set& texts) : db_(path, sqlite_database::access::write) {
     sqlite_transaction transaction(db_);
-    if (!has_tables()) create(texts);
-    check_format();
+    if (is_empty(db_)) create(texts);
+    expect_store(db_);
+    create_tables(db_);
     match_texts(texts);
     transaction.commit();
   }
@@ -63,11 +63,12 @@ public:
   /// A model of this store. It is recorded with its first scores, so that a model that fails leaves nothing behind.
   struct stored_model {
     model_record record;
-    std::optional<std::int64_t> id; // none: not recorded yet
+    std::optional<std::int64_t> id{};  // none: not recorded yet
+    std::optional<std::int64_t> run{}; // of this object's saves
   };
 
   /// Finds the model. One of this name with another fingerprint is refused, unless it has no scores.
-  stored_model open_model(const model_record& model) const { return {model, find_model(model)}; }
+  stored_model open_model(const model_record& model) const { return {model, find_model(model), {}}; }
 
   /// For each text of the set given to the constructor: its score under the model, or nullopt.
   std::vector<std::optional<text_score>> scores(const stored_model& model) const {
@@ -97,8 +98,10 @@ public:
           .bind(4, std::int64_t{scores[i].tokens_scored})
           .bind(5, std::int64_t{scores[i].flags})
           .run();
+    const std::int64_t run = record_run(model, id);
     transaction.commit();
     model.id = id;
+    model.run = run;
   }
 
 private:
@@ -113,7 +116,7 @@ private:
     if (find.text(1) != model.fingerprint)
       fail(db_.where(), ": model ", model.name,
            " is already there with other weights, tokenizer, policy or precision (", find.text(2), "; now ",
-           model.policy, "): give it another name or use another store");
+           model.policy, "): give it another name (--name) or use another store");
     return find.integer(0);
   }
   /// Adds the model unless another process has done so meanwhile. A model of this name without scores gives way.
@@ -129,23 +132,22 @@ private:
     return db_.last_id();
   }
 
-  bool has_tables() {
-    auto tables = db_.prepare("SELECT count(*) FROM sqlite_master");
-    tables.step();
-    return tables.integer(0) > 0;
+  /// Notes that scores of the model are saved now; the number of the run.
+  std::int64_t record_run(const stored_model& model, std::int64_t id) {
+    if (model.run) {
+      db_.prepare("UPDATE runs SET saved = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ?")
+          .bind(1, *model.run)
+          .run();
+      return *model.run;
+    }
+    db_.prepare("INSERT INTO runs (model, device, saved) VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))")
+        .bind(1, id)
+        .bind(2, model.record.device)
+        .run();
+    return db_.last_id();
   }
   void create(const text_set& texts) {
-    db_.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
-    db_.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, bytes "
-                "INTEGER NOT NULL, "
-                "domain TEXT NOT NULL, document TEXT NOT NULL)");
-    db_.execute("CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL, "
-                "family TEXT NOT NULL, "
-                "policy TEXT NOT NULL)");
-    db_.execute("CREATE TABLE scores (model INTEGER NOT NULL REFERENCES models, text INTEGER NOT NULL REFERENCES "
-                "texts, nats REAL, "
-                "tokens INTEGER NOT NULL, flags INTEGER NOT NULL, PRIMARY KEY (model, text)) WITHOUT ROWID");
-    db_.prepare("INSERT INTO meta VALUES ('llmap store', ?)").bind(1, std::int64_t{format_version}).run();
+    create_tables(db_);
     auto insert = db_.prepare("INSERT INTO texts (name, hash, bytes, domain, document) VALUES (?, ?, ?, ?, ?)");
     for (const text_item& t : texts.items)
       insert.bind(1, t.id)
@@ -154,15 +156,6 @@ private:
           .bind(4, t.domain)
           .bind(5, t.document)
           .run();
-  }
-  void check_format() {
-    auto tables = db_.prepare(
-        "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'texts', 'models', 'scores') AND type = 'table'");
-    tables.step();
-    if (tables.integer(0) != 4) fail(db_.where(), ": expected a store of llmap, got another SQLite database");
-    auto version = db_.prepare("SELECT value FROM meta WHERE key = 'llmap store'");
-    if (!version.step() || version.integer(0) != format_version)
-      fail(db_.where(), ": expected a store of format ", format_version, ", got ", version.text(0));
   }
   void match_texts(const text_set& texts) {
     struct stored {

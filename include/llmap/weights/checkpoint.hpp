@@ -1,8 +1,9 @@
 // A checkpoint folder as Hugging Face writes it: model.safetensors, or the shards named in
 // model.safetensors.index.json. If both are there the single file is read, as in transformers; saving a model again in
 // the other form leaves such folders behind. The index lists the shards, and the shards themselves say which tensors
-// they hold. Other files are ignored (weights/unused_weights.hpp lists them), except that an adapter, which
-// transformers would apply to the weights, is refused.
+// they hold. What wrappers of training code put before the name of every tensor is left out. Other files are ignored
+// (weights/unused_weights.hpp lists them), except that an adapter, which transformers would apply to the weights, is
+// refused.
 #pragma once
 #include "llmap/core/json_file.hpp"
 #include "llmap/weights/safetensors.hpp"
@@ -30,7 +31,8 @@ public:
     const fs::path index = folder / "model.safetensors.index.json", single = folder / "model.safetensors";
     if (fs::exists(single)) add_shard(single);
     else if (fs::exists(index)) open_shards(folder, index);
-    else fail(folder.string(), ": expected model.safetensors or model.safetensors.index.json, found neither");
+    else lacks_weights(folder);
+    settle_wrapper();
   }
 
   std::vector<std::string> names() const {
@@ -40,12 +42,12 @@ public:
   }
   std::optional<tensor_info> find(const std::string& name) const {
     const safetensors_file* shard = shard_with(name);
-    return shard ? shard->find(name) : std::nullopt;
+    return shard ? shard->find(wrapper_ + name) : std::nullopt;
   }
   tensor_data read(const std::string& name) const {
     const safetensors_file* shard = shard_with(name);
     if (!shard) fail("tensor ", name, ": missing from the checkpoint");
-    return shard->read(name);
+    return shard->read(wrapper_ + name);
   }
 
   /// The files that hold the weights, in a fixed order; a fingerprint must cover them.
@@ -58,6 +60,48 @@ public:
 private:
   std::vector<std::unique_ptr<safetensors_file>> shards_;
   std::map<std::string, std::vector<const safetensors_file*>> shards_of_; // that hold a tensor: one, or a fault
+  std::string wrapper_; // what all names of the files start with, and names here leave out
+
+  /// Training code saves wrapped models as they are: torch.compile puts _orig_mod. before every name, DataParallel
+  /// module., PEFT base_model.model. where an adapter was merged and not taken off.
+  void settle_wrapper() {
+    for (bool found = true; found && !shards_of_.empty();) {
+      found = false;
+      for (const std::string prefix : {"_orig_mod.", "module.", "base_model.model."}) {
+        if (!std::all_of(shards_of_.begin(), shards_of_.end(),
+                         [&](const auto& t) { return t.first.starts_with(prefix); }))
+          continue;
+        std::map<std::string, std::vector<const safetensors_file*>> inner;
+        for (auto& [name, shards] : shards_of_) inner[name.substr(prefix.size())] = std::move(shards);
+        shards_of_ = std::move(inner);
+        wrapper_ += prefix;
+        found = true;
+      }
+    }
+  }
+
+  /// Says what lies in the folder instead of weights that can be read.
+  [[noreturn]] static void lacks_weights(const std::filesystem::path& folder) {
+    std::string other, first;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      for (const char* ending :
+           {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".ggml", ".h5", ".msgpack", ".onnx", ".npz"})
+        if (name.ends_with(ending) && name != "training_args.bin" && (first.empty() || name < first)) first = name;
+    }
+    if (first.ends_with(".safetensors"))
+      other = first.starts_with("consolidated")
+                  ? "the publisher's own layout, with other names of tensors; perhaps get "
+                    "the files of the transformers layout"
+                  : "perhaps call it model.safetensors, if it is the whole model";
+    else if (first.ends_with(".gguf")) other = "perhaps name that file instead of the folder; it is a model of its own";
+    else if (!first.empty())
+      other = "perhaps save the model again in transformers with save_pretrained, which writes safetensors";
+    if (first.empty())
+      fail(folder.string(), ": expected model.safetensors or model.safetensors.index.json, found neither");
+    fail(folder.string(), ": expected model.safetensors or model.safetensors.index.json, found neither but ", first,
+         ": ", other);
+  }
 
   void add_shard(const std::filesystem::path& path) {
     shards_.push_back(std::make_unique<safetensors_file>(path));

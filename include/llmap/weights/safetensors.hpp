@@ -60,13 +60,16 @@ private:
     constexpr std::uint64_t max_header = 100'000'000;
     const std::string where = path().string();
     const auto bytes = file_->bytes();
+    const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (const auto form = known_form(all.substr(0, 512)); !form.empty())
+      fail(where, ": expected a safetensors file, got ", form);
     if (bytes.size() < 8) fail(where, ": not a safetensors file: expected at least 8 bytes, got ", bytes.size());
     std::uint64_t length = 0;
     std::memcpy(&length, bytes.data(), 8);
     if (length > max_header) fail(where, ": header length: expected at most ", max_header, ", got ", length);
     if (length > bytes.size() - 8)
       fail(where, ": truncated: header of ", length, " bytes in a file of ", bytes.size(), " bytes");
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
+    const std::string_view text = all.substr(8, length);
     data_ = bytes.subspan(8 + length);
     const json header = parse_json(text, where + ": header", {.deepest = 127}); // as deep as the library reads
     if (!header.members()) fail(where, ": header: expected a JSON object, got ", header.kind());

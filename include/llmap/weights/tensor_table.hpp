@@ -67,11 +67,19 @@ std::vector<std::string> tensor_problems(const Source& source, std::span<const t
   return problems;
 }
 
-/// Throws one error that lists the first twelve problems, or returns if there are none.
+/// Throws one error that lists the first twelve problems, or returns if there are none. Where no tensor is there under
+/// its name, the names that are there say more.
 template <tensor_source Source>
 void check_tensors(const Source& source, std::span<const tensor_spec> table, const std::string& where) {
   const std::vector<std::string> problems = tensor_problems(source, table);
   if (problems.empty()) return;
+  if (std::none_of(table.begin(), table.end(), [&](const tensor_spec& t) { return source.find(t.name).has_value(); })) {
+    std::string there;
+    const std::vector<std::string> names = source.names();
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, names.size()); ++i) there += (i ? ", " : "") + names[i];
+    fail(where, ": none of ", table.size(), " tensors is there under its name: ", problems.front(), "; there are ",
+         there.empty() ? "none" : there, names.size() > 3 ? ", ..." : "");
+  }
   constexpr std::size_t most = 12;
   std::string line =
       std::to_string(problems.size()) + (problems.size() == 1 ? " tensor" : " tensors") + " cannot be used: ";
