@@ -127,9 +127,7 @@ bool has_weights(const std::filesystem::path& folder) {
   return false;
 }
 
-tokenizer_facts facts_of(const model_tokenizer& t) {
-  return {t.vocab_size(), t.bos_id(), t.eos_id(), t.adds_bos()};
-}
+tokenizer_facts facts_of(const model_tokenizer& t) { return {t.vocab_size(), t.bos_id(), t.eos_id(), t.adds_bos()}; }
 
 model_facts read_model(const std::filesystem::path& folder, const std::string& base) {
   if (!has_weights(folder)) {

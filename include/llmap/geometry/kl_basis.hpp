@@ -1,14 +1,14 @@
 // What an estimated KL rests on. KL = V / 2 is the second order of the divergence in the difference d of two models'
-// log- likelihoods: it holds where the models are near, and where many texts carry V = mean d^2. Two signs that it does
-// not:
-//   far  The estimate exceeds the mean of what the two models spend on the texts. The divergence of i from j is j's
-//   cross-
-//        entropy on texts of i less i's entropy, so that half the Jeffreys divergence is at most the mean of the two
-//        cross-entropies; what the models spend on the texts stands for these. A number above says "farther than can be
-//        measured so", and no more; among such numbers the order means little.
-//   few  The texts that carry the estimate weigh like fewer than least_effective_texts of equal share: N V^2 / mean
-//   d^4,
-//        which is 1 / sum of squared shares. The standard error, about KL / sqrt(that), is then itself unreliable.
+// log-likelihoods. It holds where the models are near, and where many texts carry V = mean d^2. Two marks say where it
+// does not.
+//
+// far: the estimate exceeds the mean of what the two models spend on the texts. The divergence of i from j is j's
+// cross-entropy on texts of i less i's entropy, so half the Jeffreys divergence is at most the mean of the two
+// cross-entropies; what the models spend on the texts stands for these. A number above says "farther than can be
+// measured so" and no more: among such numbers the order means little.
+//
+// few: the texts that carry the estimate weigh like fewer than least_effective_texts of equal share. Their number is
+// N V^2 / mean d^4 = 1 / (sum of squared shares). The standard error, about KL / sqrt(that), is then itself unreliable.
 #pragma once
 #include "llmap/geometry/kl.hpp"
 
