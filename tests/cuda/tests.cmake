@@ -23,7 +23,7 @@ llmap_test(cuda/ptx_test ptx_interpreter)
 
 function(llmap_cuda_program target)
   add_executable(${target} ${ARGN})
-  target_link_libraries(${target} PRIVATE llmap::cuda GTest::gtest)
+  target_link_libraries(${target} PRIVATE llmap::cuda GTest::gtest nlohmann_json::nlohmann_json)
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>) # CMake 3.25 does not know it of nvcc 13
   target_compile_definitions(${target} PRIVATE LLMAP_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
@@ -56,6 +56,11 @@ endfunction()
 llmap_cuda_test(core)
 llmap_cuda_test(cross_entropy)
 llmap_cuda_test(linear_cross_entropy)
+llmap_cuda_test(rows)
+llmap_cuda_test(linear)
+llmap_cuda_test(attention)
+llmap_cuda_test(scans)
+llmap_cuda_test(golden_models)
 
 # What ptxas says of every kernel, read by a test.
 set(LLMAP_PTXAS_LOG ${CMAKE_CURRENT_BINARY_DIR}/cuda_ptxas.log)
