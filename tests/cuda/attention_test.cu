@@ -144,3 +144,20 @@ TYPED_TEST(cuda_attention, keys_that_another_layer_kept) {
   EXPECT_EQ(y.numbers(p.exec), own);
 }
 TYPED_TEST(cuda_attention, nothing) { EXPECT_TRUE(problem<TypeParam>(variants[0], {}).run(1).empty()); }
+
+#ifdef LLMAP_EMULATED
+TYPED_TEST(cuda_attention, counted) {
+  using T = TypeParam;
+  const problem<T> p({.name = "wide", .D = 64, .Dv = 64}, {130});
+  const std::vector<T> x = in<T>(p.qkv);
+  const cuda_buffer<T> qkv(p.exec, std::span<const T>(x)), y(p.exec, 130 * 128), none;
+  cuda_keys_values<T> kept;
+  cuda_scratch<T> scratch;
+  expect_contiguous(
+      [&] {
+        attention(p.exec, attention_shape{2, 1, 64, 64, 0.125}, none, none, p.batch, slab{0, 130},
+                  matrix_view<const T>(qkv.data(), 130, 256), matrix_view<T>(y.data(), 130, 128), kept, scratch);
+      },
+      1.01, 4, "attention");
+}
+#endif

@@ -147,3 +147,23 @@ TEST(cuda_pack, weights_are_finite) {
   });
   EXPECT_EQ(message, "tensor w: expected finite weights, got NaN or infinity at element 2");
 }
+
+#ifdef LLMAP_EMULATED
+TYPED_TEST(cuda_linear, counted) {
+  const problem<TypeParam> p(130, 256, 64);
+  auto w = p.matrix();
+  w.bias = {};
+  // Of two-byte weights a step of double reads 16 bytes a row, half a sector.
+  constexpr bool half_sectors = sizeof(typename TypeParam::T) == 8 && sizeof(typename TypeParam::Stored) == 2;
+  using T = typename TypeParam::T;
+  const std::vector<T> x = in<T>(p.x);
+  const cuda_buffer<T> rows(p.exec, std::span<const T>(x)), y(p.exec, 130 * 256);
+  cuda_scratch<T> scratch;
+  expect_contiguous(
+      [&] {
+        linear<T>(p.exec, matrix_view<const T>(rows.data(), 130, 64), w, matrix_view<T>(y.data(), 130, 256),
+                  store_mode::overwrite, scratch);
+      },
+      half_sectors ? 1.6 : 1.01, 4, "linear");
+}
+#endif

@@ -372,3 +372,29 @@ TYPED_TEST(cuda_rows_ops, routes) {
   for (std::size_t r = 0; r < M; ++r)
     for (std::size_t e = 0; e < E; ++e) EXPECT_NEAR(got[r][e], want[r][e], 4 * eps<T>) << r << ' ' << e;
 }
+
+#ifdef LLMAP_EMULATED
+TYPED_TEST(cuda_rows_ops, counted) {
+  using T = TypeParam;
+  const cuda_executor exec;
+  const std::vector<T> numbers(40 * 256, T(0.5));
+  const cuda_buffer<T> from(exec, std::span<const T>(numbers)), to(exec, std::span<const T>(numbers));
+  const matrix_view<const T> x(from.data(), 40, 256);
+  const matrix_view<T> y(to.data(), 40, 256);
+  const norm_weights<cuda_executor, T> weight{norm_kind::layer, 1e-5, 128, upload(exec, std::vector<T>(128, T(1))), {}};
+  expect_contiguous([&] { add_scaled<T>(exec, x, T(2), y, store_mode::add); }, 1.01, 1.01, "add_scaled");
+  expect_contiguous([&] { activate<T>(exec, activation::silu, true, x, y.column_range(0, 128)); }, 1.01, 1.01,
+                    "activate");
+  expect_contiguous([&] { norm<T>(exec, x, weight, y); }, 1.01, 1.01, "norm");
+  expect_contiguous([&] { mix_streams<T>(exec, x.column_range(0, 4), x, y); }, 1.01, 1.01, "mix_streams");
+  const ragged_batch batch = texts_of({40});
+  rope_plan plan;
+  plan.dims = 64, plan.theta = 1e4;
+  expect_contiguous([&] { fill_angles(exec, plan, batch, y.column_range(0, 64)); }, 1.01, 1.01, "fill_angles");
+  expect_contiguous(
+      [&] {
+        rope<T>(exec, y, rotated_heads{2, 128, 0, false}, x.column_range(0, 64));
+      },
+      1.01, 1.01, "rope");
+}
+#endif

@@ -198,3 +198,33 @@ TYPED_TEST(cuda_scans, delta_rule) {
       },
       32, "delta_scan");
 }
+
+#ifdef LLMAP_EMULATED
+TYPED_TEST(cuda_scans, counted) {
+  using T = TypeParam;
+  const cuda_executor exec;
+  const std::vector<T> numbers(48 * 128, T(0.5));
+  const cuda_buffer<T> room(exec, std::span<const T>(numbers)), to(exec, std::span<const T>(numbers)),
+      weight(exec, std::span<const T>(numbers).first(128));
+  const matrix_view<const T> x(room.data(), 48, 128);
+  const matrix_view<T> y(to.data(), 48, 128);
+  cuda_matrix_buffer<T> state;
+  expect_contiguous(
+      [&] {
+        wkv_scan<T>(exec, batch, {0, 48}, x, x, weight, weight, y, state.reshape(3, 128));
+      },
+      1.01, 1.01, "wkv_scan");
+  expect_contiguous(
+      [&] {
+        gated_scan<T>(exec, batch, {0, 48}, x, x, x, weight, y, state.reshape(1, 128));
+      },
+      1.01, 1.01, "gated_scan");
+  const cuda_buffer<T> heads(exec, std::span<const T>(numbers).first(2));
+  expect_contiguous(
+      [&] {
+        head_scan<T>(exec, head_scan_shape{2, 64, 1, 64, 0, 10}, batch, {0, 48}, x, x.column_range(0, 64),
+                     x.column_range(64, 64), x.column_range(0, 2), heads, heads, heads, y, state.reshape(128, 64));
+      },
+      1.01, 1.01, "head_scan");
+}
+#endif

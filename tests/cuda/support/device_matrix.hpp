@@ -73,6 +73,25 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& want
   }
 }
 
+#ifdef LLMAP_EMULATED
+/// What a kernel moves is contiguous: the sectors of 32 bytes that requests touch are at most so many times those that
+/// their bytes need. No local memory.
+template <class Body> void expect_contiguous(const Body& body, double loads, double stores, const char* what) {
+  const ptx::counters did = count([&] {
+    body();
+    llmap::synchronize({});
+  });
+  const auto ratio = [](const ptx::traffic& t) {
+    return static_cast<double>(t.sectors) / static_cast<double>(t.needed_sectors);
+  };
+  std::printf("%s: loads %.3f, stores %.3f of the sectors needed\n", what, ratio(did.loads), ratio(did.stores));
+  EXPECT_LE(ratio(did.loads), loads) << what;
+  EXPECT_LE(ratio(did.stores), stores) << what;
+  EXPECT_GT(did.loads.needed_sectors * did.stores.needed_sectors, 0u) << what;
+  EXPECT_EQ(did.local_requests, 0u) << what;
+}
+#endif
+
 inline llmap::ragged_batch texts_of(const std::vector<std::size_t>& lengths, std::int32_t vocab = 100) {
   llmap::ragged_batch batch;
   std::uint64_t seed = 40;
