@@ -1,5 +1,6 @@
 // llmap score: scores a text set under model folders into a store. Resumes where it was stopped.
 #include "commands.hpp"
+#include "device.hpp"
 #include "interruption.hpp"
 #include "llmap/core/output_path.hpp"
 #include "llmap/model/model_folders.hpp"
@@ -22,6 +23,9 @@ void run_score(const score_arguments& a) {
       llmap::fail(folder.string(), ": another model of this run has the same name (", other->second.string(), ")");
   }
   llmap::check_outputs({a.texts}, {a.store});
+  score_settings settings = a.settings;
+  const auto device = a.settings.device == "cpu" ? nullptr : open_device(a.settings.device);
+  settings.opened = device.get();
   const llmap::text_set texts = llmap::load_text_set(a.texts);
   llmap::score_store store(a.store, texts);
   const std::string how_to_go_on = "what was scored is in " + shown(a.store) + ", to go on: " + shown(a.command);
@@ -31,7 +35,7 @@ void run_score(const score_arguments& a) {
   for (std::size_t i = 0; i < folders.size(); ++i) {
     try {
       const std::string place = fmt::format("[{}/{}] ", i + 1, folders.size());
-      reports.push_back(score_model(folders[i], texts, store, a.settings, place));
+      reports.push_back(score_model(folders[i], texts, store, settings, place));
     } catch (interrupted& end) {
       print_reports(reports);
       end.line = "llmap: interrupted; " + shown(end.line) + "; " + how_to_go_on;

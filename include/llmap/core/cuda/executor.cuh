@@ -9,6 +9,9 @@
 
 namespace llmap {
 
+/// Counted up when the kernels' results change by a bit.
+inline constexpr int kernel_generation = 1;
+
 struct cuda_device {
   int number = 0;
   std::string name;
@@ -60,6 +63,24 @@ struct cuda_executor {
   template <class T> using scratch = cuda_scratch<T>;
   struct weights_room {}; // each matrix has memory of its own
 };
+
+/// The executor of a device: what follows in this thread runs there.
+inline cuda_executor use_device(const cuda_device& device) {
+  LLMAP_CUDA_CHECK(cudaSetDevice(device.number));
+  return {};
+}
+
+/// Everything of a device that may change a bit of a result, in one line: the kernels are the library's own, and are
+/// compiled by nvcc or by the driver.
+inline std::string device_facts(const cuda_device& device) {
+  const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
+  int runtime = 0, driver = 0;
+  LLMAP_CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+  LLMAP_CUDA_CHECK(cudaDriverGetVersion(&driver));
+  return device.name + " (compute capability " + std::to_string(device.major) + "." + std::to_string(device.minor) +
+         "), CUDA " + version(runtime) + ", driver " + version(driver) + ", own kernels " +
+         std::to_string(kernel_generation);
+}
 
 /// Bytes that are free on the device in use.
 inline std::uint64_t available_memory(const cuda_executor&) {
