@@ -28,8 +28,13 @@ llmap_example(07_matrix_to_map llmap::picture)
 llmap_example(08_models_to_map llmap::kernels llmap::picture)
 target_compile_options(example_08_models_to_map PRIVATE -Wpedantic -Wconversion -Werror)
 
-# For a GPU. The tests run 09 without one too (tests/cuda).
+# For a GPU. The tests run them without one too (tests/cuda).
 if(LLMAP_CUDA)
+  add_executable(example_10_score_one_text_cuda 10_score_one_text_cuda.cu)
+  set_target_properties(example_10_score_one_text_cuda PROPERTIES OUTPUT_NAME 10_score_one_text_cuda)
+  target_compile_options(example_10_score_one_text_cuda PRIVATE -std=c++20)
+  target_compile_definitions(example_10_score_one_text_cuda PRIVATE LLMAP_ZOO="${CMAKE_CURRENT_SOURCE_DIR}/zoo")
+  target_link_libraries(example_10_score_one_text_cuda PRIVATE llmap::cuda llmap::model)
   add_executable(example_09_fused_head_cuda 09_fused_head_cuda.cu)
   set_target_properties(example_09_fused_head_cuda PROPERTIES OUTPUT_NAME 09_fused_head_cuda)
   target_compile_options(example_09_fused_head_cuda PRIVATE -std=c++20)

@@ -99,6 +99,13 @@ void add_logprobs(CLI::App& app) {
   c->callback([a] { run_logprobs(*a); });
 }
 
+/// Nothing, or what is wrong with the name of a device.
+std::string is_device(const std::string& name) {
+  const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 9 &&
+                        name.find_first_not_of("0123456789", 5) == name.npos;
+  return name == "cpu" || name == "cuda" || numbered ? "" : "expected cpu, cuda or cuda:NUMBER, got " + name;
+}
+
 void add_score(CLI::App& app, const std::string& command) {
   const auto a = std::make_shared<score_arguments>();
   CLI::App* c = app.add_subcommand("score", "Score texts under models into a store; resumes where it was stopped");
@@ -113,6 +120,9 @@ void add_score(CLI::App& app, const std::string& command) {
   c->add_option("--precision", a->settings.precision,
                 "working precision; bf16: products in bf16, faster and less accurate")
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
+      ->capture_default_str();
+  c->add_option("--device", a->settings.device, "where to compute: cpu, cuda, or cuda:NUMBER")
+      ->check(CLI::Validator(is_device, "cpu|cuda[:NUMBER]"))
       ->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->add_option("--batch", a->settings.batch_rows,

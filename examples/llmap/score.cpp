@@ -1,6 +1,7 @@
 // llmap score: scores a text set under model folders into a store. Resumes where it was stopped; a model that fails
 // leaves the others to go on.
 #include "commands.hpp"
+#include "device.hpp"
 #include "interruption.hpp"
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/output_path.hpp"
@@ -101,6 +102,9 @@ void run_score(const score_arguments& a) {
     llmap::fail("--name: expected one model, got ", models.size() + failed.size());
   const std::size_t all = models.size() + failed.size();
   if (models.empty()) fail_with(failed, all, "nothing was scored");
+  score_settings settings = a.settings;
+  const auto device = a.settings.device == "cpu" ? nullptr : open_device(a.settings.device);
+  settings.opened = device.get();
   llmap::score_store store(a.store, texts);
   const std::string how_to_go_on = "what was scored is in " + shown(a.store) + ", to go on: " + shown(a.command);
   end_on_signals("llmap: interrupted; " + how_to_go_on);
@@ -109,7 +113,7 @@ void run_score(const score_arguments& a) {
     const std::string name = a.name.empty() ? models[i].name() : a.name;
     try {
       const std::string place = fmt::format("[{}/{}] ", i + 1, models.size());
-      reports.push_back(score_model(models[i].folder, name, texts, store, a.settings, place));
+      reports.push_back(score_model(models[i].folder, name, texts, store, settings, place));
       if (reports.back().without_value == texts.items.size())
         note_failure(failed, name,
                      "expected a text with a score that can be used, got none: all are shorter than two tokens, NaN "

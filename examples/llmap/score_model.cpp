@@ -1,5 +1,6 @@
 #include "score_model.hpp"
 #include "commands.hpp"
+#include "device.hpp"
 #include "interruption.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/model/score_missing.hpp"
@@ -58,6 +59,18 @@ private:
 };
 
 template <class T>
+llmap::scoring_report score_on_device(const scoring_device& device, llmap::score_store& store,
+                                      const llmap::model_to_score<model_tokenizer>& model, const llmap::text_set& texts,
+                                      const llmap::store_scoring_options& options, const llmap::scoring_watch& watch) {
+  const device_words words{
+      [&](std::string_view text, bool add_special) { return model.words.encode(text, add_special); },
+      [&] { return model.words.bos_id(); }};
+  const llmap::model_to_score<device_words> on_device{model.folder, model.plan, model.weights, words, model.record};
+  return sizeof(T) == 8 ? device.score_f64(store, on_device, texts, options, watch)
+                        : device.score_f32(store, on_device, texts, options, watch);
+}
+
+template <class T>
 llmap::scoring_report score_as(const std::filesystem::path& folder, const std::string& name,
                                const llmap::text_set& texts, llmap::score_store& store, const score_settings& settings,
                                const std::string& place) {
@@ -72,6 +85,7 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
                                        .threads = settings.threads};
   options.batches.batch_rows = settings.batch_rows;
   llmap::model_record record{name, "", plan.model_type, llmap::policy_line<T>(options.load.compute, options.policy)};
+  if (settings.opened) record.policy += ", device " + settings.opened->facts();
   std::optional<model_tokenizer> words;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
     if (part == 0) words.emplace(files);
@@ -85,9 +99,12 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
     else progress.phase(llmap::name_of(now.now)), interruption.emplace();
     return interruption->signal() == 0;
   };
-  const llmap::scoring_report report = score_missing<T>(
-      store, llmap::cpu_executor{settings.threads},
-      llmap::model_to_score<model_tokenizer>{folder, plan, weights, *words, record}, texts, options, watch);
+  const llmap::scoring_report report =
+      settings.opened
+          ? score_on_device<T>(*settings.opened, store, {folder, plan, weights, *words, record}, texts, options, watch)
+          : score_missing<T>(store, llmap::cpu_executor{settings.threads},
+                             llmap::model_to_score<model_tokenizer>{folder, plan, weights, *words, record}, texts,
+                             options, watch);
   if (const int signal = interruption ? interruption->signal() : 0)
     throw interrupted{128 + signal, fmt::format("{} of {} texts of {} are scored", report.present + report.scored,
                                                 texts.items.size(), name)};

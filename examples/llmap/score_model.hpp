@@ -13,9 +13,13 @@ struct scoring_report;
 class score_store;
 } // namespace llmap
 
+class scoring_device;
+
 struct score_settings {
   std::string base; // of adapters; empty: what they name
   std::string precision = "f32", bos = "as_tokenizer", overlong = "error";
+  std::string device = "cpu";
+  const scoring_device* opened = nullptr; // the device, if it is not the CPU
   int threads = llmap::default_threads();
   std::size_t batch_rows = 0; // 0: chosen by the model's size
 };

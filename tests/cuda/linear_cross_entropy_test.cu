@@ -208,6 +208,21 @@ TYPED_TEST(fused_head, rows_beyond_two_to_the_32nd) {
   EXPECT_EQ(result.download(exec), p.run());
 }
 
+/// Weights narrower than x, widened on the way: those that have no kernel on tensor cores.
+template <class P> void narrow_weights() {
+  for (const std::size_t E : {16, 33}) {
+    const problem<P> p(9, E, 300, true);
+    const auto got = p.run({0.5, 4});
+    for (std::size_t r = 0; r < p.M; ++r) EXPECT_NEAR(got[r], p.expected(r, {0.5, 4}), p.bound()) << E << ' ' << r;
+  }
+}
+TEST(fused_head, weights_as_they_are_stored) {
+  narrow_weights<pairing<float, f16>>();
+  narrow_weights<pairing<double, float>>();
+  narrow_weights<pairing<double, bf16>>();
+  narrow_weights<pairing<double, f16>>();
+}
+
 /// x = 1 + 2^-9 + 2^-19 less its first 16 bits: the logit is what the third part holds, 2^-19 times 2^12.
 TEST(fused_head, all_bits_of_a_float) {
   problem<pairing<float, bf16>> p(1, 2, 2);
@@ -263,8 +278,8 @@ TYPED_TEST(fused_head, counted) {
     kernel = reinterpret_cast<const void*>(gpu::head_tensor_kernel<type, parts, true>);
     EXPECT_EQ(stand_in::in_loops(kernel, "mma.sync").size(), 64 * parts);
   } else {
-    kernel = reinterpret_cast<const void*>(gpu::head_plain_kernel<T, true>);
-    EXPECT_EQ(stand_in::in_loops(kernel, "fma.rn").size(), 64 * gpu::head_plain_policy<T>::depth);
+    kernel = reinterpret_cast<const void*>(gpu::head_plain_kernel<T, W, true>);
+    EXPECT_EQ(stand_in::in_loops(kernel, "fma.rn").size(), 64 * gpu::plain_tile_policy<T>::depth);
   }
   if (sizeof(T) == 4)
     for (const std::string& which : stand_in::in_loops(kernel, "f64")) ADD_FAILURE() << "in a loop: " << which;

@@ -18,12 +18,13 @@ add_library(cuda_stand_in STATIC cuda/runtime/runtime.cpp)
 target_link_libraries(cuda_stand_in PUBLIC ptx_interpreter)
 target_include_directories(cuda_stand_in SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_compile_options(cuda_stand_in PRIVATE -Wall -Wextra)
+set_target_properties(cuda_stand_in PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
 llmap_test(cuda/ptx_test ptx_interpreter)
 
 function(llmap_cuda_program target)
   add_executable(${target} ${ARGN})
-  target_link_libraries(${target} PRIVATE llmap::cuda GTest::gtest)
+  target_link_libraries(${target} PRIVATE llmap::cuda GTest::gtest nlohmann_json::nlohmann_json)
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>) # CMake 3.25 does not know it of nvcc 13
   target_compile_definitions(${target} PRIVATE LLMAP_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
@@ -56,6 +57,14 @@ endfunction()
 llmap_cuda_test(core)
 llmap_cuda_test(cross_entropy)
 llmap_cuda_test(linear_cross_entropy)
+llmap_cuda_test(rows)
+llmap_cuda_test(linear)
+llmap_cuda_test(attention)
+llmap_cuda_test(scans)
+llmap_cuda_test(golden_models)
+foreach(order backward shuffled sm_90) # the ops' own tests take every order with every shape
+  set_property(TEST emu_golden_models_${order} APPEND PROPERTY ENVIRONMENT LLMAP_GOLDEN=few)
+endforeach()
 
 # What ptxas says of every kernel, read by a test.
 set(LLMAP_PTXAS_LOG ${CMAKE_CURRENT_BINARY_DIR}/cuda_ptxas.log)
@@ -79,10 +88,29 @@ foreach(name defects cub)
   endforeach()
 endforeach()
 
-llmap_emulated(emu_example_09 ${PROJECT_SOURCE_DIR}/examples/09_fused_head_cuda.cu)
-add_test(NAME emu_example_09 COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:emu_example_09>
-  -DEXPECTED=${PROJECT_SOURCE_DIR}/examples/output/09_fused_head_cuda.txt -P ${PROJECT_SOURCE_DIR}/examples/compare_output.cmake)
+foreach(example 09_fused_head_cuda 10_score_one_text_cuda)
+  string(SUBSTRING ${example} 0 2 number)
+  llmap_emulated(emu_example_${number} ${PROJECT_SOURCE_DIR}/examples/${example}.cu)
+  target_link_libraries(emu_example_${number} PRIVATE llmap::model)
+  target_compile_definitions(emu_example_${number} PRIVATE LLMAP_ZOO="${PROJECT_SOURCE_DIR}/examples/zoo")
+  add_test(NAME emu_example_${number} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:emu_example_${number}>
+    -DEXPECTED=${PROJECT_SOURCE_DIR}/examples/output/${example}.txt -P ${PROJECT_SOURCE_DIR}/examples/compare_output.cmake)
+endforeach()
 add_test(NAME cuda_headers COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/packaging/cuda_headers.sh ${CMAKE_CUDA_COMPILER} ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 
 llmap_emulated(emu_head_ladder ${PROJECT_SOURCE_DIR}/benchmarks/cuda/head_ladder.cu)
 add_test(NAME emu_head_ladder COMMAND emu_head_ladder)
+
+# The tool with a module whose kernels the interpreter runs.
+if(TARGET llmap_tool)
+  set(LLMAP_EMULATED_TOOL ${CMAKE_CURRENT_BINARY_DIR}/emu_tool)
+  add_library(emu_cuda_module MODULE ${PROJECT_SOURCE_DIR}/examples/llmap/cuda_device.cu)
+  set_target_properties(emu_cuda_module PROPERTIES PREFIX "" OUTPUT_NAME llmap_cuda LIBRARY_OUTPUT_DIRECTORY ${LLMAP_EMULATED_TOOL}
+    CUDA_ARCHITECTURES 80-virtual CUDA_RUNTIME_LIBRARY None)
+  target_compile_options(emu_cuda_module PRIVATE -std=c++20 --no-compress)
+  target_link_libraries(emu_cuda_module PRIVATE llmap::cuda llmap::store cuda_stand_in)
+  add_custom_command(TARGET emu_cuda_module POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:llmap_tool> ${LLMAP_EMULATED_TOOL}/llmap)
+  add_dependencies(emu_cuda_module llmap_tool)
+  add_test(NAME emu_tool_device COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tool/device.sh $<TARGET_FILE:llmap_tool> ${PROJECT_SOURCE_DIR} ${LLMAP_EMULATED_TOOL})
+endif()

@@ -20,7 +20,7 @@ void against_reference(const router_plan& plan, bool corrected, std::size_t rank
   std::vector<T> expert_scale;
   if (scaled)
     for (double x : golden::normals(E, 3, 0.3)) expert_scale.push_back(static_cast<T>(1 + x));
-  cpu_routing<T> routing;
+  expert_rows<T> routing;
   route(cpu_executor{2}, plan, matrix_view<const T>(logits.data(), S, E), upload(cpu_executor{1}, correction),
         upload(cpu_executor{1}, expert_scale), routing);
   std::vector<double> got(S * E, 0.0);
@@ -71,19 +71,19 @@ template <class T> void all() {
 TEST(route, like_the_reference) { all<double>(), all<float>(); }
 TEST(route, of_equal_scores_the_lower_number_wins) {
   const std::vector<float> logits(8, 1.f);
-  cpu_routing<float> routing;
+  expert_rows<float> routing;
   route(cpu_executor{1}, {.chosen = 3}, matrix_view<const float>(logits.data(), 1, 8), {}, {}, routing);
   for (std::size_t e = 0; e < 8; ++e) EXPECT_EQ(routing.count(e), e < 3 ? 1u : 0u);
 }
 TEST(route, no_rows) {
-  cpu_routing<float> routing;
+  expert_rows<float> routing;
   route(cpu_executor{2}, {.chosen = 1}, matrix_view<const float>(nullptr, 0, 4), {}, {}, routing);
   for (std::size_t e = 0; e < 4; ++e) EXPECT_EQ(routing.count(e), 0u);
 }
 TEST(route, the_sum_of_weights_has_a_least_value) {
   const std::vector<double> logits{0, 0, 0, 0};
   for (const double least : {0.25, 0.5, 1.0}) { // the two chosen have a quarter each
-    cpu_routing<double> routing;
+    expert_rows<double> routing;
     route(cpu_executor{1}, {.chosen = 2, .normalized = true, .least_sum = least},
           matrix_view<const double>(logits.data(), 1, 4), {}, {}, routing);
     EXPECT_DOUBLE_EQ(routing.weights(0)[0], 0.25 / std::max(0.5, least));

@@ -6,7 +6,7 @@ declare -A allowed=(
   [likelihood]="core weights architectures forward" [geometry]="core" [picture]="core geometry"
   [store]="core text weights likelihood geometry" [model]="core text weights architectures forward likelihood store geometry"
   # The doors lie beside the chapters, each a chapter of its own.
-  [cpu.hpp]="core forward likelihood" [model.hpp]="architectures cpu kernels model"
+  [cpu.hpp]="core forward likelihood" [cuda.cuh]="core forward likelihood" [model.hpp]="architectures cpu kernels model"
   [kernels.hpp]="cpu forward geometry likelihood weights")
 bad=0 count=0
 while IFS=: read -r file line; do

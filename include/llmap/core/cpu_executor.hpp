@@ -10,7 +10,7 @@ namespace llmap {
 template <class T> struct packed_matrix;
 template <class T> class packed_rows;
 template <class T> class cpu_keys_values;
-template <class T> class cpu_routing;
+template <class T> class expert_rows;
 template <class T> struct cpu_head_room;
 template <class T> struct cpu_scratch;
 
@@ -22,7 +22,7 @@ struct cpu_executor {
   template <class T> using rows = packed_rows<T>;
   template <class T> using buffer = matrix_buffer<T>;
   template <class T> using keys_values = cpu_keys_values<T>;
-  template <class T> using routing = cpu_routing<T>;
+  template <class T> using routing = expert_rows<T>;
   template <class T> using head_room = cpu_head_room<T>;
   template <class T> using scratch = cpu_scratch<T>;
   using weights_room = arena;

@@ -2,6 +2,7 @@
 // `stride` elements apart.
 #pragma once
 #include "llmap/core/error.hpp"
+#include "llmap/core/host_device.hpp"
 #include "llmap/core/large_pages.hpp"
 #include <cstddef>
 #include <cstdlib>
@@ -24,8 +25,8 @@ template <class T> struct matrix_view { // (rows, cols)
   requires std::is_same_v<const U, T> matrix_view(const matrix_view<U>& other)
       : matrix_view(other.data, other.rows, other.cols, other.stride) {}
 
-  T* row(std::size_t r) const { return data + r * stride; }
-  T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
+  LLMAP_HD T* row(std::size_t r) const { return data + r * stride; }
+  LLMAP_HD T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
   matrix_view row_range(std::size_t first, std::size_t count) const {
     return {data + first * stride, count, cols, stride};
   }

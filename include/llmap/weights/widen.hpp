@@ -14,6 +14,12 @@ template <class Stored> Stored load_element(const std::byte* bytes, std::size_t 
   std::memcpy(&x, bytes + index * sizeof(Stored), sizeof(Stored));
   return x;
 }
+/// In another stored type, by way of float: exact where To holds From.
+template <class To, class From> To convert_element(From value) {
+  if constexpr (std::is_same_v<To, From>) return value;
+  else if constexpr (std::is_same_v<From, double>) return To(static_cast<float>(value));
+  else return static_cast<To>(static_cast<float>(value));
+}
 [[noreturn]] inline void not_finite(const std::string& name, std::size_t index) {
   fail("tensor ", name, ": expected finite weights, got NaN or infinity at element ", index);
 }

@@ -3,10 +3,14 @@
 // stream has come so far.
 #pragma once
 #include "llmap/core/cuda/check.cuh"
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace llmap {
+
+/// Counted up when the kernels' results change by a bit.
+inline constexpr int kernel_generation = 1;
 
 struct cuda_device {
   int number = 0;
@@ -36,9 +40,54 @@ inline std::vector<cuda_device> cuda_devices() {
   return found;
 }
 
+template <class T> class cuda_buffer;
+template <class T> class cuda_matrix_buffer;
+template <class T> struct cuda_matrix;
+template <class T> struct cuda_rows;
+template <class T> struct cuda_keys_values;
+template <class T> struct cuda_head_room;
+template <class T> struct cuda_scratch;
+template <class T> class expert_rows;
+
+/// Names the storage of the forward pass (forward/executor.hpp) without including it.
 struct cuda_executor {
   cudaStream_t stream = nullptr;
+
+  template <class T> using matrix = cuda_matrix<T>;
+  template <class T> using vector = cuda_buffer<T>;
+  template <class T> using rows = cuda_rows<T>;
+  template <class T> using buffer = cuda_matrix_buffer<T>;
+  template <class T> using keys_values = cuda_keys_values<T>;
+  template <class T> using routing = expert_rows<T>;
+  template <class T> using head_room = cuda_head_room<T>;
+  template <class T> using scratch = cuda_scratch<T>;
+  struct weights_room {}; // each matrix has memory of its own
 };
+
+/// The executor of a device: what follows in this thread runs there.
+inline cuda_executor use_device(const cuda_device& device) {
+  LLMAP_CUDA_CHECK(cudaSetDevice(device.number));
+  return {};
+}
+
+/// Everything of a device that may change a bit of a result, in one line: the kernels are the library's own, and are
+/// compiled by nvcc or by the driver.
+inline std::string device_facts(const cuda_device& device) {
+  const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
+  int runtime = 0, driver = 0;
+  LLMAP_CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+  LLMAP_CUDA_CHECK(cudaDriverGetVersion(&driver));
+  return device.name + " (compute capability " + std::to_string(device.major) + "." + std::to_string(device.minor) +
+         "), CUDA " + version(runtime) + ", driver " + version(driver) + ", own kernels " +
+         std::to_string(kernel_generation);
+}
+
+/// Bytes that are free on the device in use.
+inline std::uint64_t available_memory(const cuda_executor&) {
+  std::size_t available = 0, total = 0;
+  LLMAP_CUDA_CHECK(cudaMemGetInfo(&available, &total));
+  return available;
+}
 
 /// Waits for all that was queued; fails with what went wrong in it.
 inline void synchronize(const cuda_executor& exec) { LLMAP_CUDA_CHECK(cudaStreamSynchronize(exec.stream)); }

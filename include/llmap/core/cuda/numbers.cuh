@@ -25,6 +25,12 @@ __device__ inline std::uint16_t narrow(float x) { return __bfloat16_as_ushort(__
 __device__ inline float exp_below(float x) { return ex2(x * 1.44269504f); }
 __device__ inline double exp_below(double x) { return exp(x); }
 
+template <class T> __device__ T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+/// min(max(x, -limit), limit); NaN stays NaN.
+template <class T> __device__ T within(T x, T limit) { return x < -limit ? -limit : limit < x ? limit : x; }
+/// log(1 + exp(x))
+__device__ inline double softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+
 /// A logit from a product (and bias): cap(scale * product + bias).
 template <class T> struct logit_of {
   T scale = 1, cap = 0;

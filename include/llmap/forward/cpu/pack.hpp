@@ -1,35 +1,17 @@
 // Packs a weight matrix. The stored tensor is read once, in parallel, every weight is checked to be finite, and pages
 // are returned block by block: a load takes the memory of the packed weights and a few MiB.
 #pragma once
-#include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/forward/cpu/executor.hpp"
 #include "llmap/forward/cpu/packed_matrix.hpp"
-#include "llmap/weights/widen.hpp"
+#include "llmap/forward/stored_matrix.hpp"
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <optional>
 #include <vector>
 
 namespace llmap {
 
 namespace detail {
-
-/// Stored row of output row r of a part.
-inline std::size_t stored_row(const matrix_part& part, std::size_t r) {
-  const auto group = static_cast<std::size_t>(part.group);
-  return static_cast<std::size_t>(part.first) + r / group * static_cast<std::size_t>(part.stride) + r % group;
-}
-/// Calls body(r, stored, n) for the runs of output rows [begin, end) whose stored rows are consecutive.
-template <class Body>
-void for_stored_runs(const matrix_part& part, std::size_t begin, std::size_t end, const Body& body) {
-  const auto group = static_cast<std::size_t>(part.group);
-  for (std::size_t r = begin; r < end;) {
-    const std::size_t n = part.stride == part.group ? end - r : std::min(end, (r / group + 1) * group) - r;
-    body(r, stored_row(part, r), n);
-    r += n;
-  }
-}
 
 /// Packs one part of a matrix, from output row first_row on. Returns whether all its weights are finite.
 template <class From, class Stored> class part_packer {
@@ -124,31 +106,7 @@ private:
   }
 };
 
-/// Fails with the first element of a tensor that is not finite as Stored.
-template <class From, class Stored>
-[[noreturn]] void name_not_finite(const tensor_data& data, const std::string& name) {
-  std::size_t i = 0;
-  while (i + 1 < static_cast<std::size_t>(data.info.elements()) &&
-         std::isfinite(static_cast<double>(convert_element<Stored>(load_element<From>(data.bytes.data(), i)))))
-    ++i;
-  not_finite(name, i);
-}
-
 } // namespace detail
-
-/// One dtype for the whole matrix: that of the parts if they agree, else the widest of them, at least F32. So a matrix
-/// packed in a 2-byte type is also stored in it.
-template <class T, tensor_source Source>
-dtype packed_dtype(const Source& source, const linear_plan& plan, const tensor_naming& names) {
-  std::optional<dtype> common;
-  for (const matrix_part& part : plan.parts) {
-    const dtype type = source.find(names(part.weight))->type;
-    common = !common || *common == type                      ? type
-             : (type == dtype::f64 || *common == dtype::f64) ? dtype::f64
-                                                             : dtype::f32;
-  }
-  return *common == dtype::f64 && std::is_same_v<T, float> ? dtype::f32 : *common;
-}
 
 /// Bytes that a packed matrix takes, padding and bias included.
 template <class T, tensor_source Source>
@@ -163,22 +121,6 @@ std::uint64_t packed_bytes(const cpu_executor&, const Source& source, const line
 }
 
 namespace detail {
-
-/// The stored matrix that a part picks its rows from; of a stack, its slice. A source may read single slices.
-template <tensor_source Source>
-tensor_data read_matrix(const Source& source, const std::string& name, const matrix_part& part, std::int64_t elements) {
-  if (part.slices == 0) return source.read(name);
-  tensor_data data;
-  if constexpr (requires { source.read_slice(name, part.slice); }) {
-    data = source.read_slice(name, part.slice);
-  } else {
-    data = source.read(name);
-    const auto bytes = static_cast<std::size_t>(elements) * static_cast<std::size_t>(bits_of(data.info.type)) / 8;
-    data.bytes = data.bytes.subspan(static_cast<std::size_t>(part.slice) * bytes, bytes);
-  }
-  data.info.shape = {elements};
-  return data;
-}
 
 /// Packs the parts of a linear below one another, in the dtype they are stored in, into `room`.
 template <class T, tensor_source Source>

@@ -4,6 +4,7 @@
 // from any address, and each is checked to be finite while it is in a register.
 #pragma once
 #include "llmap/core/simd.hpp"
+#include "llmap/weights/widen.hpp"
 #include <cstring>
 
 namespace llmap::detail {
@@ -86,12 +87,6 @@ template <class Stored> struct pack_panel_task {
     if (!check.all_finite()) *finite = false;
   }
 };
-
-template <class To, class From> LLMAP_INLINE To convert_element(From value) {
-  if constexpr (std::is_same_v<To, From>) return value;
-  else if constexpr (std::is_same_v<From, double>) return To(static_cast<float>(value));
-  else return static_cast<To>(static_cast<float>(value));
-}
 
 /// Copies stored rows (rows, n), `from_stride` bytes apart, to rows of words, `to_stride` words apart. Two rows of a
 /// 2-byte type become one row of pairs; an odd last row is paired with zeros.

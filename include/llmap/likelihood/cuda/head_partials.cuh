@@ -2,13 +2,14 @@
 // that stands for m + log(s), and for each row the logit of its target. A second kernel merges the pairs.
 #pragma once
 #include "llmap/core/cuda/numbers.cuh"
+#include "llmap/forward/cuda/tile_order.cuh"
 #include "llmap/likelihood/log_sum_exp.hpp"
 #include <cstddef>
 #include <cstdint>
 
 namespace llmap::gpu {
 
-inline constexpr unsigned head_tile = 256; // columns of the vocabulary a pair stands for
+inline constexpr unsigned head_tile = tile_columns; // columns of the vocabulary a pair stands for
 
 /// Stands for m + log(s), as log_sum_exp does; read and written at once.
 template <class T> struct alignas(2 * sizeof(T)) head_pair { T m, s; };
@@ -23,22 +24,6 @@ template <class T> struct head_partials {
 
 /// The pair of what is known to be a sum of exp(z - m); a NaN or +infinity among the z has made s NaN.
 template <class T> __device__ head_pair<T> pair_of(T m, T s) { return {s != s ? s : m, s}; }
-
-/// Blocks go through 16 row blocks by all tiles, tile after tile: the weights of a tile come from memory once for all
-/// of them, and the rows stay in the second-level cache.
-struct tile_order {
-  static constexpr unsigned group = 16;
-  unsigned row_blocks, tiles;
-
-  struct place {
-    unsigned row_block, tile;
-  };
-  __device__ place of(unsigned block) const {
-    const unsigned first = block / (group * tiles) * group, in_group = block - first * tiles;
-    const unsigned rows = min(group, row_blocks - first);
-    return {first + in_group % rows, in_group / rows};
-  }
-};
 
 inline constexpr int merge_threads = 64;
 

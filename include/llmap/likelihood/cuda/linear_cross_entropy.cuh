@@ -4,7 +4,9 @@
 // Which types go together, and how they are multiplied:
 //   x bf16, w bf16; x f16, w f16   tensor cores, exact products, sums in float
 //   x float, w bf16                the same with x in three parts of bf16 (24 bits): products as exact as those of
-//   float x float, w float               multiply-adds in float x double, w double             multiply-adds in double
+//                                  float
+//   x float, w float or f16        multiply-adds in float
+//   x double, w of any type        multiply-adds in double
 // For each row and each 256 columns one pair (largest logit, sum of exp) is made from the sums while they are in
 // registers, in their type; the target's logit is one of the same sums, so that log p <= 0 but for rounding. Pairs
 // merge in double in the order of the vocabulary: the bits of a row depend on that row, w and V alone, not on M, its
@@ -14,6 +16,8 @@
 #pragma once
 #include "llmap/core/cuda/buffer.cuh"
 #include "llmap/core/view.hpp"
+#include "llmap/forward/cuda/split_rows.cuh"
+#include "llmap/forward/cuda/storage.cuh"
 #include "llmap/forward/head_options.hpp"
 #include "llmap/likelihood/cuda/head_plain.cuh"
 #include "llmap/likelihood/cuda/head_tensor.cuh"
@@ -25,6 +29,11 @@ template <class T> struct cuda_head_room {
   cuda_buffer<gpu::head_pair<T>> pairs;
   cuda_buffer<T> target_logit;
   cuda_buffer<std::uint16_t> parts;
+
+  // Of the pass: what the head reads, and what lies on the host otherwise.
+  cuda_rows<T> rows;
+  cuda_buffer<std::int32_t> targets;
+  cuda_buffer<double> log_probability;
 };
 
 /// Bytes of them for each row, without x in parts (6 bytes an element).
@@ -35,13 +44,11 @@ template <class T> std::size_t head_bytes(const cuda_executor&, std::int64_t voc
 
 namespace gpu {
 
-template <class X, class W> inline constexpr bool on_tensor_cores = std::is_same_v<W, bf16> || std::is_same_v<W, f16>;
 template <class X, class W>
-inline constexpr bool head_types = std::is_same_v<X, W> || (std::is_same_v<X, float> && std::is_same_v<W, bf16>);
-
-template <class T> bool aligned_rows(const T* data, std::size_t stride) {
-  return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && stride * sizeof(T) % 16 == 0;
-}
+inline constexpr bool on_tensor_cores = (std::is_same_v<X, W> && sizeof(X) == 2) ||
+                                        (std::is_same_v<X, float> && std::is_same_v<W, bf16>);
+template <class X, class W>
+inline constexpr bool head_types = on_tensor_cores<X, W> || (sizeof(X) >= 4 && sizeof(W) <= sizeof(X));
 
 inline unsigned grid_of(std::size_t blocks, const char* what) {
   LLMAP_EXPECTS(blocks <= 0x7fffffff, what);
@@ -49,10 +56,10 @@ inline unsigned grid_of(std::size_t blocks, const char* what) {
 }
 
 template <half_type Type, int Parts, bool Aligned>
-void launch_head_tensor(const cuda_executor& exec, const head_operand& x, const head_operand& w, std::size_t K,
+void launch_head_tensor(const cuda_executor& exec, const tensor_operand& x, const tensor_operand& w, std::size_t K,
                         const float* bias, const logit_of<float>& logit, const tile_order& order,
                         const head_partials<float>& to) {
-  using policy = head_tensor_policy<Parts>;
+  using policy = tensor_tile_policy<Parts>;
   const auto kernel = head_tensor_kernel<Type, Parts, Aligned>;
   LLMAP_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                         cudaFuncAttributeMaxDynamicSharedMemorySize, policy::shared_bytes));
@@ -68,17 +75,9 @@ void head_on_tensor_cores(const cuda_executor& exec, matrix_view<const X> x, mat
   constexpr half_type type = std::is_same_v<W, f16> ? half_type::f16 : half_type::bf16;
   constexpr int parts = std::is_same_v<X, float> ? 3 : 1;
   const auto bits_of = [](const auto* data) { return reinterpret_cast<const std::uint16_t*>(data); };
-  const head_operand weights{bits_of(w.data), w.rows, w.stride, 0};
-  head_operand rows{bits_of(x.data), x.rows, x.stride, 0};
-  if constexpr (parts == 3) {
-    const std::size_t padded = (x.cols + 7) / 8 * 8;
-    room.parts.resize(exec, 3 * x.rows * padded);
-    const unsigned blocks = grid_of((x.rows * padded / 4 + split_threads - 1) / split_threads, "x in parts: its size");
-    const auto split = aligned_rows(x.data, x.stride) ? split_rows_kernel<true> : split_rows_kernel<false>;
-    split<<<blocks, split_threads, 0, exec.stream>>>(x.data, x.stride, x.rows, x.cols, padded, room.parts.data());
-    LLMAP_CUDA_CHECK(cudaGetLastError());
-    rows = {room.parts.data(), x.rows, padded, x.rows * padded};
-  }
+  const tensor_operand weights{bits_of(w.data), w.rows, w.stride, 0};
+  tensor_operand rows{bits_of(x.data), x.rows, x.stride, 0};
+  if constexpr (parts == 3) rows = split_rows<3>(exec, x, room.parts);
   const bool aligned = aligned_rows(rows.data, rows.stride) && aligned_rows(weights.data, weights.stride);
   const auto launch = aligned ? launch_head_tensor<type, parts, true> : launch_head_tensor<type, parts, false>;
   launch(exec, rows, weights, x.cols, bias, logit, order, to);
@@ -92,7 +91,7 @@ void linear_cross_entropy(const cuda_executor& exec, matrix_view<const X> x, mat
                           const head_options& options, std::span<double> log_probability,
                           cuda_head_room<gpu::working_t<X>>& room) {
   using T = gpu::working_t<X>;
-  static_assert(gpu::head_types<X, W>, "linear_cross_entropy: x and w of one type, or float and bf16");
+  static_assert(gpu::head_types<X, W>, "linear_cross_entropy: w wider than x, or bf16 and f16 mixed");
   LLMAP_EXPECTS(x.cols == w.cols && targets.size() == x.rows && log_probability.size() == x.rows &&
                     (bias.empty() || bias.size() == w.rows),
                 "linear_cross_entropy: shapes");
@@ -110,13 +109,13 @@ void linear_cross_entropy(const cuda_executor& exec, matrix_view<const X> x, mat
     return gpu::tile_order{static_cast<unsigned>(row_blocks), static_cast<unsigned>(tiles)};
   };
   if constexpr (gpu::on_tensor_cores<X, W>) {
-    gpu::head_on_tensor_cores(exec, x, w, biases, logit, order_by(gpu::head_tensor_policy<1>::rows), to, room);
+    gpu::head_on_tensor_cores(exec, x, w, biases, logit, order_by(gpu::tensor_tile_policy<1>::rows), to, room);
   } else {
-    const gpu::tile_order order = order_by(gpu::head_plain_policy<T>::rows);
+    const gpu::tile_order order = order_by(gpu::plain_tile_policy<T>::rows);
     const bool aligned = gpu::aligned_rows(x.data, x.stride) && gpu::aligned_rows(w.data, w.stride);
-    const auto kernel = aligned ? gpu::head_plain_kernel<T, true> : gpu::head_plain_kernel<T, false>;
-    kernel<<<order.row_blocks * order.tiles, gpu::head_plain_policy<T>::threads, 0, exec.stream>>>(
-        x.data, x.stride, w.data, w.stride, x.cols, biases, logit, order, to);
+    const auto kernel = aligned ? gpu::head_plain_kernel<T, W, true> : gpu::head_plain_kernel<T, W, false>;
+    kernel<<<order.row_blocks * order.tiles, gpu::plain_tile_policy<T>::threads, 0, exec.stream>>>(
+        {x.data, x.rows, x.stride}, {w.data, w.rows, w.stride}, x.cols, biases, logit, order, to);
   }
   LLMAP_CUDA_CHECK(cudaGetLastError());
   const unsigned blocks = gpu::grid_of((x.rows + gpu::merge_threads - 1) / gpu::merge_threads, "rows");

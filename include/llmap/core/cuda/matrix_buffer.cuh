@@ -1,0 +1,50 @@
+// Device memory viewed as a matrix (rows, cols) of the shape last asked for. Asking for the same shape keeps the
+// numbers. It belongs to the device, not to a stream: growing waits for all work on the device, which is rare, since
+// buffers are kept from batch to batch.
+#pragma once
+#include "llmap/core/cuda/check.cuh"
+#include "llmap/core/view.hpp"
+#include <utility>
+
+namespace llmap {
+
+template <class T> class cuda_matrix_buffer {
+  T* data_ = nullptr;
+  std::size_t capacity_ = 0, rows_ = 0, cols_ = 0;
+
+public:
+  cuda_matrix_buffer() = default;
+  cuda_matrix_buffer(cuda_matrix_buffer&& other) noexcept { *this = std::move(other); }
+  cuda_matrix_buffer& operator=(cuda_matrix_buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(rows_, other.rows_);
+    std::swap(cols_, other.cols_);
+    return *this;
+  }
+  ~cuda_matrix_buffer() {
+    if (data_) cudaFree(data_);
+  }
+
+  matrix_view<T> reshape(std::size_t rows, std::size_t cols) {
+    if (cols != 0 && rows > static_cast<std::size_t>(-1) / 2 / sizeof(T) / cols)
+      fail("out of device memory: ", rows, " x ", cols, " elements");
+    if (rows * cols > capacity_) {
+      if (data_) LLMAP_CUDA_CHECK(cudaFree(std::exchange(data_, nullptr)));
+      capacity_ = 0;
+      const cudaError_t result = cudaMalloc(reinterpret_cast<void**>(&data_), rows * cols * sizeof(T));
+      if (result != cudaSuccess) data_ = nullptr;
+      if (result == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        fail("out of device memory: ", rows * cols * sizeof(T), " bytes");
+      }
+      cuda_check(result, "cudaMalloc");
+      capacity_ = rows * cols;
+    }
+    rows_ = rows, cols_ = cols;
+    return view();
+  }
+  matrix_view<T> view() const { return {data_, rows_, cols_}; }
+};
+
+} // namespace llmap

@@ -1,0 +1,20 @@
+// A GPU: its executor and every op of the forward pass and the head. A program that runs models on a GPU includes this
+// with likelihood/score.hpp; one that wants a single op includes that op's header.
+#pragma once
+#include "llmap/forward/cuda/activate.cuh"
+#include "llmap/forward/cuda/attention.cuh"
+#include "llmap/forward/cuda/channel_scans.cuh"
+#include "llmap/forward/cuda/convolution.cuh"
+#include "llmap/forward/cuda/delta_scan.cuh"
+#include "llmap/forward/cuda/embedding.cuh"
+#include "llmap/forward/cuda/linear.cuh"
+#include "llmap/forward/cuda/moves.cuh"
+#include "llmap/forward/cuda/norm.cuh"
+#include "llmap/forward/cuda/pack.cuh"
+#include "llmap/forward/cuda/rope.cuh"
+#include "llmap/forward/cuda/route.cuh"
+#include "llmap/forward/cuda/row_statistics.cuh"
+#include "llmap/forward/cuda/rows.cuh"
+#include "llmap/forward/cuda/state_scans.cuh"
+#include "llmap/forward/cuda/streams.cuh"
+#include "llmap/likelihood/cuda/head.cuh"

@@ -1,0 +1,125 @@
+// Weights on the device: matrices in the type they are stored in, row by row; vectors in the working type. Rows go over
+// through a stage of a few MiB on the host; every weight is checked to be finite on the way.
+#pragma once
+#include "llmap/forward/cuda/storage.cuh"
+#include "llmap/forward/memory_plan.hpp"
+#include "llmap/forward/stored_matrix.hpp"
+
+namespace llmap {
+
+namespace detail {
+
+inline constexpr std::size_t stage_bytes = std::size_t{4} << 20;
+
+/// Rows of one part, as Stored, from row `first` of the matrix on.
+template <class From, class Stored>
+void upload_part(const cuda_executor& exec, const matrix_part& part, const tensor_data& data, const std::string& name,
+                 std::size_t first, std::size_t cols, std::size_t stride, Stored* matrix) {
+  const std::size_t rows = static_cast<std::size_t>(part.rows), width = static_cast<std::size_t>(part.stored_rows),
+                    step = std::max<std::size_t>(1, stage_bytes / (stride * sizeof(Stored)));
+  std::vector<Stored> stage(std::min(rows, step) * stride, Stored{});
+  for (std::size_t begin = 0; begin < rows; begin += step) {
+    const std::size_t count = std::min(step, rows - begin);
+    bool finite = true;
+    for (std::size_t r = 0; r < count; ++r) {
+      const std::size_t stored = stored_row(part, begin + r);
+      for (std::size_t k = 0; k < cols; ++k) {
+        const auto from =
+            load_element<From>(data.bytes.data(), part.transposed ? k * width + stored : stored * cols + k);
+        const Stored to = convert_element<Stored>(from);
+        finite &= std::isfinite(static_cast<double>(to));
+        stage[r * stride + k] = to;
+      }
+    }
+    if (!finite) name_not_finite<From, Stored>(data, name);
+    LLMAP_CUDA_CHECK(cudaMemcpyAsync(matrix + (first + begin) * stride, stage.data(), count * stride * sizeof(Stored),
+                                     cudaMemcpyHostToDevice, exec.stream));
+    synchronize(exec); // the stage is written again
+  }
+}
+
+} // namespace detail
+
+/// The numbers (n) in the form that the ops of this executor read.
+template <class T> cuda_buffer<T> upload(const cuda_executor& exec, const std::vector<T>& numbers) {
+  return cuda_buffer<T>(exec, std::span<const T>(numbers));
+}
+
+/// Products of bf16 have sums in float.
+template <class T> void check_compute_type(const cuda_executor&, compute_type compute, const std::string& where) {
+  if (compute == compute_type::bf16 && !std::is_same_v<T, float>)
+    fail(where, ": bf16 arithmetic: expected float sums, got another working type");
+}
+
+template <class T, tensor_source Source>
+cuda_executor::weights_room room_for(const cuda_executor&, const decoder_plan&, const Source&) {
+  return {};
+}
+
+/// Elements between the rows of a matrix.
+inline std::size_t row_stride(std::size_t cols, std::size_t element) {
+  return (cols * element + 15) / 16 * 16 / element;
+}
+
+template <class T, tensor_source Source>
+std::uint64_t packed_bytes(const cuda_executor&, const Source& source, const linear_plan& plan,
+                           const tensor_naming& names) {
+  const auto element = static_cast<std::size_t>(bits_of(packed_dtype<T>(source, plan, names)) / 8);
+  const std::size_t stride = row_stride(static_cast<std::size_t>(plan.cols), element);
+  return static_cast<std::uint64_t>(plan.rows()) * (stride * element + sizeof(T));
+}
+
+/// Nothing of a matrix exists twice on the device.
+template <class T, tensor_source Source>
+std::uint64_t loading_bytes(const cuda_executor&, const decoder_plan&, const Source&, compute_type) {
+  return 0;
+}
+
+/// Slabs of 8160 rows, if activations of 1 GiB allow: with fewer, products of small models leave most of a device idle.
+inline row_limits row_limits_of(const cuda_executor&) {
+  return {.activation_bytes = std::size_t{1} << 30,
+          .least = 12 * slab_unit,
+          .most = 170 * slab_unit,
+          .most_batch = 2 * 170 * slab_unit};
+}
+
+/// The matrix of a linear_plan; for bf16 products it is rounded to bf16.
+template <class T, tensor_source Source>
+cuda_matrix<T> pack(const cuda_executor& exec, const Source& source, const linear_plan& plan,
+                    const tensor_naming& names, compute_type compute, cuda_executor::weights_room&) {
+  cuda_matrix<T> matrix;
+  matrix.compute = compute;
+  matrix.rows = static_cast<std::size_t>(plan.rows()), matrix.cols = static_cast<std::size_t>(plan.cols);
+  matrix.type = compute == compute_type::bf16 ? dtype::bf16 : packed_dtype<T>(source, plan, names);
+  std::vector<T> bias(matrix.rows, T(0));
+  bool biased = false;
+  matrix.visit([&]<class Stored>() {
+    matrix.stride = row_stride(matrix.cols, sizeof(Stored));
+    matrix.bytes.resize(exec, matrix.rows * matrix.stride * sizeof(Stored));
+    std::size_t first = 0;
+    tensor_data data;
+    const matrix_part* loaded = nullptr;
+    for (const matrix_part& part : plan.parts) {
+      const std::string name = names(part.weight);
+      if (!loaded || loaded->weight != part.weight || loaded->slice != part.slice)
+        data = detail::read_matrix(source, name, part, part.stored_rows * plan.cols);
+      loaded = &part;
+      visit_weight_dtype(data.info.type, [&]<class From>() {
+        detail::upload_part<From>(exec, part, data, name, first, matrix.cols, matrix.stride,
+                                  reinterpret_cast<Stored*>(matrix.bytes.data()));
+      });
+      if (!part.bias.empty()) {
+        biased = true;
+        std::vector<T> own;
+        append_widened(detail::read_matrix(source, names(part.bias), part, part.stored_rows), names(part.bias), own);
+        for (std::size_t r = 0; r < static_cast<std::size_t>(part.rows); ++r)
+          bias[first + r] = own[detail::stored_row(part, r)];
+      }
+      first += static_cast<std::size_t>(part.rows);
+    }
+  });
+  if (biased) matrix.bias = upload(exec, bias);
+  return matrix;
+}
+
+} // namespace llmap

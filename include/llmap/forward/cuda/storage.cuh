@@ -1,0 +1,55 @@
+// What cuda_executor keeps numbers in (forward/executor.hpp says what each is for). All of it lies on the device; ids,
+// offsets, lists of rows and targets that an op takes lie on the host and go over with the op.
+#pragma once
+#include "llmap/core/cuda/buffer.cuh"
+#include "llmap/core/cuda/matrix_buffer.cuh"
+#include "llmap/core/dtype.hpp"
+#include "llmap/forward/executor.hpp"
+#include <cstddef>
+#include <cstdint>
+
+namespace llmap {
+
+/// A weight matrix (rows, cols) in its stored type; rows begin at multiples of 16 bytes.
+template <class T> struct cuda_matrix {
+  dtype type = dtype_of<T>;
+  compute_type compute = compute_type::working; // bf16: type is bf16
+  std::size_t rows = 0, cols = 0, stride = 0;   // stride in elements
+  cuda_buffer<std::byte> bytes;
+  cuda_buffer<T> bias; // (rows), or empty
+
+  template <class Stored> matrix_view<const Stored> view() const {
+    return {reinterpret_cast<const Stored*>(bytes.data()), rows, cols, stride};
+  }
+  const T* bias_data() const { return bias.size() ? bias.data() : nullptr; }
+
+  /// Calls body.template operator()<Stored>() with the type of the stored elements.
+  template <class Body> void visit(Body&& body) const {
+    if constexpr (std::is_same_v<T, double>)
+      if (type == dtype::f64) return body.template operator()<double>();
+    if (type == dtype::bf16) return body.template operator()<bf16>();
+    if (type == dtype::f16) return body.template operator()<f16>();
+    return body.template operator()<float>();
+  }
+};
+
+/// Activations (rows, cols) for linear, as they are.
+template <class T> struct cuda_rows {
+  compute_type compute = compute_type::working;
+  std::size_t rows = 0, cols = 0;
+  cuda_matrix_buffer<T> numbers;
+
+  matrix_view<T> reshape(std::size_t M, std::size_t K) {
+    rows = M, cols = K;
+    return numbers.reshape(M, K);
+  }
+  matrix_view<const T> view() const { return numbers.view(); }
+};
+
+/// Keys and values of all rows of a batch: (T, Hkv D + Hkv Dv).
+template <class T> struct cuda_keys_values { cuda_matrix_buffer<T> rows; };
+
+/// Working memory of ops: x in parts of bf16, of linear.
+template <class T> struct cuda_scratch { cuda_buffer<std::uint16_t> parts; };
+
+} // namespace llmap

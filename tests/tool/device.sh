@@ -1,0 +1,29 @@
+# --device: names that are none, a machine without a device, a build without CUDA; and scoring itself where the kernels
+# run on the interpreter (argument 3: a folder with a tool and its module).
+source "$(dirname "$0")/common.sh"
+head_texts 2 t.jsonl
+on() { echo "$zoo/models/neox --texts t.jsonl --on-overlong truncate --store $1 --device $2"; }
+refused 2 "expected cpu, cuda or cuda:NUMBER, got gpu" "$llmap" score $(on none.sqlite gpu)
+refused 2 "expected cpu, cuda or cuda:NUMBER, got cuda:" "$llmap" score $(on none.sqlite cuda:)
+module=$(dirname "$llmap")/llmap_cuda.so none="this build of llmap has no CUDA"
+[ -e "$module" ] && none="no CUDA device of compute capability 8.0 or later, or no driver, on this machine"
+CUDA_VISIBLE_DEVICES= refused 1 "$none" "$llmap" score $(on none.sqlite cuda)
+check "nothing is made for a device that is not there" test ! -e none.sqlite
+mkdir alone && cp "$llmap" alone/llmap
+refused 1 "--device cuda:1: this build of llmap has no CUDA" alone/llmap score $(on none.sqlite cuda:1)
+"$llmap" score $(on cpu.sqlite cpu) >cpu.txt 2>&1
+check "the CPU has a name" test $? = 0
+[ -n "${3:-}" ] || finish
+
+llmap=$3/llmap
+"$llmap" score $(on cuda.sqlite cuda) >cuda.txt 2>&1
+check "a device scores" test $? = 0
+check "as many tokens, the same bits per byte" diff <(awk '{print $1, $2, $3, $4, $6, $7}' cpu.txt) <(awk '{print $1, $2, $3, $4, $6, $7}' cuda.txt)
+"$llmap" score $(on cuda.sqlite cuda:0) >again.txt 2>&1
+check "nothing is scored again" grep -q '^neox  *2  *0 ' again.txt
+other="other weights, tokenizer, policy or precision (precision f32, bos as_tokenizer, overlong truncate"
+refused 1 "$other; now precision f32, bos as_tokenizer, overlong truncate, device " "$llmap" score $(on cpu.sqlite cuda)
+refused 1 "$other, device " "$llmap" score $(on cuda.sqlite cpu)
+check "the store says which device" grep -q 'truncate, device .* (compute capability 8.0), CUDA [0-9.]*, driver [0-9.]*, own kernels 1; now' err.txt
+refused 1 "--device cuda:7: no such device; there are 0 (" "$llmap" score $(on none.sqlite cuda:7)
+finish
