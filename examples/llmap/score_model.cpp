@@ -85,6 +85,7 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
                                        .threads = settings.threads};
   options.batches.batch_rows = settings.batch_rows;
   llmap::model_record record{name, "", plan.model_type, llmap::policy_line<T>(options.load.compute, options.policy)};
+  record.device = settings.device;
   if (settings.opened) record.policy += ", device " + settings.opened->facts();
   std::optional<model_tokenizer> words;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
