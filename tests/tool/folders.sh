@@ -44,10 +44,10 @@ for file in config.json tokenizer.json tokenizer_config.json; do
   cp "$zoo/models/llama-s/$file" wrong/
 done
 mkdir gguf && printf 'GGUF\3\0\0\0________' >gguf/small.gguf
-refused 1 "gguf/small.gguf: tensor count: " "$llmap" info gguf
-refused 1 "gguf/small.gguf: tensor count: " "$llmap" score gguf/small.gguf --texts t.jsonl --store x.sqlite
+refused 1 "gguf/small.gguf: metadata count: truncated" "$llmap" info gguf
+refused 1 "gguf/small.gguf: metadata count: truncated" "$llmap" score gguf/small.gguf --texts t.jsonl --store x.sqlite
 mkdir own && echo '{}' >own/params.json && touch own/consolidated.safetensors
-refused 1 "own: expected config.json, or folders that hold one, got params.json, the publisher's own layout" "$llmap" info own
+refused 1 "own: expected config.json, or folders that hold one, or GGUF files, got params.json, the publisher's own layout" "$llmap" info own
 refused 1 "got a file; perhaps its folder" "$llmap" score wrong/model.safetensors --texts t.jsonl --store x.sqlite
 
 # A tokenizer with more ids than the model has rows works for the texts that do not use them.
