@@ -40,7 +40,8 @@ inline std::string coordinates_tsv(const map_data& map) {
     }
     out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' + detail::tsv_number(map.kl_bits_per_byte(i, near[0])) +
            '\t' + detail::tsv_number(map.kl_standard_error(i, near[0])) + '\t' +
-           detail::tsv_number(map.effective_texts(i, near[0])) + '\t' + name_of(basis_of(map, i, near[0])) + '\n';
+           (map.effective_texts.empty() ? "" : detail::tsv_number(map.effective_texts(i, near[0]))) + '\t' +
+           name_of(basis_of(map, i, near[0])) + '\n';
   }
   return out;
 }
