@@ -11,6 +11,6 @@ out=build/quickstart
 mkdir -p "$out"
 "$llmap" score examples/zoo/models --texts examples/zoo/texts.jsonl --store "$out/zoo.sqlite"
 echo
-"$llmap" map "$out/zoo.sqlite" --html "$out/map.html" --json "$out/map.json" --svg "$out/map.svg" --tsv "$out/map.tsv"
+"$llmap" map "$out/zoo.sqlite" --force --html "$out/map.html" --json "$out/map.json" --svg "$out/map.svg" --tsv "$out/map.tsv"
 echo
 echo "the map: $out/map.html"
