@@ -1,5 +1,5 @@
 // Golden checkpoints through the same pass on the device: log-probabilities per token in float64 within 1e-9 and in
-// float32 within 4 times the float32 error recorded with them (tests/forward/golden_models_test.cpp says which).
+// float32 within golden::float32_bound.
 #include "cuda/support/cuda_test.hpp"
 #include "llmap/architectures/all.hpp"
 #include "llmap/cuda.cuh"
@@ -48,18 +48,7 @@ TEST_P(golden_model_cuda, float64) {
   compare<double>([](const nlohmann::json&) { return 1e-9; });
 }
 TEST_P(golden_model_cuda, float32) {
-  double recorded = 0, longest = 0;
-  for (const auto& s : expected["sequences"]) {
-    const double own = s["fp32_max_abs_error"].get<double>();
-    if (s["ids"].size() == 17) recorded = own;
-    if (s["ids"].size() >= 64) longest = std::max(longest, own);
-  }
-  ASSERT_GT(recorded, 0);
-  compare<float>([&](const nlohmann::json& s) {
-    const double own = s["fp32_max_abs_error"].get<double>();
-    const std::size_t T = s["ids"].size();
-    return 4 * (T < 4 ? std::max(own, recorded) : T >= 64 ? longest : own) + 2e-6;
-  });
+  compare<float>(golden::float32_bound(expected));
 }
 /// On a device, or if LLMAP_GOLDEN is "all", every case; on the interpreter one for each mixer and kind of attention,
 /// or a "few".

@@ -1,7 +1,5 @@
 // Every golden checkpoint: log-probabilities per token in float64 within 1e-9 and in float32 within 4 times the
-// float32 error recorded with it; the first layer that disagrees is named by the trace.
-// A recorded error is a draw. Of one or two predictions it says little: there the 17-token sequence of the case counts;
-// for its two long sequences the larger of their two.
+// float32 error recorded with it (golden::float32_bound); the first layer that disagrees is named by the trace.
 #include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
@@ -44,18 +42,8 @@ TEST_P(golden_model, float64) {
 }
 TEST_P(golden_model, float32) { // without fused multiply-add every term rounds twice: twice the bound there
   const double looser = simd::active_isa() == simd::isa::baseline ? 2 : 1;
-  double recorded = 0, longest = 0;
-  for (const auto& s : expected["sequences"]) {
-    const double own = s["fp32_max_abs_error"].get<double>();
-    if (s["ids"].size() == 17) recorded = own;
-    if (s["ids"].size() >= 64) longest = std::max(longest, own);
-  }
-  ASSERT_GT(recorded, 0);
-  compare<float>([&](const nlohmann::json& s) {
-    const double own = s["fp32_max_abs_error"].get<double>();
-    const std::size_t T = s["ids"].size();
-    return looser * (4 * (T < 4 ? std::max(own, recorded) : T >= 64 ? longest : own) + 2e-6);
-  });
+  const golden::float32_bound bound(expected);
+  compare<float>([&](const nlohmann::json& s) { return looser * bound(s); });
 }
 TEST_P(golden_model, trace) {
   const nlohmann::json trace = golden::read(folder / "trace.json");

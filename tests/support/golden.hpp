@@ -31,6 +31,28 @@ inline nlohmann::json read(const std::filesystem::path& path) {
   return nlohmann::json::parse(in);
 }
 
+/// What a float32 log-probability may differ by, for each sequence of a case of `models`: 4 times the float32 error
+/// that is recorded with it, + 2e-6. One or two predictions are no bound: the record of the case's 17 tokens counts if
+/// it is larger; of the sequences of 64 tokens or more the largest counts.
+class float32_bound {
+  double recorded_ = 0, longest_ = 0;
+
+public:
+  explicit float32_bound(const nlohmann::json& expected) {
+    for (const auto& s : expected["sequences"]) {
+      const double own = s["fp32_max_abs_error"].get<double>();
+      if (s["ids"].size() == 17) recorded_ = own;
+      if (s["ids"].size() >= 64) longest_ = std::max(longest_, own);
+    }
+    EXPECT_GT(recorded_, 0);
+  }
+  double operator()(const nlohmann::json& sequence) const {
+    const double own = sequence["fp32_max_abs_error"].get<double>();
+    const std::size_t T = sequence["ids"].size();
+    return 4 * (T < 4 ? std::max(own, recorded_) : T >= 64 ? longest_ : own) + 2e-6;
+  }
+};
+
 /// A folder of this process, removed at the end.
 struct scratch {
   std::filesystem::path path;

@@ -17,7 +17,7 @@ inline std::string_view known_form(std::string_view head) {
     return "a pointer of Git LFS: the file itself was not downloaded; perhaps: git lfs pull, or hf download ORG/NAME";
   if (starts("<!doctype html") || starts("<html"))
     return "a page of HTML; perhaps the download asked for a login: hf auth login, then hf download ORG/NAME";
-  if (head.starts_with("GGUF")) return "a GGUF file; perhaps use the model's files in safetensors";
+  if (head.starts_with("GGUF")) return "a GGUF file; perhaps give it a name that ends in .gguf";
   if (head.starts_with("PK\x03\x04") || head.starts_with("\x80\x02"))
     return "a file of PyTorch (.bin, .pt); perhaps save the model again in transformers with save_pretrained, which "
            "writes safetensors";

@@ -5,6 +5,7 @@
 // Nothing is trusted: every length, count and offset is checked against the bytes that are left, without overflow,
 // before it is used, and memory grows only with what was really read. Source: ggml, docs/gguf.md.
 #pragma once
+#include "llmap/core/known_form.hpp"
 #include "llmap/core/mapped_file.hpp"
 #include "llmap/weights/gguf/blocks.hpp"
 #include "llmap/weights/tensor_source.hpp"
@@ -37,7 +38,11 @@ class file {
 public:
   explicit file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)), rest_(file_->bytes()) {
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
-    if (rest_.size() < 4 || std::memcmp(rest_.data(), "GGUF", 4) != 0) refuse("magic", "expected a GGUF file");
+    const std::string_view start(reinterpret_cast<const char*>(rest_.data()), std::min<std::size_t>(rest_.size(), 512));
+    if (!start.starts_with("GGUF")) {
+      const auto form = known_form(start);
+      fail(where(), ": expected a GGUF file, got ", form.empty() ? "something else" : form);
+    }
     rest_ = rest_.subspan(4);
     const auto version = number<std::uint32_t>("version");
     if (version != 2 && version != 3) refuse("version", "expected 2 or 3 (little-endian), got ", version);
