@@ -47,9 +47,7 @@ protected:
 TEST_P(golden_model_cuda, float64) {
   compare<double>([](const nlohmann::json&) { return 1e-9; });
 }
-TEST_P(golden_model_cuda, float32) {
-  compare<float>(golden::float32_bound(expected));
-}
+TEST_P(golden_model_cuda, float32) { compare<float>(golden::float32_bound(expected)); }
 /// On a device, or if LLMAP_GOLDEN is "all", every case; on the interpreter one for each mixer and kind of attention,
 /// or a "few".
 static std::vector<std::string> cases() {

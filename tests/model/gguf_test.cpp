@@ -99,7 +99,8 @@ TEST(gguf, what_lies_in_place_of_a_file_is_named) {
   golden::scratch dir;
   EXPECT_MESSAGE(llmap::gguf::file{dir.write("m.gguf", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")},
                  "m.gguf: expected a GGUF file, got a pointer of Git LFS");
-  EXPECT_MESSAGE(llmap::gguf::file{dir.write("m.gguf", "something else")}, "m.gguf: expected a GGUF file, got something else");
+  EXPECT_MESSAGE(llmap::gguf::file{dir.write("m.gguf", "something else")},
+                 "m.gguf: expected a GGUF file, got something else");
 }
 TEST(gguf, its_lists_make_a_tokenizer) {
   golden::scratch dir;
