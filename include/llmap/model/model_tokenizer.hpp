@@ -8,9 +8,7 @@ namespace llmap {
 
 /// Of a model folder with the config in `base` (base_folder): an adapter may bring its own.
 inline tokenizer_files tokenizer_files_of(const std::filesystem::path& folder, const std::filesystem::path& base) {
-  for (const char* file : {"tokenizer.json", "vocab.json"})
-    if (std::filesystem::exists(folder / file)) return read_tokenizer_files(folder);
-  return read_tokenizer_files(base);
+  return read_tokenizer_files(has_tokenizer(folder) ? folder : base);
 }
 
 inline tokenizer_files tokenizer_files_of(const model_weights& weights) {

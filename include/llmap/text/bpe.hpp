@@ -9,6 +9,7 @@
 #include "llmap/text/component.hpp"
 #include "llmap/text/merge_table.hpp"
 #include "llmap/text/piece_cache.hpp"
+#include "llmap/text/ranked_tokens.hpp"
 #include "llmap/text/token_model.hpp"
 #include "llmap/text/token_table.hpp"
 #include <algorithm>
@@ -41,6 +42,20 @@ public:
     read_merges(c.at("merges"));
   }
 
+  /// tiktoken's: pieces are bytes, one that is a token as a whole stays whole, and a merge has the rank of its result.
+  explicit bpe(const ranked_tokens& ranked)
+      : ids_(ranked.tokens.size()), ignore_merges_(true), pieces_are_bytes_(true) {
+    bytes_.fill(-1);
+    for (std::size_t rank = 0; rank < ranked.tokens.size(); ++rank) {
+      std::string written;
+      append_byte_characters(written, ranked.tokens[rank]);
+      largest_id_ = ranked.first_id + static_cast<std::int32_t>(rank);
+      ids_.set(written, largest_id_);
+    }
+    look_up_characters();
+    imply_merges(ranked);
+  }
+
   std::optional<std::int32_t> id_of(std::string_view token) const override { return ids_.find(token); }
   std::size_t size() const override { return ids_.size(); }
   std::int32_t largest_id() const override { return largest_id_; }
@@ -71,7 +86,7 @@ private:
   token_table ids_;
   std::array<std::int32_t, 0x3000> characters_{}; // ids of the single characters below U+3000, -1: none
   merge_table merges_;
-  std::array<std::int32_t, 256> bytes_{};
+  std::array<std::int32_t, 256> bytes_{}; // byte fallback, -1: none
   std::optional<std::string> unknown_name_;
   std::optional<std::int32_t> unknown_;
   std::string prefix_, suffix_;
@@ -89,11 +104,34 @@ private:
       ids_.set(token, *id);
       largest_id_ = std::max(largest_id_, *id);
     }
+    look_up_characters();
+  }
+
+  void look_up_characters() {
     for (char32_t v = 0; v < characters_.size(); ++v) {
       std::string name;
       append_utf8(name, v);
       characters_[v] = id_of(name).value_or(-1);
     }
+  }
+
+  /// Every way to cut a token into two tokens is a merge.
+  void imply_merges(const ranked_tokens& ranked) {
+    struct merge {
+      std::int32_t left, right, whole;
+    };
+    std::vector<merge> merges;
+    std::string written;
+    for (std::size_t rank = 0; rank < ranked.tokens.size(); ++rank) {
+      written.clear();
+      append_byte_characters(written, ranked.tokens[rank]);
+      const std::string_view whole = written;
+      for (std::size_t cut = code_point_at(whole, 0).size; cut < whole.size(); cut += code_point_at(whole, cut).size)
+        if (const auto left = id_of(whole.substr(0, cut)), right = id_of(whole.substr(cut)); left && right)
+          merges.push_back({*left, *right, ranked.first_id + static_cast<std::int32_t>(rank)});
+    }
+    merges_ = merge_table(merges.size());
+    for (const merge& m : merges) merges_.set(m.left, m.right, {m.whole, m.whole});
   }
 
   /// A merge's rank is its position. Merges are all "left right" or all ["left", "right"].

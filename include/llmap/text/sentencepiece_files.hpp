@@ -1,24 +1,13 @@
 // A folder with a SentencePiece model and no tokenizer.json, as the tokenizer.json that transformers 4.57 makes of it
 // for the class of the folder (convert_slow_tokenizer.py).
 #pragma once
+#include "llmap/text/base64.hpp"
 #include "llmap/text/score_merges.hpp"
 #include "llmap/text/sentencepiece_model.hpp"
 #include "llmap/text/tokenizer_files.hpp"
 #include <limits>
 
 namespace llmap::detail {
-
-inline std::string to_base64(std::string_view bytes) {
-  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      bits = bits << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? alphabet[bits >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
 
 inline json from_sentencepiece(const tokenizer_files& files) {
   sentencepiece_model m(files.tokenizer, files.where);

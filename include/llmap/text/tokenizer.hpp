@@ -34,8 +34,9 @@ namespace llmap {
 
 class tokenizer {
 public:
-  /// Loads a model folder: tokenizer.json, vocab.json with merges.txt, tokenizer.model or rwkv_vocab.txt; with
-  /// tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json if present.
+  /// Loads a model folder: tokenizer.json, vocab.json with merges.txt, tekken.json, tokenizer.model (SentencePiece or
+  /// tiktoken) or rwkv_vocab.txt; with tokenizer_config.json, special_tokens_map.json, added_tokens.json and
+  /// config.json if present.
   static tokenizer load(const std::filesystem::path& folder) { return from_files(read_tokenizer_files(folder)); }
   /// The same from files that were read before.
   static tokenizer from_files(const tokenizer_files& files) {
@@ -44,6 +45,13 @@ public:
       return {files, detail::from_vocabulary_files(files)};
     case vocabulary_form::sentencepiece:
       return {files, detail::from_sentencepiece(files)};
+    case vocabulary_form::tiktoken:
+      return {files, detail::beside_tiktoken(files),
+              std::make_shared<bpe>(read_tiktoken(files.tokenizer, files.where))};
+    case vocabulary_form::tekken: {
+      const json content = detail::parse_object(files.tokenizer, files.where, python_json);
+      return {files, read_tekken({content, files.where})};
+    }
     case vocabulary_form::rwkv:
       return tokenizer(files);
     default: // Hugging Face tokenizers read it by the strict rules of JSON
@@ -92,11 +100,14 @@ private:
   std::int32_t largest_id_ = -1;
   std::string canonical_;
 
-  tokenizer(const tokenizer_files& files, const json& content) : canonical_(files.canonical) {
+  /// `model`: of a vocabulary that is not in `content`.
+  tokenizer(const tokenizer_files& files, const json& content, std::shared_ptr<const token_model> model = nullptr)
+      : model_(std::move(model)), canonical_(files.canonical) {
     const component file(content, files.where), config = files.config_component();
     if (!file.absent("version") && file.at("version").text() != "1.0") file.at("version").refuse("\"1.0\"");
     if (!file.absent("pre_tokenizer")) pre_tokenizer_ = pre_tokenizer(file.at("pre_tokenizer"));
-    read_model(file.at("model"));
+    if (model_) pre_tokenizer_.leave_bytes();
+    else read_model(file.at("model"));
     if (!file.absent("normalizer")) normalizer_ = normalizer(file.at("normalizer"));
     if (!file.absent("post_processor")) special_ = read_post_processor(file.at("post_processor"));
 
@@ -127,6 +138,15 @@ private:
       for (const std::int32_t id : *ids)
         if (id > largest_id_)
           fail(files.where, ".post_processor: expected ids of the vocabulary (at most ", largest_id_, "), got ", id);
+  }
+
+  /// The special tokens of a tekken.json go around a text and are never found in it; so does mistral_common.
+  tokenizer(const tokenizer_files& files, const tekken_vocabulary& v)
+      : model_(std::make_shared<bpe>(v.ranked)), special_{{v.bos}, {}}, bos_(v.bos), eos_(v.eos),
+        largest_id_(model_->largest_id()), canonical_(files.canonical) {
+    const json steps = detail::regex_and_byte_level({v.pattern});
+    pre_tokenizer_ = pre_tokenizer({steps, files.where + ".config"});
+    pre_tokenizer_.leave_bytes();
   }
 
   /// A vocabulary of bytes: no normalizer, no pieces, no special tokens but the end of a text, 0.

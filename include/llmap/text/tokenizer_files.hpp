@@ -4,18 +4,39 @@
 #include "llmap/core/json_file.hpp"
 #include "llmap/text/component.hpp"
 #include "llmap/text/patterns.hpp"
+#include "llmap/text/ranked_tokens.hpp"
 #include "llmap/text/transformers_rules.hpp"
 #include <algorithm>
 #include <filesystem>
 #include <initializer_list>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace llmap {
 
 /// The files that hold a vocabulary.
-enum class vocabulary_form { tokenizer_json, vocab_and_merges, sentencepiece, rwkv };
+enum class vocabulary_form { tokenizer_json, vocab_and_merges, tekken, sentencepiece, tiktoken, rwkv };
+
+/// Their names; the first that a folder has is read. A file named as SentencePiece's may hold tiktoken's form.
+inline constexpr std::pair<const char*, vocabulary_form> vocabulary_files[] = {
+    {"tokenizer.json", vocabulary_form::tokenizer_json},
+    {"vocab.json", vocabulary_form::vocab_and_merges},
+    {"tekken.json", vocabulary_form::tekken},
+    {"tokenizer.model", vocabulary_form::sentencepiece},
+    {"sentencepiece.bpe.model", vocabulary_form::sentencepiece},
+    {"rwkv_vocab.txt", vocabulary_form::rwkv},
+    {"rwkv_vocab_v20230424.txt", vocabulary_form::rwkv}};
+
+/// Whether a folder holds a tokenizer.
+inline bool has_tokenizer(const std::filesystem::path& folder) {
+  return std::any_of(std::begin(vocabulary_files), std::end(vocabulary_files), [&](const auto& file) {
+    std::error_code ignored;
+    return std::filesystem::exists(folder / file.first, ignored);
+  });
+}
 
 struct tokenizer_files {
   std::filesystem::path folder;
@@ -32,7 +53,7 @@ struct tokenizer_files {
   component special_map_component() const { return {special_map, path("special_tokens_map.json")}; }
   component added_component() const { return {added, path("added_tokens.json")}; }
   const tokenizer_class& kind() const {
-    if (form == vocabulary_form::rwkv) return plain_tokenizer_class();
+    if (form == vocabulary_form::rwkv || form == vocabulary_form::tekken) return plain_tokenizer_class();
     return class_of(config_component(), {model_config, path("config.json")});
   }
   std::string path(const char* name) const { return (folder / name).string(); }
@@ -119,6 +140,15 @@ inline json from_vocabulary_files(const tokenizer_files& files) {
   fail(files.where, ": expected a tokenizer of class GPT2, CodeGen or Qwen2 if there is no tokenizer.json, got ", kind);
 }
 
+/// The rest of a tokenizer.json for a vocabulary of tiktoken, as transformers converts one: Llama 3's expression. Such
+/// a vocabulary does not say which tokens are special, so the config must.
+inline json beside_tiktoken(const tokenizer_files& files) {
+  if (files.config.is_null() || files.config_component().absent("added_tokens_decoder"))
+    fail(files.where, ": expected added_tokens_decoder in a tokenizer_config.json beside it, which names the special ",
+         "tokens of a tiktoken vocabulary, got none");
+  return json::object{{"pre_tokenizer", regex_and_byte_level({llama3_pattern})}};
+}
+
 } // namespace detail
 
 /// The same for the content of a tokenizer.json alone: its own template, no class rules. `bos` and `eos` name tokens of
@@ -147,15 +177,11 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   files.model_config = detail::read_object(folder / "config.json");
   files.special_map = detail::read_object(folder / "special_tokens_map.json", &special_map_text);
   files.added = detail::read_object(folder / "added_tokens.json", &added_text);
-  constexpr std::pair<const char*, vocabulary_form> known[] = {
-      {"tokenizer.json", vocabulary_form::tokenizer_json}, {"vocab.json", vocabulary_form::vocab_and_merges},
-      {"tokenizer.model", vocabulary_form::sentencepiece}, {"sentencepiece.bpe.model", vocabulary_form::sentencepiece},
-      {"rwkv_vocab.txt", vocabulary_form::rwkv},           {"rwkv_vocab_v20230424.txt", vocabulary_form::rwkv}};
   const char* name = nullptr;
   // transformers does not read the tokenizer.json of this class if its config has the field, and there is the model.
   const bool rebuilt = !files.config_component().absent("add_prefix_space") && files.kind().name == "Llama" &&
                        detail::is_there(folder / "tokenizer.model");
-  for (const auto& [file, form] : known) {
+  for (const auto& [file, form] : vocabulary_files) {
     if (!detail::is_there(folder / file) || (rebuilt && form != vocabulary_form::sentencepiece)) continue;
     if (form == vocabulary_form::vocab_and_merges && !detail::is_there(folder / "merges.txt")) continue;
     name = file;
@@ -164,10 +190,12 @@ inline tokenizer_files read_tokenizer_files(const std::filesystem::path& folder)
   }
   if (!name)
     fail(folder.string(),
-         ": expected tokenizer.json, or vocab.json and merges.txt, tokenizer.model or rwkv_vocab.txt, ",
+         ": expected tokenizer.json, or vocab.json and merges.txt, tekken.json, tokenizer.model or rwkv_vocab.txt, ",
          "got none of them");
   files.where = files.path(name);
   files.tokenizer = read_file(folder / name, large_file_bytes);
+  if (files.form == vocabulary_form::sentencepiece && is_tiktoken(files.tokenizer))
+    files.form = vocabulary_form::tiktoken;
   if (files.form == vocabulary_form::vocab_and_merges)
     files.merges = read_file(folder / "merges.txt", large_file_bytes);
 
