@@ -5,13 +5,13 @@ cd "$(dirname "$0")/.."
 bash tests/setup.sh
 cmake --preset release -B build/bench -DLLMAP_BENCHMARKS=ON -DLLMAP_TESTS=OFF -DLLMAP_EXAMPLES=OFF >/dev/null
 cmake --build build/bench
-cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1 | tr -c 'A-Za-z0-9\n' '-' | sed 's/-*$//')
+cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1 | sed 's/([A-Z]*)//g' | tr -cs 'A-Za-z0-9\n' '-' | sed 's/-*$//')
 isa=$(grep -qw avx512bw /proc/cpuinfo && echo avx512 || { grep -qw avx2 /proc/cpuinfo && echo avx2 || echo baseline; })
 out=benchmarks/results/$cpu-$isa.md
 {
   echo "# $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) threads, $isa"
   echo
-  echo "Made by \`bash benchmarks/run.sh\` with $(g++ --version | head -1), release preset. A share is of the float multiply-adds that a"
+  echo "Made by \`bash benchmarks/run.sh\` on $(date -u +%Y-%m-%d) at $(git describe --always --dirty), with $(g++ --version | head -1), release preset. A share is of the float multiply-adds that a"
   echo "probe reaches in registers in the same run. Microbenchmarks: median of 5 repetitions, with the coefficient of variation."
   echo
   echo "## Forward pass and head"
