@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "llmap/architectures/check_plan.hpp"
 #include "llmap/architectures/plan_costs.hpp"
+#include "llmap/architectures/unread_tensors.hpp"
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/core/cpu_executor.hpp"
 #include "llmap/core/json_writer.hpp"
@@ -12,6 +13,7 @@
 #include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/model/planned_tensors.hpp"
+#include "llmap/text/tokenizer_files.hpp"
 #include "llmap/weights/model_weights.hpp"
 #include "llmap/weights/mxfp4.hpp"
 #include "llmap/weights/unused_weights.hpp"
@@ -66,8 +68,8 @@ std::uint64_t stored_bytes(const llmap::model_weights& files) {
 struct weight_facts {
   std::size_t files = 0;
   std::uint64_t bytes = 0;
-  std::string quantization, base; // base: of an adapter
-  std::vector<std::string> unused;
+  std::string quantization, base;          // base: of an adapter
+  std::vector<std::string> unused, unread; // files, tensors
 };
 
 struct tokenizer_facts {
@@ -114,12 +116,6 @@ model_facts facts_of(llmap::decoder_plan plan, const Source& tensors, const std:
   return f;
 }
 
-bool has_tokenizer(const std::filesystem::path& folder) {
-  for (const char* file : {"tokenizer.json", "vocab.json", "tokenizer.model", "rwkv_vocab.txt"})
-    if (std::filesystem::exists(folder / file)) return true;
-  return false;
-}
-
 bool has_weights(const std::filesystem::path& folder) {
   if (llmap::is_gguf(folder) || !std::filesystem::exists(folder / "config.json")) return true;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
@@ -133,15 +129,18 @@ model_facts read_model(const std::filesystem::path& folder, const std::string& b
   if (!has_weights(folder)) {
     const llmap::decoder_plan plan = load_plan_of_config(folder);
     model_facts f = facts_of(plan, llmap::planned_tensors(plan, llmap::dtype::bf16), folder.string());
-    if (has_tokenizer(folder)) f.tokenizer = facts_of(model_tokenizer(folder));
+    if (llmap::has_tokenizer(folder)) f.tokenizer = facts_of(model_tokenizer(folder));
     return f;
   }
   const llmap::model_weights files(folder, base);
   const llmap::decoder_plan plan = load_plan(files);
   model_facts f = facts_of(plan, files.tensors(llmap::dtype::f32, plan.tied()), folder.string());
-  f.weights = {files.files().size() - files.adapted(), stored_bytes(files), files.quantization(),
+  f.weights = {files.files().size() - files.adapted(),
+               stored_bytes(files),
+               files.quantization(),
                files.adapted() ? files.base().string() : "",
-               files.stored() ? unused_weights(files.base(), *files.stored()) : std::vector<std::string>()};
+               files.stored() ? unused_weights(files.base(), *files.stored()) : std::vector<std::string>(),
+               unread_tensors(plan, files.tensors(llmap::dtype::f32, plan.tied()))};
   f.tokenizer = facts_of(model_tokenizer(model_tokenizer_files(files)));
   return f;
 }
@@ -167,6 +166,12 @@ void print_text(const model_facts& f) {
              static_cast<double>(f.weight_memory) / mib);
   if (f.weights)
     for (const std::string& name : f.weights->unused) fmt::print("not used       {}\n", shown(name));
+  if (f.weights && !f.weights->unread.empty())
+    fmt::print("not read       {} tensor{}: {}\n", f.weights->unread.size(), f.weights->unread.size() == 1 ? "" : "s",
+               shown(llmap::first_names(f.weights->unread)));
+  if (!plan.custom_code.empty())
+    fmt::print("own code       {} is not run: scored as the {} of transformers\n", shown(plan.custom_code),
+               shown(plan.model_type));
   if (!f.tokenizer) return fmt::print("tokenizer      none\n");
   const auto id = [](const std::optional<std::int32_t>& i) { return i ? std::to_string(*i) : std::string("none"); };
   fmt::print("tokenizer      {} ids, BOS {} ({}), EOS {}\n", f.tokenizer->ids, id(f.tokenizer->bos),
@@ -184,6 +189,7 @@ void print_json(const std::string& path, const model_facts& f) {
   out.object([&] {
     out.field("path", path);
     out.field("model_type", f.plan.model_type);
+    if (!f.plan.custom_code.empty()) out.field("custom_code_not_run", f.plan.custom_code);
     out.field("layers", f.plan.layers.size());
     out.field("width", f.plan.width);
     out.field("vocabulary", f.plan.vocab);
@@ -208,6 +214,7 @@ void print_json(const std::string& path, const model_facts& f) {
         out.field("quantization", f.weights->quantization);
         out.field("adapter_of", f.weights->base);
         out.field("not_used", f.weights->unused);
+        out.field("tensors_not_read", f.weights->unread);
       });
     });
     out.field("tokenizer", [&] {

@@ -5,7 +5,7 @@
 #include "llmap/model/planned_tensors.hpp"
 
 llmap::decoder_plan load_plan(const llmap::model_weights& weights) {
-  return settle_plan(plan_of(weights.read_config()), weights.base_tensors(llmap::dtype::f32));
+  return settle_plan(plan_of(weights.read_config()), weights.base_tensors(llmap::dtype::f32), weights.base().string());
 }
 
 llmap::decoder_plan load_plan_of_config(const std::filesystem::path& folder) {

@@ -33,6 +33,11 @@ public:
   ~progress_line() {
     if (drawn_) std::fprintf(stderr, "\r\033[K");
   }
+  /// A line of its own, that stays.
+  void note(const std::string& text) {
+    std::fprintf(stderr, "%s%s\n", drawn_ ? "\r\033[K" : "", text.c_str());
+    drawn_ = false;
+  }
   void phase(const char* name) {
     draw(name);
     start_ = clock_type::now();
@@ -79,6 +84,9 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
   progress.phase(llmap::name_of(phase::reading_weights));
   const llmap::model_weights weights(folder, settings.base);
   const llmap::decoder_plan plan = load_plan(weights);
+  if (!plan.custom_code.empty())
+    progress.note(fmt::format("{}: the publisher's code, {}, is not run: scored as the {} of transformers", shown(name),
+                              shown(plan.custom_code), shown(plan.model_type)));
   const model_tokenizer_files files(weights);
   llmap::store_scoring_options options{.policy = policy_of(settings),
                                        .load = {.compute = compute_type_of(settings.precision)},

@@ -472,7 +472,7 @@ class plan_flips : public testing::TestWithParam<std::string> {};
 TEST_P(plan_flips, are_noticed) {
   const auto folder = golden::folder("models") / GetParam();
   const model_weights weights(folder);
-  const decoder_plan plan = settle_plan(plan_of(config::load(folder)), weights.base_tensors(dtype::f64));
+  const decoder_plan plan = settle_plan(plan_of(config::load(folder)), weights.base_tensors(dtype::f64), GetParam());
   const nlohmann::json expected = golden::read(folder / "expected.json");
   const cpu_executor exec{2};
   ragged_batch batch;

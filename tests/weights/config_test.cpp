@@ -41,7 +41,6 @@ TEST(config, python_numbers_are_carried) {
 TEST(architectures, refuse_what_they_do_not_know) {
   EXPECT_MESSAGE(plan_from("{}"), "model_type: missing");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "gpt9"})"), "expected one of apertus, arcee, biogpt");
-  EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "m.M"}})"), "auto_map");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "hidden_act": "snake"})"), "hidden_act");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "rope_scaling": {"type": "spiral"}})"), "rope_scaling: type");
   EXPECT_MESSAGE(plan_from(R"({"model_type": "llama", "rope_scaling": {"type": "linear"}})"), "factor: missing");

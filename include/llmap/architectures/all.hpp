@@ -181,24 +181,33 @@ inline decoder_plan text_plan_of(const config& c, const config& text, std::strin
   return plan;
 }
 
-/// The plan of a config. Unknown model types and custom code are refused by name. How matrices are stored is not the
+/// The class of the publisher's own code for this model, or empty. transformers uses its own class for a model_type
+/// that it knows, unless it is told to trust that code; this does the same.
+inline std::string custom_code_of(const config& c) {
+  const auto map = c.object("auto_map");
+  return map && !map->absent("AutoModelForCausalLM") ? map->text("AutoModelForCausalLM", "") : "";
+}
+
+/// The plan of a config. Unknown model types are refused by name. How matrices are stored is not the
 /// plan's to say (weights/quantized_tensors.hpp).
 inline decoder_plan plan_of(const config& c) {
   if (!c.has("model_type")) fail(c.where(), ": model_type: missing");
-  const std::string type = c.text("model_type", "");
-  if (const auto custom = c.object("auto_map"); custom && custom->has("AutoModelForCausalLM"))
-    fail(c.where(), ": auto_map: the publisher's own code decides what this ", type,
-         " computes; it cannot be run here");
+  const std::string type = c.text("model_type", ""), custom = custom_code_of(c);
   for (const wrapped_architecture& w : wrapped_architectures) {
     if (w.model_type != type) continue;
     const auto text = c.object("text_config");
     if (!text) fail(c.where(), ": text_config: missing");
-    return text_plan_of(c, *text, w.inner);
+    decoder_plan plan = text_plan_of(c, *text, w.inner);
+    plan.custom_code = custom;
+    return plan;
   }
   std::string known;
   for (const architecture& a : architectures) {
     known.append(known.empty() ? "" : ", ").append(a.model_type);
-    if (a.model_type == type) return a.plan(c);
+    if (a.model_type != type) continue;
+    decoder_plan plan = a.plan(c);
+    plan.custom_code = custom;
+    return plan;
   }
   for (const wrapped_architecture& w : wrapped_architectures) known.append(", ").append(w.model_type);
   fail(c.where(), ": model_type: expected one of ", known, "; got ", type);

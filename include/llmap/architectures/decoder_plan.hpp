@@ -396,6 +396,7 @@ struct head_plan {
 
 struct decoder_plan {
   std::string model_type;
+  std::string custom_code{};         // the class of the publisher's that the config names, which is not run; or empty
   std::string prefix;                // base prefix of tensor names, with its dot
   std::vector<std::string> nested{}; // what stands for it in files of larger models; see tensor_naming
   std::int64_t vocab = 0, width = 0;

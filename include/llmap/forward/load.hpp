@@ -76,7 +76,7 @@ inline std::size_t index_of(std::vector<rope_plan>& all, const rope_plan& plan) 
 template <class T, executor Exec, tensor_source Source>
 decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source& source, const std::string& where,
                               const load_options& options = {}) {
-  plan = settle_plan(std::move(plan), source);
+  plan = settle_plan(std::move(plan), source, where);
   check_plan(plan, where);
   check_compute_type<T>(exec, options.compute, where);
   const tensor_naming names(source, plan.prefix, plan.nested);

@@ -21,7 +21,7 @@ struct opened_model {
   opened_model(std::filesystem::path path, decoder_plan of_config, const std::filesystem::path& base = {})
       : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder, base),
         words(tokenizer::from_files(tokenizer_files_of(weights))) {
-    plan = settle_plan(std::move(plan), weights.base_tensors(dtype::f32));
+    plan = settle_plan(std::move(plan), weights.base_tensors(dtype::f32), folder.string());
   }
 };
 

@@ -37,7 +37,7 @@ inline decoder_plan settle_plan_without_weights(decoder_plan plan, const config&
                                                              : c.boolean("tie_word_embeddings", false);
   if (plan.head.tied_where_absent && tied) plan.head.table = {};
   const planned_tensors all(plan, dtype::bf16);
-  return settle_plan(std::move(plan), all);
+  return settle_plan(std::move(plan), all, c.where());
 }
 
 } // namespace llmap

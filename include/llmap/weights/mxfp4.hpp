@@ -4,6 +4,7 @@
 // files of gpt-oss.
 #pragma once
 #include "llmap/weights/any_tensors.hpp"
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -47,9 +48,14 @@ public:
   explicit mxfp4_tensors(any_tensors source) : source_(std::move(source)) {}
 
   std::vector<std::string> names() const {
-    std::vector<std::string> all = source_.names();
-    for (std::size_t i = 0, n = all.size(); i < n; ++i)
-      if (std::string_view name = all[i]; name.ends_with("_blocks")) all.emplace_back(name.substr(0, name.size() - 7));
+    constexpr std::string_view blocks = "_blocks", scales = "_scales";
+    const auto is_there = [&](const std::string& name) { return source_.find(name).has_value(); };
+    std::vector<std::string> all;
+    for (const std::string& name : source_.names()) {
+      const std::string base = name.substr(0, name.size() - std::min(name.size(), blocks.size()));
+      if (name.ends_with(blocks) && is_there(base + std::string(scales))) all.push_back(base);
+      else if (!name.ends_with(scales) || !is_there(base + std::string(blocks))) all.push_back(name);
+    }
     return all;
   }
   std::optional<tensor_info> find(const std::string& name) const {

@@ -64,6 +64,7 @@ class quantized_tensors {
   std::unique_ptr<quantized::scheme> scheme_;
   dtype decoded_;
   std::unordered_map<std::string, quantized::encoded_matrix> packed_; // by the name X.weight
+  std::unordered_set<std::string> parts_;                             // the names of what packed matrices are made of
 
   static bool is_ignorable(std::string_view part) { // it describes activations or caches
     constexpr std::string_view known[] = {
@@ -87,9 +88,10 @@ class quantized_tensors {
       if (auto matrix = scheme_->find(source_, module)) packed_.emplace(module + ".weight", std::move(*matrix));
     });
     for_parts([&](const std::string& name, const std::string& module, std::string_view part) {
-      if (packed_.count(module + ".weight") && std::find(parts.begin(), parts.end(), part) == parts.end() &&
-          !is_ignorable(part))
+      if (!packed_.count(module + ".weight")) return;
+      if (std::find(parts.begin(), parts.end(), part) == parts.end() && !is_ignorable(part))
         fail("tensor ", name, ": ", scheme_->description(), " does not explain it");
+      if (part != "bias") parts_.insert(name);
     });
   }
 
@@ -138,8 +140,8 @@ public:
 
   std::vector<std::string> names() const {
     std::vector<std::string> all = source_.names();
-    for (const auto& [name, matrix] : packed_)
-      if (!source_.find(name)) all.push_back(name);
+    std::erase_if(all, [&](const std::string& name) { return parts_.contains(name); });
+    for (const auto& [name, matrix] : packed_) all.push_back(name);
     return all;
   }
   std::optional<tensor_info> find(const std::string& name) const {

@@ -42,6 +42,9 @@ public:
       if (nested_.empty() && has_prefix(source, other)) nested_ = other;
   }
 
+  /// Whether the files are those of a larger model.
+  bool nested() const { return !nested_.empty(); }
+
   std::string operator()(const std::string& name) const {
     if (!nested_.empty()) {
       if (name.starts_with(prefix_)) return nested_ + name.substr(prefix_.size());
@@ -50,6 +53,13 @@ public:
     return !prefixed_ && name.starts_with(prefix_) ? name.substr(prefix_.size()) : name;
   }
 };
+
+/// The first three of a list of names, as a message shows them.
+inline std::string first_names(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, names.size()); ++i) text.append(i ? ", " : "").append(names[i]);
+  return names.size() > 3 ? text + ", ..." : text;
+}
 
 /// One line per problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
 template <tensor_source Source>
@@ -74,11 +84,9 @@ void check_tensors(const Source& source, std::span<const tensor_spec> table, con
   const std::vector<std::string> problems = tensor_problems(source, table);
   if (problems.empty()) return;
   if (std::none_of(table.begin(), table.end(), [&](const tensor_spec& t) { return source.find(t.name).has_value(); })) {
-    std::string there;
     const std::vector<std::string> names = source.names();
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, names.size()); ++i) there += (i ? ", " : "") + names[i];
     fail(where, ": none of ", table.size(), " tensors is there under its name: ", problems.front(), "; there are ",
-         there.empty() ? "none" : there, names.size() > 3 ? ", ..." : "");
+         names.empty() ? "none" : first_names(names));
   }
   constexpr std::size_t most = 12;
   std::string line =
