@@ -67,4 +67,15 @@ check "log-probabilities of packed weights" bash -c '"$0" logprobs quantized --i
 cp "$zoo"/models/llama-s/tokenizer* quantized/
 "$llmap" info quantized >info.txt 2>err.txt
 check "info says the scheme" grep -q "^quantized      gptq, 4 bits, groups of 32" info.txt
+
+# Code of the publisher's own is not run. transformers' class of the model_type is, if it reads all there is.
+cp -rL "$zoo/models/llama-s" coded && chmod -R u+w coded
+check "scored without such code" scored coded --store coded.sqlite
+sed -i '0,/{/s//{"auto_map": {"AutoModelForCausalLM": "modeling_own.OwnForCausalLM"},/' coded/config.json
+check "info of a folder with code" "$llmap" info coded >info.txt
+check "info says that it is not run" grep -q "^own code  *modeling_own.OwnForCausalLM is not run: scored as the llama of transformers$" info.txt
+check "scored with such code beside it" scored coded --store own.sqlite
+check "score says that it is not run" grep -q "^coded: the publisher's code, modeling_own.OwnForCausalLM, is not run" err.txt
+for store in coded own; do "$llmap" export $store.sqlite --out $store.tsv >/dev/null; done
+check "the same scores" cmp coded.tsv own.tsv
 finish
