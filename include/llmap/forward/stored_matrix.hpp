@@ -31,14 +31,7 @@ void for_stored_runs(const matrix_part& part, std::size_t begin, std::size_t end
 template <tensor_source Source>
 tensor_data read_matrix(const Source& source, const std::string& name, const matrix_part& part, std::int64_t elements) {
   if (part.slices == 0) return source.read(name);
-  tensor_data data;
-  if constexpr (requires { source.read_slice(name, part.slice); }) {
-    data = source.read_slice(name, part.slice);
-  } else {
-    data = source.read(name);
-    const auto bytes = static_cast<std::size_t>(elements) * static_cast<std::size_t>(bits_of(data.info.type)) / 8;
-    data.bytes = data.bytes.subspan(static_cast<std::size_t>(part.slice) * bytes, bytes);
-  }
+  tensor_data data = read_slice(source, name, part.slice);
   data.info.shape = {elements};
   return data;
 }

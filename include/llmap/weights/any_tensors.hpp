@@ -5,20 +5,6 @@
 
 namespace llmap {
 
-/// Slice `slice` of a stack of matrices (n, ...), by way of source.read_slice(name, slice) where the source has it.
-template <tensor_source Source>
-tensor_data read_slice(const Source& source, const std::string& name, std::int64_t slice) {
-  if constexpr (requires { source.read_slice(name, slice); }) {
-    return source.read_slice(name, slice);
-  } else {
-    tensor_data data = source.read(name);
-    const auto bytes = data.bytes.size() / static_cast<std::size_t>(data.info.shape.at(0));
-    data.bytes = data.bytes.subspan(static_cast<std::size_t>(slice) * bytes, bytes);
-    data.info.shape.erase(data.info.shape.begin());
-    return data;
-  }
-}
-
 class any_tensors {
   struct interface {
     virtual ~interface() = default;
