@@ -1,5 +1,6 @@
 // Every golden checkpoint: log-probabilities per token in float64 within 1e-9 and in float32 within 4 times the
 // float32 error recorded with it (golden::float32_bound); the first layer that disagrees is named by the trace.
+// The properties of the results make docs/models.md (docs/tables.sh).
 #include "llmap/architectures/all.hpp"
 #include "llmap/cpu.hpp"
 #include "llmap/forward/load.hpp"
@@ -24,15 +25,22 @@ protected:
   template <class T, class Bound> void compare(const Bound& bound) const {
     const auto model = load<T>();
     score_workspace<cpu_executor, T> work;
+    double largest = 0, share = 0; // of errors; of an error in its bound
     for (const auto& s : expected["sequences"]) {
       ragged_batch batch;
       batch.add(s["ids"].get<std::vector<std::int32_t>>());
       const auto got = token_log_probabilities(exec, model, batch, work);
       const auto want = s["logprob"].get<std::vector<double>>();
       ASSERT_EQ(got.size(), want.size());
-      for (std::size_t i = 0; i < got.size(); ++i)
+      for (std::size_t i = 0; i < got.size(); ++i) {
         ASSERT_NEAR(got[i], want[i], bound(s)) << "token " << i << " of " << batch.rows();
+        const double error = std::abs(got[i] - want[i]);
+        largest = std::max(largest, error), share = std::max(share, error / bound(s));
+      }
     }
+    RecordProperty("model_type", plan.model_type);
+    RecordProperty("largest_error", golden::short_number(largest));
+    RecordProperty("share_of_bound", golden::short_number(share));
   }
 };
 } // namespace

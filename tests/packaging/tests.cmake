@@ -8,6 +8,7 @@ foreach(compiler g++ clang++)
     add_test(NAME packaging_program_${compiler} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/packaging/program.sh ${LLMAP_PROGRAM_${compiler}} ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   endif()
 endforeach()
+add_test(NAME packaging_models_page COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/packaging/models_page.sh ${PROJECT_SOURCE_DIR})
 find_program(LLMAP_CLANG_FORMAT clang-format-14) # other versions lay some lines out differently
 if(LLMAP_CLANG_FORMAT)
   add_test(NAME packaging_format COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/packaging/format.sh ${LLMAP_CLANG_FORMAT} ${PROJECT_SOURCE_DIR})

@@ -3,6 +3,7 @@
 #include "llmap/core/error.hpp"
 #include "llmap/core/random.hpp"
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -29,6 +30,13 @@ inline nlohmann::json read(const std::filesystem::path& path) {
   std::ifstream in(path);
   if (!in) llmap::fail(path.string(), ": missing golden");
   return nlohmann::json::parse(in);
+}
+
+/// As a results page shows it.
+inline std::string short_number(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1e", x);
+  return text;
 }
 
 /// What a float32 log-probability may differ by, for each sequence of a case of `models`: 4 times the float32 error

@@ -14,6 +14,8 @@ TEST_P(golden_tokenizer, gives_the_ids_of_the_reference) {
   EXPECT_EQ(nlohmann::json(tokenizer.special().prefix), expected.at("special_prefix"));
   EXPECT_EQ(nlohmann::json(tokenizer.special().suffix), expected.at("special_suffix"));
   ASSERT_GE(expected.at("samples").size(), 200u);
+  RecordProperty("samples", static_cast<int>(expected.at("samples").size()));
+  RecordProperty("mirrors", expected.at("mirrors").get<std::string>());
   for (const nlohmann::json& sample : expected.at("samples")) {
     const nlohmann::json& which = sample.at("text");
     const std::string text = which.is_string() ? which : texts.at(which.get<std::size_t>()).at("text");

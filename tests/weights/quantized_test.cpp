@@ -69,14 +69,21 @@ TEST_P(stored_in_fewer_bits, log_probabilities) {
   const cpu_executor exec{2};
   const auto network = load_decoder<double>(exec, model.plan, model.tensors(dtype::f64), folder.string());
   score_workspace<cpu_executor, double> work;
+  double largest = 0;
   for (const auto& s : expected["sequences"]) {
     ragged_batch batch;
     batch.add(s["ids"].get<std::vector<std::int32_t>>());
     const auto got = token_log_probabilities(exec, network, batch, work);
     const auto want = s["logprob"].get<std::vector<double>>();
     ASSERT_EQ(got.size(), want.size());
-    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-9) << "token " << i;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_NEAR(got[i], want[i], 1e-9) << "token " << i;
+      largest = std::max(largest, std::abs(got[i] - want[i]));
+    }
   }
+  const std::string scheme = model.weights.quantization();
+  RecordProperty("scheme", scheme.empty() ? "LoRA" : scheme);
+  RecordProperty("largest_error", golden::short_number(largest));
 }
 INSTANTIATE_TEST_SUITE_P(all, stored_in_fewer_bits, testing::ValuesIn(cases()), [](const auto& i) { return i.param; });
 
