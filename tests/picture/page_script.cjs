@@ -33,6 +33,7 @@ class Node {
   getContext() { return pen; }
   getBoundingClientRect() { return { left: 0, top: 0, width: 900, height: 600 }; }
   addEventListener(type, f) { this["on" + type] = f; }
+  setAttribute() {}
   setPointerCapture() {}
   find(tag) { return this.children.flatMap(c => c.tag === tag ? [c] : c.find(tag)); }
 }
@@ -47,7 +48,7 @@ const globals = {
   document: { getElementById: id => nodes[id] || null, createElement: t => new Node(t), querySelectorAll: () => views, documentElement: root },
   getComputedStyle: () => ({ getPropertyValue: () => "#111" }), requestAnimationFrame: f => frames.push(f), devicePixelRatio: 2,
   matchMedia: () => ({ matches: false }), ResizeObserver: class { observe() {} }, location: { hash: "" },
-  URLSearchParams, atob,
+  history: { replaceState() {} }, addEventListener() {}, URLSearchParams, atob,
 };
 new Function(...Object.keys(globals), script)(...Object.values(globals));
 settle();
@@ -69,7 +70,7 @@ for (const view of views) {
   byId("fit").onclick();
   settle();
 }
-for (const button of byId("legend").children) button.onclick(), settle(), button.onclick(), settle();
+for (const button of byId("entries").children) button.onclick(), settle(), button.onclick(), settle();
 byId("theme").onclick();
 settle();
 

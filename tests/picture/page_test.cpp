@@ -91,6 +91,17 @@ TEST(page, marks_are_those_of_the_map) {
   EXPECT_EQ(json["kl_effective_texts"][0][3], 2);
 }
 
+TEST(page, values_are_embedded_and_missing_ones_are_null) {
+  map_data map = map_of(small_scores({"a", "b"}));
+  map.values = {{"</script>", {0.1, NAN}}};
+  const std::string page = map_html(map);
+  EXPECT_EQ(count(page, "</script"), 2u);
+  const auto data = embedded(page), json = nlohmann::json::parse(map_json(map));
+  EXPECT_EQ(data["values"][0]["name"], "</script>");
+  EXPECT_EQ(data["values"][0]["values"], nlohmann::json::parse("[0.1, null]"));
+  EXPECT_EQ(json["values"]["</script>"], nlohmann::json::parse("[0.1, null]"));
+}
+
 TEST(page, zero_and_missing_have_codes_of_their_own) {
   const matrix<double> m{{0, 0, NAN}, {0, 0, 2}, {NAN, 2, 0}};
   json_writer json;

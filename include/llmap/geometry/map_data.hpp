@@ -14,10 +14,16 @@ struct model_group {
   std::vector<std::string> labels; // (K)
 };
 
+struct model_values {
+  std::string name;           // e.g. "parameters"
+  std::vector<double> values; // (K); NaN: not known
+};
+
 struct map_data {
-  std::vector<std::string> models; // (K)
-  std::vector<model_group> groups; // what points can be colored by; at least one
-  std::size_t texts = 0;           // used
+  std::vector<std::string> models;  // (K)
+  std::vector<model_group> groups;  // what points can be colored by; at least one
+  std::vector<model_values> values; // too; also none
+  std::size_t texts = 0;            // used
   std::vector<excluded_text> excluded;
   double mean_bytes = 0;
   double clip_quantile = 0, clip_threshold = 0; // nats

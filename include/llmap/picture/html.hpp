@@ -97,6 +97,14 @@ inline std::string map_html(const map_data& map, const std::string& title = "Map
         });
       });
     });
+    json.field("values", [&] {
+      json.array(map.values, [&](const model_values& v) {
+        json.object([&] {
+          json.field("name", v.name);
+          json.field("values", v.values);
+        });
+      });
+    });
     json.field("texts", map.texts);
     json.field("excluded", map.excluded.size());
     json.field("meanBytes", map.mean_bytes);
@@ -126,7 +134,8 @@ inline std::string map_html(const map_data& map, const std::string& title = "Map
     else safe += c;
   std::string page = detail::page_html;
   detail::replace_mark(page, "<!--style-->", std::string("<style>") + detail::page_css + "</style>");
-  detail::replace_mark(page, "<!--script-->", std::string("<script>") + detail::page_js + "</script>");
+  detail::replace_mark(page, "<!--script-->",
+                       std::string("<script>\"use strict\";\n{") + detail::page_js + "}\n</script>");
   detail::replace_mark(page, "<!--title-->", escape_markup(title));
   detail::replace_mark(page, "<!--title-->", escape_markup(title));
   detail::replace_mark(page, "<!--data-->", safe);

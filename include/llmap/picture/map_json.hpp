@@ -1,9 +1,9 @@
 // The map as JSON:
-//   models, groups {name: labels}, texts, mean_bytes, excluded_texts [{text, models, first_model}],
-//   clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K),
-//   kl_standard_error (K, K, bits per byte; null if there are two texts),
-//   pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K, 2), tsne_perplexity, tsne_affinity,
-//   tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name, models, steps}]
+//   models, groups {name: labels}, values {name: numbers}, texts, mean_bytes, excluded_texts [{text, models,
+//   first_model}], clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K), kl_standard_error (K,
+//   K, bits per byte; null if there are two texts), pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K,
+//   2), tsne_perplexity, tsne_affinity, tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name,
+//   models, steps}]
 // Numbers read back to the same bits, those that are not finite are null, and bytes that are not UTF-8 become U+FFFD.
 #pragma once
 #include "llmap/core/json_writer.hpp"
@@ -41,6 +41,11 @@ inline std::string map_json(const map_data& map) {
     json.field("groups", [&] {
       json.object([&] {
         for (const model_group& g : map.groups) json.field(g.name, g.labels);
+      });
+    });
+    json.field("values", [&] {
+      json.object([&] {
+        for (const model_values& v : map.values) json.field(v.name, v.values);
       });
     });
     json.field("texts", map.texts);
