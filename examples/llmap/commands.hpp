@@ -86,7 +86,7 @@ struct export_arguments {
 void run_export(const export_arguments& a);
 
 struct map_arguments {
-  std::string store, matrix, html, json, svg, tsv, newick, affinity = "euclidean";
+  std::string store, matrix, html, json, svg, tsv, newick, title, labels, affinity = "euclidean";
   double perplexity = 0, clip = 0.02;
   int threads = 0; // 0: all processors
   llmap::model_selection selection;

@@ -190,6 +190,9 @@ void add_map(CLI::App& app) {
   add_output(*c, "--svg", a->svg, "write the map as a figure");
   add_output(*c, "--tsv", a->tsv, "write coordinates and nearest models as a table");
   add_output(*c, "--newick", a->newick, "write the tree (average linkage of KL)");
+  c->add_option("--title", a->title, "title of the page and the figure");
+  add_input(*c, "--labels", a->labels,
+            "table with tabs and a header: model, then label (a new name) and any groups and values to color by");
   c->add_option("--perplexity", a->perplexity, "of t-SNE; default: 30, or a third of the other models")
       ->check(CLI::Range(1.0, 1e6));
   c->add_option("--clip", a->clip, "quantile of all entries that lower ones are raised to; 0 clips nothing")

@@ -84,9 +84,9 @@ void print_summary(std::FILE* to, const llmap::map_data& map) {
 
 void run_map(const map_arguments& a) {
   const llmap::map_data map = make_map(a);
-  if (!a.html.empty()) llmap::write_file(a.html, map_html(map));
+  if (!a.html.empty()) llmap::write_file(a.html, a.title.empty() ? map_html(map) : map_html(map, a.title));
   if (!a.json.empty()) llmap::write_file(a.json, map_json(map));
-  if (!a.svg.empty()) llmap::write_file(a.svg, map_svg(map));
+  if (!a.svg.empty()) llmap::write_file(a.svg, map_svg(map, {.title = a.title}));
   if (!a.tsv.empty()) llmap::write_file(a.tsv, coordinates_tsv(map));
   if (!a.newick.empty()) llmap::write_file(a.newick, newick(map.tree, map.models) + "\n");
   const std::vector<std::string> outputs{a.html, a.json, a.svg, a.tsv, a.newick};

@@ -3,6 +3,7 @@
 #include "llmap/picture/tsv.hpp"
 #include "support/small_map.hpp"
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
@@ -63,6 +64,24 @@ TEST(svg, is_well_formed_and_names_every_model) {
   EXPECT_THROW(map_svg(map, {800, 560, false, 9}), contract_error);
 }
 
+TEST(svg, a_title_stands_above) {
+  const map_data map = map_of(small_scores({"a", "b", "c"}));
+  svg_options options;
+  options.title = "A <b>title</b> & more";
+  const std::string with = map_svg(map, options), without = map_svg(map);
+  const auto texts = well_formed(with);
+  EXPECT_NE(std::find(texts.begin(), texts.end(), escape_markup(options.title)), texts.end());
+  const auto box = [](const std::string& svg) { // viewBox: left, top, width, height
+    std::istringstream in(svg.substr(svg.find("viewBox=\"") + 9));
+    std::array<double, 4> b;
+    for (double& v : b) in >> v;
+    return b;
+  };
+  EXPECT_LT(box(with)[1], 0);
+  EXPECT_EQ(box(with)[3] + box(with)[1], box(without)[3]);
+  EXPECT_EQ(box(without)[1], 0);
+}
+
 TEST(svg, runs_are_lines) {
   const map_data map = map_of(small_scores({"a-step1", "a-step2", "b"}));
   EXPECT_NE(map_svg(map).find("<polyline"), std::string::npos);
@@ -118,6 +137,15 @@ TEST(tsv, reads_back_to_the_same_bits) {
   for (; std::getline(table, line); ++rows) EXPECT_EQ(std::count(line.begin(), line.end(), '\t'), columns);
   EXPECT_EQ(rows, hostile_names.size());
   EXPECT_NE(coordinates_tsv(map_of(small_scores({"one"}))).find("\t\t\t\n"), std::string::npos);
+}
+
+TEST(tsv, values_stand_beside_groups) {
+  map_data map = map_of(small_scores({"a", "b"}));
+  map.groups = {{"kind", {"x", "y"}}};
+  map.values = {{"size", {0.1, NAN}}};
+  EXPECT_EQ(coordinates_tsv(map).find("model\tkind\tsize\tbits_per_byte\t"), 0u);
+  EXPECT_NE(coordinates_tsv(map).find("\na\tx\t0.1\t"), std::string::npos);
+  EXPECT_NE(coordinates_tsv(map).find("\nb\ty\t\t"), std::string::npos);
 }
 
 TEST(tsv, what_is_not_there_is_blank) {

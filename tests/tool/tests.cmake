@@ -1,5 +1,5 @@
 if(TARGET llmap_tool)
-  foreach(script hostile kill interrupt same_bits forms outputs folders many store terminal configs gguf device)
+  foreach(script hostile kill interrupt same_bits forms outputs folders many labels store terminal configs gguf device)
     add_test(NAME tool_${script} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tool/${script}.sh $<TARGET_FILE:llmap_tool> ${PROJECT_SOURCE_DIR})
   endforeach()
   set_tests_properties(tool_kill tool_interrupt PROPERTIES RUN_SERIAL TRUE)

@@ -13,6 +13,7 @@ struct svg_options {
   double width = 800, height = 560; // at most; a flat map makes a lower figure
   bool pca = false;                 // else t-SNE
   std::size_t group = 0;            // which of map.groups gives the colors
+  std::string title = {};           // above the figure; empty: none
 };
 
 namespace detail {
@@ -87,9 +88,13 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   const auto num = detail::svg_number;
   std::string out;
   const auto add = [&](const auto&... parts) { (out.append(parts), ...); };
-  add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", num(options.width), " ", num(height), "\" width=\"",
-      num(options.width), "\" height=\"", num(height), "\" font-family=\"Helvetica, Arial, sans-serif\"",
-      " font-size=\"", num(font), "\">\n<!-- llmap -->\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+  const double above = options.title.empty() ? 0 : 32;
+  add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 ", num(-above), " ", num(options.width), " ",
+      num(above + height), "\" width=\"", num(options.width), "\" height=\"", num(above + height),
+      "\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"", num(font), "\">\n<!-- llmap -->\n<rect y=\"",
+      num(-above), "\" width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+  if (above > 0)
+    add("<text x=\"16\" y=\"-10\" font-size=\"15\" font-weight=\"bold\">", escape_markup(options.title), "</text>\n");
   for (const training_run& c : map.training_runs) {
     add("<polyline fill=\"none\" stroke-width=\"1.4\" stroke-opacity=\"0.6\" stroke-linejoin=\"round\" "
         "stroke=\"",
