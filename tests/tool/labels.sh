@@ -19,8 +19,8 @@ check "from a pipe" bash -c '"$0" map m.safetensors --labels - --json - <labels.
 printf 'model,vendor\ngpt2,"a, b"\n' >l.csv
 check "with commas" bash -c '"$0" map m.safetensors --labels l.csv --json c.json >/dev/null && grep -q "\"a, b\"" c.json' "$llmap"
 check "a table may name models that are left out" bash -c '"$0" map m.safetensors --only opt bloom --labels labels.tsv --tsv o.tsv >/dev/null && test "$(wc -l <o.tsv)" = 3' "$llmap"
-table 'model\tfamily\ngpt2\tmine\n'
-check "a group replaces that of its name" bash -c '"$0" map m.safetensors --labels labels.tsv --tsv f.tsv >/dev/null && head -1 f.tsv | grep -o "family" | wc -l | grep -q "^1$"' "$llmap"
+table 'model\tname prefix\ngpt2\tmine\n'
+check "a group replaces that of its name" bash -c '"$0" map m.safetensors --labels labels.tsv --tsv f.tsv >/dev/null && head -1 f.tsv | grep -o "name prefix" | wc -l | grep -q "^1$"' "$llmap"
 
 table 'model\tvendor\ngpt3\tx\n'; refuse "labels.tsv:2: expected a model of the map, got gpt3; did you mean gpt2?"
 table 'model\tvendor\nopt\tx\nopt\ty\n'; refuse "labels.tsv:3: expected each model once, got opt again"
