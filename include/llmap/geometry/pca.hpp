@@ -69,34 +69,30 @@ matrix<double> combine_rows(const cpu_executor& exec, matrix_view<const double> 
   return out;
 }
 
-} // namespace detail
-
-/// At most `components` components.
-template <class T>
-pca_result pca(const cpu_executor& exec, matrix_view<const T> q, std::size_t components = all_components) {
-  LLMAP_EXPECTS(q.rows > 0 && q.cols > 0, "pca: empty matrix");
-  const std::size_t K = q.rows, N = q.cols, side = std::min(K, N);
+/// What the Gram matrix of the smaller side of q (K, N) gives, `side` rows; image(vectors (P, side)) are the vectors
+/// times those rows.
+template <class Image>
+pca_result components_of(const cpu_executor& exec, std::size_t K, std::size_t N, matrix<double> products,
+                         std::size_t components, const Image& image_of) {
+  const std::size_t side = std::min(K, N);
   const bool few_models = K <= N;
-  const matrix<T> turned = few_models ? matrix<T>() : transposed(q);
-  const matrix_view<const T> rows = few_models ? q : turned.view(); // (side, other)
-  matrix<double> products = gram(exec, rows);
   double trace = 0;
   for (std::size_t i = 0; i < side; ++i) trace += products(i, i);
   const std::size_t limit = std::min({components, side, K - 1});
-  const auto [values, vectors] = detail::solve_symmetric(exec, std::move(products), limit);
+  const auto [values, vectors] = solve_symmetric(exec, std::move(products), limit);
   std::size_t P = 0;
   while (P < limit && values[P] > 1e-13 * values[0]) ++P;
 
   // The vectors are those of the smaller side; the other side is their image.
   const matrix<double> own(vectors.view().row_range(0, P)); // (P, side)
-  matrix<double> image = detail::combine_rows(exec, own.view(), rows);
+  matrix<double> image = image_of(own.view());
   for (std::size_t p = 0; p < P; ++p)
     for (double& x : image.row(p)) x /= std::sqrt(values[p]);
   pca_result out;
   out.loadings = few_models ? image : own;
   out.scores = transposed((few_models ? own : image).view());
   for (std::size_t p = 0; p < P; ++p) {
-    const double sign = detail::sign_of_largest(out.loadings.row(p));
+    const double sign = sign_of_largest(out.loadings.row(p));
     if (sign < 0)
       for (double& x : out.loadings.row(p)) x = -x;
     for (std::size_t i = 0; i < K; ++i) out.scores(i, p) *= sign * std::sqrt(values[p]);
@@ -104,6 +100,18 @@ pca_result pca(const cpu_executor& exec, matrix_view<const T> q, std::size_t com
     out.explained_variance_ratio.push_back(values[p] / trace);
   }
   return out;
+}
+
+} // namespace detail
+
+/// At most `components` components.
+template <class T>
+pca_result pca(const cpu_executor& exec, matrix_view<const T> q, std::size_t components = all_components) {
+  LLMAP_EXPECTS(q.rows > 0 && q.cols > 0, "pca: empty matrix");
+  const matrix<T> turned = q.rows > q.cols ? transposed(q) : matrix<T>();
+  const matrix_view<const T> rows = q.rows > q.cols ? turned.view() : q; // (side, other)
+  return detail::components_of(exec, q.rows, q.cols, gram(exec, rows), components,
+                               [&](matrix_view<const double> own) { return detail::combine_rows(exec, own, rows); });
 }
 
 /// Fewest components whose ratios sum to at least `share`.

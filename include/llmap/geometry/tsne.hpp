@@ -39,11 +39,41 @@ namespace detail {
 
 /// Sums over all models j of some rows i, with d = y_i - y_j and w = 1 / (1 + |d|^2); w_ii = 1.
 struct tsne_row {
-  double weight;        // sum w
-  double attraction[2]; // sum P w d
-  double repulsion[2];  // sum w^2 d
-  double cost;          // sum P ln(1 + |d|^2), if asked for
+  double weight = 0;             // sum w
+  double attraction[2] = {0, 0}; // sum P w d
+  double repulsion[2] = {0, 0};  // sum w^2 d
+  double cost = 0;               // sum P ln(1 + |d|^2), if asked for
+
+  LLMAP_HD void merge(const tsne_row& other) {
+    weight += other.weight;
+    for (int c = 0; c < 2; ++c) attraction[c] += other.attraction[c], repulsion[c] += other.repulsion[c];
+    cost += other.cost;
+  }
 };
+
+struct tsne_mass {
+  double sum = 0, entropy = 0; // sum P, sum P ln P
+  LLMAP_HD void merge(const tsne_mass& other) { sum += other.sum, entropy += other.entropy; }
+};
+inline tsne_mass total_mass(std::span<const tsne_mass> rows) {
+  return {ordered_sum(rows.size(), [&](std::size_t i) { return rows[i].sum; }),
+          ordered_sum(rows.size(), [&](std::size_t i) { return rows[i].entropy; })};
+}
+
+/// What the sums of all rows (K) give.
+inline tsne_step step_of(std::span<const tsne_row> rows, const tsne_mass& p, double exaggeration, bool with_objective) {
+  const std::size_t K = rows.size();
+  const double total = ordered_sum(K, [&](std::size_t i) { return rows[i].weight - 1; });
+  const double push = K > 1 ? 1 / total : 0;
+  tsne_step out{std::numeric_limits<double>::infinity(), matrix<double>(K, 2)};
+  for (std::size_t i = 0; i < K; ++i)
+    for (std::size_t c = 0; c < 2; ++c)
+      out.gradient.data()[2 * i + c] = 4 * (exaggeration * rows[i].attraction[c] - push * rows[i].repulsion[c]);
+  if (with_objective && p.sum > 0)
+    out.objective = p.entropy + p.sum * std::log(total) + ordered_sum(K, [&](std::size_t i) { return rows[i].cost; });
+  else if (with_objective) out.objective = 0;
+  return out;
+}
 
 struct tsne_rows {
   const double *x, *y; // (stride)
@@ -85,7 +115,7 @@ class tsne_forces {
   std::size_t K_, stride_;
   aligned_buffer<double> joint_, x_, y_;
   std::vector<tsne_row> rows_;
-  double mass_, entropy_; // sum P, sum P ln P
+  tsne_mass mass_;
   cpu_executor exec_;
 
 public:
@@ -93,16 +123,15 @@ public:
   tsne_forces(const cpu_executor& exec, matrix_view<const T> joint)
       : K_(joint.rows), stride_((K_ + 7) / 8 * 8), joint_(K_ * stride_), x_(stride_), y_(stride_),
         rows_(K_), exec_{K_ < 64 ? 1 : exec.threads} {
-    std::vector<double> mass(K_), entropy(K_);
+    std::vector<tsne_mass> mass(K_);
     parallel_for(exec_.threads, K_, [&](std::size_t i) {
       double* p = joint_.data() + i * stride_;
       std::copy_n(joint.row(i), K_, p);
       std::fill(p + K_, p + stride_, 0.0);
-      mass[i] = ordered_sum(K_, [p](std::size_t j) { return p[j]; });
-      entropy[i] = ordered_sum(K_, [p](std::size_t j) { return p[j] > 0 ? p[j] * std::log(p[j]) : 0.0; });
+      mass[i] = {ordered_sum(K_, [p](std::size_t j) { return p[j]; }),
+                 ordered_sum(K_, [p](std::size_t j) { return p[j] > 0 ? p[j] * std::log(p[j]) : 0.0; })};
     });
-    mass_ = ordered_sum(K_, [&](std::size_t i) { return mass[i]; });
-    entropy_ = ordered_sum(K_, [&](std::size_t i) { return entropy[i]; });
+    mass_ = total_mass(mass);
     // Models beyond K lie so far away that they neither pull nor push.
     std::fill(x_.data(), x_.data() + stride_, 1e70);
     std::fill(y_.data(), y_.data() + stride_, 1e70);
@@ -115,19 +144,14 @@ public:
       simd::run(tsne_rows{x_.data(), y_.data(), joint_.data(), stride_, g * group, std::min(K_, (g + 1) * group),
                           with_objective, rows_.data()});
     });
-    const double total = ordered_sum(K_, [&](std::size_t i) { return rows_[i].weight - 1; });
-    const double push = K_ > 1 ? 1 / total : 0;
-    tsne_step out{std::numeric_limits<double>::infinity(), matrix<double>(K_, 2)};
-    for (std::size_t i = 0; i < K_; ++i)
-      for (std::size_t c = 0; c < 2; ++c)
-        out.gradient.data()[2 * i + c] = 4 * (exaggeration * rows_[i].attraction[c] - push * rows_[i].repulsion[c]);
-    if (with_objective && mass_ > 0)
-      out.objective =
-          entropy_ + mass_ * std::log(total) + ordered_sum(K_, [&](std::size_t i) { return rows_[i].cost; });
-    else if (with_objective) out.objective = 0;
-    return out;
+    return step_of(rows_, mass_, exaggeration, with_objective);
   }
 };
+
+inline void expect_tsne_shapes(std::size_t rows, std::size_t cols, const matrix<double>& places) {
+  LLMAP_EXPECTS(rows == places.rows() && cols == places.rows() && rows > 0 && places.cols() == 2,
+                "tsne: P is (K, K), places are (K, 2)");
+}
 
 } // namespace detail
 
@@ -136,8 +160,7 @@ public:
 template <class T>
 tsne_step tsne_gradient(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& y,
                         double exaggeration = 1, bool with_objective = true) {
-  LLMAP_EXPECTS(joint.rows == y.rows() && joint.cols == y.rows() && y.cols() == 2,
-                "tsne_gradient: P is (K, K), y is (K, 2)");
+  detail::expect_tsne_shapes(joint.rows, joint.cols, y);
   return detail::tsne_forces(exec, joint).at(y, exaggeration, with_objective);
 }
 
@@ -163,7 +186,8 @@ namespace detail {
 
 /// Gradient descent with momentum (0.5, then 0.8) and gains, as in the original and in scikit-learn. Returns the best
 /// map among every tenth step after the exaggerated phase: with few models a step is large and may end on a worse one.
-inline tsne_result descend(tsne_forces& forces, matrix<double> y, double rate, const tsne_options& options) {
+template <class Forces>
+tsne_result descend(Forces& forces, matrix<double> y, double rate, const tsne_options& options) {
   std::vector<double> update(y.size(), 0), gain(y.size(), 1);
   tsne_result best{y, forces.at(y, 1, true).objective};
   for (int step = 0; step < options.iterations; ++step) {
@@ -184,38 +208,43 @@ inline tsne_result descend(tsne_forces& forces, matrix<double> y, double rate, c
   return best;
 }
 
-} // namespace detail
-
 /// The objective has many local minima, and the one that a descent ends in depends on its step size. So several
 /// descents are made from the same start, with the exaggeration and a third of it and ever smaller steps; the best is
 /// polished with small steps.
-template <class T>
-tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start,
-                 const tsne_options& options = {}) {
+template <class Forces>
+tsne_result best_descent(Forces& forces, const matrix<double>& start, const tsne_options& options) {
   const std::size_t K = start.rows();
-  LLMAP_EXPECTS(joint.rows == K && joint.cols == K && K > 0 && start.cols() == 2, "tsne: P is (K, K), start is (K, 2)");
   LLMAP_EXPECTS(options.iterations >= 0 && options.exaggeration >= 1, "tsne: iterations >= 0, exaggeration >= 1");
   const double rate = options.learning_rate > 0 ? options.learning_rate
                                                 : std::max(static_cast<double>(K) / options.exaggeration / 4, 50.0);
   constexpr double step[] = {1, 0.2, 0.1, 0.04};
   const int descents = options.descents > 0 ? options.descents : K <= 200 ? 8 : 2;
-  detail::tsne_forces forces(exec, joint);
   tsne_result best;
   for (int d = 0; d < descents; ++d) {
     tsne_options with = options;
     if (d % 2 == 1) with.exaggeration = std::max(1.0, options.exaggeration / 3);
-    tsne_result found = detail::descend(forces, start, rate * step[d / 2 % 4], with);
+    tsne_result found = descend(forces, start, rate * step[d / 2 % 4], with);
     if (d == 0 || found.objective < best.objective) best = std::move(found);
   }
   tsne_options polish = options;
   polish.exaggerated = 0;
-  best = detail::descend(forces, best.y, rate / 20, polish);
+  best = descend(forces, best.y, rate / 20, polish);
   for (std::size_t c = 0; c < 2; ++c) {
     double mean = 0;
     for (std::size_t i = 0; i < K; ++i) mean += best.y(i, c) / static_cast<double>(K);
     for (std::size_t i = 0; i < K; ++i) best.y(i, c) -= mean;
   }
   return best;
+}
+
+} // namespace detail
+
+template <class T>
+tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start,
+                 const tsne_options& options = {}) {
+  detail::expect_tsne_shapes(joint.rows, joint.cols, start);
+  detail::tsne_forces forces(exec, joint);
+  return detail::best_descent(forces, start, options);
 }
 
 } // namespace llmap
