@@ -61,20 +61,25 @@ llmap_cuda_test(rows)
 llmap_cuda_test(linear)
 llmap_cuda_test(attention)
 llmap_cuda_test(scans)
+llmap_cuda_test(geometry)
 llmap_cuda_test(golden_models)
 foreach(order backward shuffled sm_90) # the ops' own tests take every order with every shape
   set_property(TEST emu_golden_models_${order} APPEND PROPERTY ENVIRONMENT LLMAP_GOLDEN=few)
 endforeach()
 
 # What ptxas says of every kernel, read by a test.
-set(LLMAP_PTXAS_LOG ${CMAKE_CURRENT_BINARY_DIR}/cuda_ptxas.log)
-add_custom_command(OUTPUT ${LLMAP_PTXAS_LOG}
-  COMMAND ${CMAKE_CUDA_COMPILER} -std=c++20 -I${PROJECT_SOURCE_DIR}/include -fatbin -Xptxas -v -MD -MF ${LLMAP_PTXAS_LOG}.d -MT ${LLMAP_PTXAS_LOG}
-    -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_100,code=sm_100
-    ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/kernels.cu -o ${CMAKE_CURRENT_BINARY_DIR}/cuda_kernels.fatbin > ${LLMAP_PTXAS_LOG} 2>&1
-  DEPENDS cuda/budget/kernels.cu DEPFILE ${LLMAP_PTXAS_LOG}.d VERBATIM)
-add_custom_target(cuda_ptxas ALL DEPENDS ${LLMAP_PTXAS_LOG})
-add_test(NAME cuda_budget COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.sh ${LLMAP_PTXAS_LOG} ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.txt)
+set(LLMAP_PTXAS_LOGS)
+foreach(unit kernels map_kernels)
+  set(log ${CMAKE_CURRENT_BINARY_DIR}/cuda_${unit}.log)
+  add_custom_command(OUTPUT ${log}
+    COMMAND ${CMAKE_CUDA_COMPILER} -std=c++20 -I${PROJECT_SOURCE_DIR}/include -fatbin -Xptxas -v -MD -MF ${log}.d -MT ${log}
+      -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_100,code=sm_100
+      ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/${unit}.cu -o ${CMAKE_CURRENT_BINARY_DIR}/cuda_${unit}.fatbin > ${log} 2>&1
+    DEPENDS cuda/budget/${unit}.cu DEPFILE ${log}.d VERBATIM)
+  list(APPEND LLMAP_PTXAS_LOGS ${log})
+endforeach()
+add_custom_target(cuda_ptxas ALL DEPENDS ${LLMAP_PTXAS_LOGS})
+add_test(NAME cuda_budget COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.sh ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.txt ${LLMAP_PTXAS_LOGS})
 
 # On the interpreter alone: it is what they test.
 foreach(name defects cub)

@@ -23,6 +23,11 @@
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
+// nvcc hands kernels for the CPU to the host's compiler, but warns of what only that one reads: the pragma that unrolls
+// loops, and lambdas that take a type.
+#if defined(__NVCC__)
+#pragma nv_diag_suppress 1675, 445
+#endif
 
 #define LLMAP_INLINE [[gnu::always_inline]] inline
 

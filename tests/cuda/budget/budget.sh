@@ -1,8 +1,8 @@
 # What ptxas says of every kernel (-Xptxas -v), against budget.txt: registers and shared memory for each architecture; no
 # stack, no spills; no kernel that the table does not name. C75xx would mean wgmma that has lost its overlap.
 set -euo pipefail
-log=$1 table=$2
-c++filt <"$log" | awk -v table="$table" '
+table=$1
+cat "${@:2}" | c++filt | awk -v table="$table" '
   BEGIN {
     while ((getline line < table) > 0) {
       if (line ~ /^#/ || line == "") continue

@@ -1,4 +1,4 @@
-// Every kernel of the library in every form it is launched in, for the test of what it takes (budget.sh).
+// Every kernel of the pass and the heads in every form it is launched in, for the test of what it takes (budget.sh).
 #include "llmap/cuda.cuh"
 #include "llmap/likelihood/cuda/cross_entropy.cuh"
 
