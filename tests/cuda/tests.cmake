@@ -62,6 +62,19 @@ llmap_cuda_test(linear)
 llmap_cuda_test(attention)
 llmap_cuda_test(scans)
 llmap_cuda_test(geometry)
+llmap_cuda_test(cublas_lt)
+foreach(fault 0 1 2 3) # a stand-in for the library that is loaded: 0 is right
+  add_library(cublas_lt_stand_in_${fault} MODULE cuda/runtime/cublas_lt.cpp)
+  target_compile_features(cublas_lt_stand_in_${fault} PRIVATE cxx_std_20)
+  target_compile_definitions(cublas_lt_stand_in_${fault} PRIVATE FAULT=${fault})
+  target_compile_options(cublas_lt_stand_in_${fault} PRIVATE -Wall -Wextra -O2)
+  target_include_directories(cublas_lt_stand_in_${fault} SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  set_target_properties(cublas_lt_stand_in_${fault} PROPERTIES PREFIX "")
+  add_dependencies(emu_cublas_lt cublas_lt_stand_in_${fault})
+endforeach()
+set_target_properties(emu_cublas_lt PROPERTIES ENABLE_EXPORTS ON) # the module copies with the stand-in runtime
+target_compile_definitions(emu_cublas_lt PRIVATE LLMAP_CUBLAS_LT="$<TARGET_FILE:cublas_lt_stand_in_0>"
+  LLMAP_CUBLAS_LT_FAULT="${CMAKE_CURRENT_BINARY_DIR}/cublas_lt_stand_in_")
 llmap_cuda_test(golden_models)
 foreach(order backward shuffled sm_90) # the ops' own tests take every order with every shape
   set_property(TEST emu_golden_models_${order} APPEND PROPERTY ENVIRONMENT LLMAP_GOLDEN=few)

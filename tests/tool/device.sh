@@ -18,12 +18,13 @@ check "the CPU has a name" test $? = 0
 llmap=$3/llmap
 "$llmap" score $(on cuda.sqlite cuda) >cuda.txt 2>&1
 check "a device scores" test $? = 0
-check "as many tokens, the same bits per byte" diff <(awk '!/sqlite/ {print $1, $2, $3, $4, $6, $7}' cpu.txt) <(awk '!/sqlite/ {print $1, $2, $3, $4, $6, $7}' cuda.txt)
+check "as many tokens, the same bits per byte" diff <(awk '!/sqlite/ {print $1, $2, $3, $4, $6, $7}' cpu.txt) <(awk '!/sqlite|^llmap:/ {print $1, $2, $3, $4, $6, $7}' cuda.txt)
+check "it says that it multiplies without cuBLASLt" grep -q "^llmap: --device cuda:0: products by llmap's own kernels, not cuBLASLt: " cuda.txt
 "$llmap" score $(on cuda.sqlite cuda:0) >again.txt 2>&1
 check "nothing is scored again" grep -q '^neox  *2  *0 ' again.txt
 other="other weights, tokenizer, policy or precision (precision f32, bos as_tokenizer, overlong truncate"
 refused 1 "$other; now precision f32, bos as_tokenizer, overlong truncate, device " "$llmap" score $(on cpu.sqlite cuda)
 refused 1 "$other, device " "$llmap" score $(on cuda.sqlite cpu)
-check "the store says which device" grep -q 'truncate, device .* (compute capability 8.0), CUDA [0-9.]*, driver [0-9.]*, own kernels 1; now' err.txt
+check "the store says which device" grep -q 'truncate, device .* (compute capability 8.0), CUDA [0-9.]*, driver [0-9.]*, own kernels 1, own products; now' err.txt
 refused 1 "--device cuda:7: no such device; there are 0 (" "$llmap" score $(on none.sqlite cuda:7)
 finish

@@ -4,6 +4,7 @@
 #pragma once
 #include "llmap/core/cuda/check.cuh"
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ inline std::vector<cuda_device> cuda_devices() {
   return found;
 }
 
+class cublas_lt;
 template <class T> class cuda_buffer;
 template <class T> class cuda_matrix_buffer;
 template <class T> struct cuda_matrix;
@@ -52,6 +54,7 @@ template <class T> class expert_rows;
 /// Names the storage of the forward pass (forward/executor.hpp) without including it.
 struct cuda_executor {
   cudaStream_t stream = nullptr;
+  std::shared_ptr<cublas_lt> library; // of products; none: the own kernels make them
 
   template <class T> using matrix = cuda_matrix<T>;
   template <class T> using vector = cuda_buffer<T>;

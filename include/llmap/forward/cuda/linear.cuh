@@ -1,11 +1,15 @@
-// linear: y (M, N) = x (M, K) w^T + b, or y += x w^T + b; w (N, K) in its stored type. The library's own kernels:
+// linear: y (M, N) = x (M, K) w^T + b, or y += x w^T + b; w (N, K) in its stored type. By cuBLASLt where the executor
+// has it (linear_by_library.cuh), else by the own kernels:
 //   w bf16, T float   tensor cores, x in three parts of bf16 (24 bits), products exact, sums in float
 //   the same, compute_type::bf16   tensor cores, x rounded to bf16
 //   else              multiply-adds in T
-// Which one serves depends on types alone, and its order of summation on K alone: same bits for any M and any place of
-// a row. Error: K eps sum_k |x_k w_k|, eps of T, beside the rounding of x to bf16 where that is asked for.
+// Which one serves depends on types, N and K, and an own kernel's order of summation on K alone: same bits for any M
+// and any place of a row. Error: K eps sum_k |x_k w_k|, eps of T, beside the rounding of x to bf16 where that is asked
+// for.
 #pragma once
+#include "llmap/forward/cuda/linear_by_library.cuh"
 #include "llmap/forward/cuda/plain_tile.cuh"
+#include "llmap/forward/cuda/product_target.cuh"
 #include "llmap/forward/cuda/split_rows.cuh"
 #include "llmap/forward/cuda/storage.cuh"
 #include "llmap/forward/cuda/tensor_tile.cuh"
@@ -14,19 +18,6 @@
 namespace llmap {
 
 namespace gpu {
-
-/// Where sums go: y = or += sum + bias.
-template <class T> struct product_target {
-  matrix_view<T> y;
-  const T* bias; // (N), or null
-  bool add;
-
-  __device__ void store(std::size_t row, std::size_t column, T sum) const {
-    if (row >= y.rows || column >= y.cols) return;
-    const T v = bias ? sum + bias[column] : sum;
-    y(row, column) = add ? v + y(row, column) : v;
-  }
-};
 
 template <class T, class W, bool Aligned>
 __global__ void __launch_bounds__(plain_tile_policy<T>::threads)
@@ -96,6 +87,7 @@ void linear(const cuda_executor& exec, std::type_identity_t<matrix_view<const T>
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   if (x.rows == 0 || w.rows == 0) return;
   const gpu::product_target<T> to{y, w.bias_data(), mode == store_mode::add};
+  if (gpu::linear_by_library(exec, x, w, to, scratch)) return;
   if constexpr (std::is_same_v<T, float>)
     if (w.type == dtype::bf16)
       return w.compute == compute_type::bf16 ? gpu::linear_on_tensor_cores<1>(exec, x, w, to, scratch)

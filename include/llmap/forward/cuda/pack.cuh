@@ -1,6 +1,7 @@
 // Weights on the device: matrices in the type they are stored in, row by row; vectors in the working type. Rows go over
 // through a stage of a few MiB on the host; every weight is checked to be finite on the way.
 #pragma once
+#include "llmap/forward/cuda/cublas_lt.cuh"
 #include "llmap/forward/cuda/storage.cuh"
 #include "llmap/forward/memory_plan.hpp"
 #include "llmap/forward/stored_matrix.hpp"
@@ -69,10 +70,20 @@ std::uint64_t packed_bytes(const cuda_executor&, const Source& source, const lin
   return static_cast<std::uint64_t>(plan.rows()) * (stride * element + sizeof(T));
 }
 
-/// Nothing of a matrix exists twice on the device.
+/// Nothing of a matrix exists twice on the device. cuBLASLt takes the rows and sums of a slab besides, of the widest
+/// product.
 template <class T, tensor_source Source>
-std::uint64_t loading_bytes(const cuda_executor&, const decoder_plan&, const Source&, compute_type) {
-  return 0;
+std::uint64_t loading_bytes(const cuda_executor& exec, const decoder_plan& plan, const Source&, compute_type) {
+  struct widest {
+    std::uint64_t columns = 0;
+    void operator()(const linear_plan& p, tensor_use) {
+      columns = std::max(columns, static_cast<std::uint64_t>(2 * p.cols + p.rows())); // parts of float take 6 bytes
+    }
+    void operator()(const vector_plan&, tensor_use) const {}
+    void operator()(const norm_plan&, tensor_use) const {}
+  } of_products;
+  if (exec.library) visit_tensors(plan, of_products);
+  return of_products.columns * cublas_lt::slab_rows * sizeof(T);
 }
 
 /// Slabs of 8160 rows, if activations of 1 GiB allow: with fewer, products of small models leave most of a device idle.

@@ -49,7 +49,10 @@ template <class T> struct cuda_rows {
 /// Keys and values of all rows of a batch: (T, Hkv D + Hkv Dv).
 template <class T> struct cuda_keys_values { cuda_matrix_buffer<T> rows; };
 
-/// Working memory of ops: x in parts of bf16, of linear.
-template <class T> struct cuda_scratch { cuda_buffer<std::uint16_t> parts; };
+/// Working memory of linear: x in parts of bf16; rows and sums of a slab, where cuBLASLt multiplies.
+template <class T> struct cuda_scratch {
+  cuda_buffer<std::uint16_t> parts;
+  cuda_buffer<T> slab, sums;
+};
 
 } // namespace llmap
