@@ -20,12 +20,15 @@ public:
   std::size_t size() const { return size_; }
 };
 
+/// A block that `take` hands out from its start on. Nothing is given back to it: the block is freed when the arena and
+/// all that was taken from it are gone.
 class arena {
   std::shared_ptr<const aligned_buffer<std::byte>> memory_;
   std::size_t used_ = 0;
 
 public:
   arena() = default;
+  /// Allocates the block at once; running out of memory is an llmap::error.
   explicit arena(std::size_t bytes) : memory_(std::make_shared<aligned_buffer<std::byte>>(bytes)) {}
 
   /// The next bytes of the block, or memory of their own if they do not fit.

@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// Defined in forward/cpu/packed_matrix.hpp.
 template <class T> struct packed_matrix;
 template <class T> class packed_rows;
 template <class T> class cpu_keys_values;
@@ -14,8 +15,9 @@ template <class T> class expert_rows;
 template <class T> struct cpu_head_room;
 template <class T> struct cpu_scratch;
 
+/// The CPU as an executor (forward/executor.hpp). The number of threads is all that it holds.
 struct cpu_executor {
-  int threads = default_threads();
+  int threads = default_threads(); ///< of a parallel loop, the caller's among them
 
   template <class T> using matrix = packed_matrix<T>;
   template <class T> using vector = aligned_buffer<T>;

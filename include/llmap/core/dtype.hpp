@@ -13,8 +13,9 @@
 
 namespace llmap {
 
+/// A bf16 number as it is stored. It widens to float by itself and is narrowed only when asked.
 struct bf16 {
-  std::uint16_t bits = 0;
+  std::uint16_t bits = 0; ///< sign, exponent, fraction, from the highest bit down
   bf16() = default;
   explicit bf16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
@@ -25,8 +26,9 @@ struct bf16 {
   operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 
+/// An IEEE binary16 number as it is stored. It widens to float by itself and is narrowed only when asked.
 struct f16 {
-  std::uint16_t bits = 0;
+  std::uint16_t bits = 0; ///< sign, exponent, fraction, from the highest bit down
   f16() = default;
   explicit f16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
@@ -86,11 +88,13 @@ enum class dtype : std::uint8_t {
   u64
 };
 
+/// How the safetensors format writes a dtype.
 struct dtype_info {
   std::string_view name; ///< as written in a safetensors header
   int bits;              ///< bits per element
 };
 
+/// Row i describes the dtype of value i.
 inline constexpr std::array<dtype_info, 22> dtype_table{
     {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
@@ -100,6 +104,7 @@ inline constexpr std::array<dtype_info, 22> dtype_table{
 constexpr std::string_view name_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].name; }
 constexpr int bits_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].bits; }
 
+/// The dtype of a name in a safetensors header; nullopt if the format has none of that name.
 constexpr std::optional<dtype> dtype_from_name(std::string_view name) {
   for (std::size_t i = 0; i < dtype_table.size(); ++i)
     if (dtype_table[i].name == name) return static_cast<dtype>(i);
@@ -115,6 +120,7 @@ template <> inline constexpr dtype dtype_of<f16> = dtype::f16;
 template <> inline constexpr dtype dtype_of<std::int32_t> = dtype::i32;
 template <> inline constexpr dtype dtype_of<std::uint8_t> = dtype::u8;
 
+/// Whether visit_weight_dtype takes it.
 constexpr bool is_weight_dtype(dtype type) {
   return type == dtype::f64 || type == dtype::f32 || type == dtype::bf16 || type == dtype::f16;
 }

@@ -25,6 +25,8 @@
 
 namespace llmap {
 
+/// A JSON value of any kind, copied as a value. Numbers are kept as 64-bit integers where they are written so and fit,
+/// else as double.
 class json {
 public:
   struct member;
@@ -45,13 +47,17 @@ public:
   std::optional<bool> boolean() const { return copy<bool>(); }
   /// A number written as an integer that fits 64 bits.
   std::optional<std::int64_t> integer() const { return copy<std::int64_t>(); }
+  /// Any number as a double; an integer beyond 2^53 is rounded to the nearest.
   std::optional<double> number() const {
     if (const auto whole = integer()) return static_cast<double>(*whole);
     return copy<double>();
   }
   const std::string* string() const { return std::get_if<std::string>(&value_); }
+  /// Whether this is a string, and this one.
   bool is(std::string_view text) const { return string() && *string() == text; }
+  /// The elements of an array.
   const array* items() const { return std::get_if<array>(&value_); }
+  /// The members of an object.
   const object* members() const { return std::get_if<object>(&value_); }
   array* items() { return std::get_if<array>(&value_); }
   object* members() { return std::get_if<object>(&value_); }
@@ -72,6 +78,7 @@ private:
   }
 };
 
+/// A name and its value in an object.
 struct json::member {
   std::string name;
   json value;
@@ -98,6 +105,7 @@ inline const json* json::find(std::string_view name) const {
   return nullptr;
 }
 
+/// How far a parser goes, and what it takes beyond RFC 8259.
 struct json_rules {
   std::size_t deepest = 64; ///< how deep arrays and objects may nest
   bool not_finite = false;  ///< NaN, Infinity and -Infinity, as Python's json writes them, are numbers

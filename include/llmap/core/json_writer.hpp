@@ -13,8 +13,10 @@
 
 namespace llmap {
 
+/// Builds one line or an indented text by calls in the order of the document. The caller keeps to JSON's grammar.
 class json_writer {
 public:
+  /// Where line breaks go.
   enum class layout { one_line, indented };
   /// Indented: each field, and each array or object in an array, starts a new line.
   explicit json_writer(layout how = layout::one_line) : indented_(how == layout::indented) {}
@@ -62,6 +64,7 @@ public:
     value(v);
   }
 
+  /// What was written so far.
   const std::string& text() const { return text_; }
 
 private:

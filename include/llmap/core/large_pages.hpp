@@ -9,7 +9,7 @@
 
 namespace llmap {
 
-inline constexpr std::size_t large_page = std::size_t{2} << 20;
+inline constexpr std::size_t large_page = std::size_t{2} << 20; ///< bytes
 
 /// Advises large pages for the aligned part of [p, p + bytes) if it spans at least two of them. The memory must not
 /// have been written yet. The rest stays in small pages. A hint: it may do nothing.

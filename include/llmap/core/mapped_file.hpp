@@ -14,8 +14,11 @@
 
 namespace llmap {
 
+/// The bytes of an open file, valid as long as the object lives. Where another process cuts the file short, touching a
+/// mapped page beyond its new end ends the program; `read` reports it instead.
 class mapped_file {
 public:
+  /// A missing file, or one that cannot be mapped, is an llmap::error that names it.
   explicit mapped_file(const std::filesystem::path& path) : path_(path) {
     // O_NONBLOCK: opening a pipe that nobody writes to must not hang before it can be refused.
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -15,7 +15,9 @@ template <class T> class matrix {
 
 public:
   matrix() = default;
+  /// The numbers are unspecified.
   matrix(std::size_t rows, std::size_t cols) { resize(rows, cols); }
+  /// Every number is `value`.
   matrix(std::size_t rows, std::size_t cols, T value) : matrix(rows, cols) { std::fill_n(data(), size(), value); }
   /// Row by row, as written: {{1, 2}, {3, 4}}.
   matrix(std::initializer_list<std::initializer_list<T>> rows)
@@ -43,6 +45,7 @@ public:
     std::swap(cols_, other.cols_);
   }
 
+  /// The numbers are unspecified afterwards. More than memory can hold are an llmap::error.
   void resize(std::size_t rows, std::size_t cols) {
     if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols)
       fail("out of memory: ", rows, " x ", cols, " elements");
@@ -58,14 +61,17 @@ public:
   const T* data() const { return data_.data(); }
   std::span<T> span() { return {data(), size()}; }
   std::span<const T> span() const { return {data(), size()}; }
+  /// Row i, (cols).
   std::span<T> row(std::size_t i) { return {data() + i * cols_, cols_}; }
   std::span<const T> row(std::size_t i) const { return {data() + i * cols_, cols_}; }
   T& operator()(std::size_t i, std::size_t j) { return data()[i * cols_ + j]; }
   const T& operator()(std::size_t i, std::size_t j) const { return data()[i * cols_ + j]; }
 
+  /// Valid until the matrix is resized or destroyed.
   matrix_view<const T> view() const { return {data(), rows_, cols_}; }
   matrix_view<T> mutable_view() { return {data(), rows_, cols_}; }
 
+  /// Equal shapes and equal numbers. A NaN is equal to nothing.
   friend bool operator==(const matrix& a, const matrix& b) {
     return a.rows_ == b.rows_ && a.cols_ == b.cols_ && std::equal(a.data(), a.data() + a.size(), b.data());
   }

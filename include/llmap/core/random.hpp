@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// The streams of one seed. It has no state: equal arguments give equal numbers.
 struct counter_random {
   std::uint64_t seed = 0;
 

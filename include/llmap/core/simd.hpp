@@ -29,10 +29,12 @@
 #pragma nv_diag_suppress 1675, 445
 #endif
 
+/// For everything that a kernel calls.
 #define LLMAP_INLINE [[gnu::always_inline]] inline
 
 namespace llmap::simd {
 
+/// The vector type of W elements of T; `unaligned` may lie at the address of any element.
 template <class T, int W> struct vec_of {
   typedef T aligned __attribute__((vector_size(W * sizeof(T))));
   typedef T unaligned __attribute__((vector_size(W * sizeof(T)), aligned(sizeof(T)), may_alias));
@@ -40,6 +42,7 @@ template <class T, int W> struct vec_of {
 /// W elements of T in a register.
 template <class T, int W> using vec = typename vec_of<T, W>::aligned;
 
+/// W elements at p, which need not be aligned.
 template <class T, int W> LLMAP_INLINE vec<T, W> load(const T* p) {
   return *reinterpret_cast<const typename vec_of<T, W>::unaligned*>(p);
 }
@@ -56,6 +59,7 @@ template <class T, int W> LLMAP_INLINE vec<T, W> load_partial(const T* p, std::s
   for (std::size_t i = 0; i < n; ++i) v[i] = p[i];
   return v;
 }
+/// The first n <= W lanes to p.
 template <class T, int W> LLMAP_INLINE void store_partial(T* p, std::size_t n, const vec<T, W>& v) {
   for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
 }
@@ -82,7 +86,6 @@ template <class T> LLMAP_INLINE void transpose(vec<T, 4> (&row)[4]) {
   row[3] = shuffle<2, 6, 3, 7>(c, d);
 }
 
-/// Sum and maximum of the lanes, by halving: the order depends on W alone.
 namespace detail {
 template <int half, class V, class Join, std::size_t... I>
 LLMAP_INLINE V fold(const V& v, const Join& join, std::index_sequence<I...> lanes) {
@@ -90,13 +93,16 @@ LLMAP_INLINE V fold(const V& v, const Join& join, std::index_sequence<I...> lane
   else return fold<half / 2>(join(v, shuffle<static_cast<int>((I + half) % sizeof...(I))...>(v, v)), join, lanes);
 }
 } // namespace detail
+/// The sum of the lanes, by halving: the order depends on W alone.
 template <class T, int W> LLMAP_INLINE T sum(const vec<T, W>& v) {
   const auto join = [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; };
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
 }
+/// Lane by lane; b where either is NaN.
 template <class T, int W> LLMAP_INLINE vec<T, W> maximum(const vec<T, W>& a, const vec<T, W>& b) {
   return a > b ? a : b;
 }
+/// The largest lane, if none is NaN.
 template <class T, int W> LLMAP_INLINE T maximum(const vec<T, W>& v) {
   const auto join = [](const auto& a, const auto& b) __attribute__((always_inline)) { return maximum<T, W>(a, b); };
   return detail::fold<W / 2>(v, join, std::make_index_sequence<W>{})[0];
@@ -126,9 +132,9 @@ template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_h
   else return __builtin_convertvector(wide, vec<T, W>);
 }
 
-// An instruction set: the bytes of a vector, and the rows of the matrix product's register tile. With two vectors per
-// row the tile fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, and 4 x 2 of 16 without FMA,
-// where a product needs a temporary register.
+/// An instruction set: the bytes of a vector, and the rows of the matrix product's register tile. With two vectors per
+/// row the tile fills the registers without spilling: 12 x 2 of 32 registers, 6 x 2 of 16, and 4 x 2 of 16 without FMA,
+/// where a product needs a temporary register.
 struct baseline {
 #if defined(__aarch64__)
   static constexpr int bytes = 16, tile_rows = 12;
@@ -136,18 +142,22 @@ struct baseline {
   static constexpr int bytes = 16, tile_rows = 4;
 #endif
 };
+/// AVX2 and FMA, on x86-64 only; see baseline.
 struct avx2 {
   static constexpr int bytes = 32, tile_rows = 6;
 };
+/// AVX-512 with F, BW, VL and DQ, on x86-64 only; see baseline.
 struct avx512 {
   static constexpr int bytes = 64, tile_rows = 12;
 };
 
+/// Elements of T in a vector.
 template <class Isa, class T> inline constexpr int width = Isa::bytes / static_cast<int>(sizeof(T));
 /// Vectors in a row of the register tile, and its elements: the columns of a packed panel.
 inline constexpr int tile_vectors = 2;
 template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_vectors* width<Isa, T>;
 
+/// The instruction sets, in the order of what they need.
 enum class isa { baseline, avx2, avx512 };
 constexpr std::string_view name_of(isa set) {
   return set == isa::avx512 ? "avx512" : set == isa::avx2 ? "avx2" : "baseline";

@@ -63,6 +63,7 @@ template <class Word> void wait_while(const std::atomic<Word>& word, Word old) {
 
 } // namespace detail
 
+/// Threads that wait for loops. Those that call parallel_for share one pool and never see it.
 class thread_pool {
 public:
   /// Called once per thread: work(context, thread number).
@@ -109,6 +110,7 @@ private:
   }
 
 public:
+  /// The pool of the process, made on first use.
   static thread_pool& shared() {
     static thread_pool pool;
     return pool;

@@ -49,9 +49,10 @@ inline std::optional<std::size_t> invalid_utf8(std::string_view s) {
   return std::nullopt;
 }
 
+/// A code point and how many bytes of UTF-8 it takes.
 struct code_point {
   char32_t value;
-  std::size_t size; // bytes
+  std::size_t size; ///< bytes
 };
 
 /// The code point at byte i of valid UTF-8.
@@ -71,6 +72,7 @@ inline code_point code_point_before(std::string_view s, std::size_t i) {
   return code_point_at(s, start);
 }
 
+/// Appends the UTF-8 of c, a code point that is not checked.
 inline void append_utf8(std::string& out, char32_t c) {
   const auto put = [&](char32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
   if (c < 0x80) put(c);

@@ -16,9 +16,11 @@
 
 namespace llmap::simd {
 
+/// The bound on the error of exp and exp_term, ulp of the result.
 inline constexpr double exp_error_ulp = 1.5;
 
 template <class T> struct exp_constants;
+/// The constants of exp in float.
 template <> struct exp_constants<float> {
   using integer = std::int32_t;
   static constexpr float largest = 88.72283f, smallest = -87.33654f;
@@ -29,6 +31,7 @@ template <> struct exp_constants<float> {
   static constexpr float coefficients[] = {
       1, 1, 0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e2p-7f, 0x1.6a2434p-10f};
 };
+/// The constants of exp in double.
 template <> struct exp_constants<double> {
   using integer = std::int64_t;
   static constexpr double largest = 709.782712893384, smallest = -708.3964185322641;
@@ -58,6 +61,7 @@ template <class T, int W> LLMAP_INLINE exp_parts<T, W> split_exp(const vec<T, W>
 }
 } // namespace detail
 
+/// Lane by lane, for any x.
 template <class T, int W> LLMAP_INLINE vec<T, W> exp(const vec<T, W>& x) {
   using constants = exp_constants<T>;
   using integer = typename constants::integer;
@@ -87,8 +91,10 @@ template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(const vec<T, W>& value
                                      (reinterpret_cast<vec<integer, W>>(shifted) << constants::fraction_bits));
 }
 
+/// The bound on the error of log, ulp of the result.
 inline constexpr double log_error_ulp = 1.0;
 
+/// Lane by lane, for positive normal numbers.
 template <class T, int W> LLMAP_INLINE vec<T, W> log(const vec<T, W>& x) {
   using constants = exp_constants<T>;
   using integer = typename constants::integer;
@@ -110,6 +116,7 @@ template <class T, int W> LLMAP_INLINE vec<T, W> log(const vec<T, W>& x) {
   return e * constants::ln2_high + (f - (half - (s * (half + z * p) + e * constants::ln2_low)));
 }
 
+/// 1 / (1 + exp(-x)).
 template <class T, int W> LLMAP_INLINE vec<T, W> sigmoid(const vec<T, W>& x) { return T(1) / (T(1) + exp<T, W>(-x)); }
 
 /// 1 - 2 / (exp(2 |x|) + 1) with the sign of x.

@@ -13,23 +13,28 @@
 
 namespace llmap {
 
+/// A matrix (rows, cols) that lies elsewhere. Copying a view copies no numbers, and indices are not checked.
 template <class T> struct matrix_view { // (rows, cols)
   T* data = nullptr;
-  std::size_t rows = 0, cols = 0, stride = 0;
+  std::size_t rows = 0, cols = 0, stride = 0; ///< elements from a row to the next
 
   matrix_view() = default;
+  /// Rows that follow one another without a gap.
   matrix_view(T* data, std::size_t rows, std::size_t cols) : matrix_view(data, rows, cols, cols) {}
   matrix_view(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
       : data(data), rows(rows), cols(cols), stride(stride) {}
+  /// A view for reading, of one for writing.
   template <class U>
   requires std::is_same_v<const U, T> matrix_view(const matrix_view<U>& other)
       : matrix_view(other.data, other.rows, other.cols, other.stride) {}
 
   LLMAP_HD T* row(std::size_t r) const { return data + r * stride; }
   LLMAP_HD T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
+  /// Rows [first, first + count), (count, cols).
   matrix_view row_range(std::size_t first, std::size_t count) const {
     return {data + first * stride, count, cols, stride};
   }
+  /// Columns [first, first + count), (rows, count).
   matrix_view column_range(std::size_t first, std::size_t count) const { return {data + first, rows, count, stride}; }
 };
 
@@ -75,6 +80,7 @@ template <class T> class matrix_buffer {
   std::size_t rows_ = 0, cols_ = 0;
 
 public:
+  /// More elements than memory can hold are an llmap::error. Another shape leaves the numbers unspecified.
   matrix_view<T> reshape(std::size_t rows, std::size_t cols) {
     if (cols != 0 && rows > static_cast<std::size_t>(-1) / cols)
       fail("out of memory: ", rows, " x ", cols, " elements");
@@ -82,6 +88,7 @@ public:
     rows_ = rows, cols_ = cols;
     return view();
   }
+  /// The shape last asked for; (0, 0) at first.
   matrix_view<T> view() const { return {storage_.data(), rows_, cols_}; }
 };
 

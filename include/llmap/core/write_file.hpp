@@ -42,6 +42,7 @@ template <class Write> void write_file_with(const std::filesystem::path& path, c
   fail(path.string(), ": could not be written completely: ", std::strerror(reason));
 }
 
+/// The same with the whole content at hand.
 inline void write_file(const std::filesystem::path& path, std::string_view content) {
   write_file_with(path, [&](std::FILE* file) { std::fwrite(content.data(), 1, content.size(), file); });
 }
