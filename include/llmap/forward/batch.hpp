@@ -10,10 +10,12 @@
 
 namespace llmap {
 
+/// Texts as ids, for one pass. Ids are not checked against a vocabulary here.
 struct ragged_batch {
   std::vector<std::int32_t> ids;          // (T)
   std::vector<std::size_t> offsets = {0}; // (texts + 1)
 
+  /// Appends a text; it may be empty.
   void add(std::span<const std::int32_t> text) {
     ids.insert(ids.end(), text.begin(), text.end());
     offsets.push_back(ids.size());

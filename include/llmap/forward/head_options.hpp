@@ -4,8 +4,9 @@
 
 namespace llmap {
 
+/// Numbers of the head that are not weights.
 struct head_options {
-  double scale = 1, softcap = 0; // softcap 0: none
+  double scale = 1, softcap = 0; ///< softcap 0: none
 };
 
 } // namespace llmap

@@ -13,6 +13,7 @@
 
 namespace llmap {
 
+/// How load_decoder holds the weights, and when it refuses to.
 struct load_options {
   /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error if the executor has none.
   compute_type compute = compute_type::working;

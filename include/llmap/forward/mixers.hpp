@@ -11,6 +11,7 @@
 
 namespace llmap {
 
+/// Whether a branch packs what its mixer reads.
 inline bool packs_input(const mixer_plan& mixer) {
   return std::visit([]<class Plan>(const Plan&) { return !reads_plain_rows<Plan>; }, mixer);
 }

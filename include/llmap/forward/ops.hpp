@@ -19,6 +19,7 @@ struct rotated_heads {
   bool interleaved = false;
 };
 
+/// The numbers of an attention that its weights do not tell, as the op takes them.
 struct attention_shape {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   double scale = 1, softcap = 0; // softcap 0: none
@@ -33,14 +34,16 @@ struct attention_shape {
   }
 };
 
+/// The same of delta_scan.
 struct delta_shape {
   std::size_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
   double beta_scale = 1;
 };
 
+/// The same of head_scan.
 struct head_scan_shape {
   std::size_t heads = 0, head_dim = 0, groups = 1, states = 0;
-  double least_step = 0, most_step = 0;
+  double least_step = 0, most_step = 0; ///< bounds of dt, as in mamba2_plan
 };
 
 /// Loading

@@ -164,6 +164,7 @@ matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, co
   observe("head_input", matrix_view<const T>(y));
   return y;
 }
+/// The same, without a look at the steps in between.
 template <class Exec, class T>
 matrix_view<const T> forward(const Exec& exec, const decoder<Exec, T>& model, const ragged_batch& batch,
                              forward_workspace<Exec, T>& work) {

@@ -7,6 +7,8 @@
 
 namespace llmap {
 
+/// Buffers of one pass at a time: threads that run passes side by side need one each. T tokens and S rows of a slab;
+/// other letters as in decoder_plan.
 template <class Exec, class T> struct forward_workspace {
   using buffer = typename Exec::template buffer<T>;
   using rows = typename Exec::template rows<T>;

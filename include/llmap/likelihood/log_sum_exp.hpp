@@ -7,12 +7,14 @@
 
 namespace llmap {
 
+/// A sum of exponentials in two numbers, for threads, chunks and kernels that each sum a part.
 template <class T> struct log_sum_exp {
   static constexpr T none = -std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
 
-  T m = none;
-  T s = 0; // sum of exp(x - m)
+  T m = none; ///< the largest x; -inf before the first
+  T s = 0;    ///< sum of exp(x - m)
 
+  /// Adds the term exp(x).
   LLMAP_HD void push(T x) { merge({x, T(1)}); }
 
   /// Afterwards this stands for the terms of both. Commutative; associative up to rounding.

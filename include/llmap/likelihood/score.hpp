@@ -76,9 +76,12 @@ class batch_pace {
   double seconds_;
 
 public:
+  /// Batches of at most `most` rows; infinite seconds do not bound the time.
   batch_pace(std::size_t most, double seconds)
       : most_(most), rows_(std::isinf(seconds) ? most : 1), seconds_(seconds) {}
+  /// Rows of the next batch. 0 means a single text.
   std::size_t rows() const { return rows_; }
+  /// Reports what the last batch held and took.
   void took(std::size_t rows, double seconds) {
     const double fit = static_cast<double>(rows) * seconds_ / std::max(seconds, 1e-9);
     rows_ = fit < static_cast<double>(most_) ? static_cast<std::size_t>(fit) : most_;

@@ -13,10 +13,11 @@ enum score_flag : std::uint8_t {
   flag_missing = 16,  ///< never scored
 };
 
+/// What one model says about one text.
 struct text_score {
-  double log_likelihood = 0; // nats
-  std::int32_t tokens_scored = 0;
-  std::uint8_t flags = 0;
+  double log_likelihood = 0;      ///< nats
+  std::int32_t tokens_scored = 0; ///< terms of the sum
+  std::uint8_t flags = 0;         ///< score_flags, joined by |
 };
 
 } // namespace llmap

@@ -104,6 +104,7 @@ template <class Run> void visit_activation(activation act, const Run& run) {
 
 } // namespace detail
 
+/// Other shapes, or clamped_swiglu without a gate, are a contract_error.
 template <class T>
 void activate(const cpu_executor& exec, activation act, bool gated, std::type_identity_t<matrix_view<const T>> x,
               matrix_view<T> y) {

@@ -54,6 +54,7 @@ template <class T> struct store_tile {
 
 } // namespace detail
 
+/// X that a caller has packed, for this w: other shapes or another compute_type are a contract_error.
 template <class T>
 void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
@@ -83,6 +84,7 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
   });
 }
 
+/// Packs X itself, in `scratch`.
 template <class T>
 void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {

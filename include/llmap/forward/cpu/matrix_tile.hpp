@@ -37,6 +37,7 @@ template <class Isa, class T, class Stored> struct widened_rows {
   }
 };
 
+/// The sums of R rows and one panel, c (R, V W), in registers. It lives inside a kernel.
 template <class Isa, class T, int R> struct matrix_tile {
   static constexpr int rows = R, W = simd::width<Isa, T>, V = simd::tile_vectors;
   static constexpr std::size_t max_chain = 128;
@@ -49,18 +50,21 @@ template <class Isa, class T, int R> struct matrix_tile {
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[i][j] = vector{};
   }
+  /// c = the tile at C, whose rows are ldc elements apart.
   LLMAP_INLINE void load(const T* C, std::size_t ldc) {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) c[i][j] = simd::load<T, W>(C + static_cast<std::size_t>(i) * ldc + j * W);
   }
+  /// The tile at C = c.
   LLMAP_INLINE void store(T* C, std::size_t ldc) const {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) simd::store<T, W>(C + static_cast<std::size_t>(i) * ldc + j * W, c[i][j]);
   }
+  /// c += the tile at C.
   LLMAP_INLINE void add(const T* C, std::size_t ldc) {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)

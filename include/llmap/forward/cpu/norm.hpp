@@ -75,6 +75,7 @@ private:
 
 } // namespace detail
 
+/// y may be x. A row that is not whole groups of w.width channels is a contract_error.
 template <class T>
 void norm(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x,
           const norm_weights<cpu_executor, T>& w, std::type_identity_t<matrix_view<T>> y) {

@@ -11,8 +11,9 @@
 
 namespace llmap {
 
+/// The weights of a linear, of working type T, for this machine only.
 template <class T> struct packed_matrix {
-  dtype type = dtype_of<T>;
+  dtype type = dtype_of<T>;                     ///< of the stored elements
   compute_type compute = compute_type::working; // bf16: type is bf16, and pairs are multiplied as they are
   std::size_t rows = 0, cols = 0, panel = 0;
   shared_bytes bytes;
@@ -25,6 +26,7 @@ template <class T> struct packed_matrix {
   template <class Stored> std::size_t padded_cols() const {
     return std::is_same_v<Stored, bf16_pair> ? depth() : sizeof(Stored) == 2 ? (cols + 1) / 2 * 2 : cols;
   }
+  /// Panel p, of elements of the type that `visit` gives.
   template <class Stored> const Stored* panel_data(std::size_t p) const {
     return reinterpret_cast<const Stored*>(bytes.data()) + p * padded_cols<Stored>() * panel;
   }

@@ -124,6 +124,7 @@ public:
       pack(made, first, made.row(count));
     });
   }
+  /// The same from rows that lie in x.
   void fill(const cpu_executor& exec, matrix_view<const T> x, thread_buffers<T>& room) {
     reshape(exec, x.rows, x.cols);
     for_each_strip(exec, room, [&](std::size_t first, std::size_t count, std::size_t thread) {

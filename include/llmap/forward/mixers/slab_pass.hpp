@@ -13,6 +13,7 @@ template <class Exec, class T> struct slab_pass {
   typename forward_workspace<Exec, T>::branch_memory& memory; // of this branch
   bool input_ready = false;                                   // work.input already holds the branch's input
 
+  /// The angles of the slab's rows (S, r), for a rope of decoder::ropes.
   matrix_view<const T> angles(std::size_t rope) const {
     const auto& table = work.angles[rope];
     return matrix_view<const T>(table.view()).row_range(rows.first, rows.count);

@@ -53,6 +53,7 @@ template <class T> struct sum_chunk_task {
 
 } // namespace detail
 
+/// One result a row. Other sizes, or a target outside [0, V), are a contract_error.
 template <class Stored>
 void cross_entropy(const cpu_executor& exec, matrix_view<Stored> logits, std::span<const std::int32_t> targets,
                    const head_options& options, std::span<double> log_probability) {

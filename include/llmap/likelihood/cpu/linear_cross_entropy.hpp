@@ -80,9 +80,9 @@ template <class T> struct sum_tile {
 
 /// Buffers kept between calls.
 template <class T> struct cpu_head_room {
-  packed_rows<T> rows; // for the caller to fill
-  aligned_buffer<log_sum_exp<double>> partial;
-  aligned_buffer<double> target_logit;
+  packed_rows<T> rows;                         ///< for the caller to fill
+  aligned_buffer<log_sum_exp<double>> partial; ///< (M, chunks)
+  aligned_buffer<double> target_logit;         ///< (M)
 };
 
 /// Bytes of these buffers per row, without the packed rows.
@@ -90,6 +90,7 @@ template <class T> std::size_t head_bytes(const cpu_executor&, std::int64_t voca
   return (static_cast<std::size_t>(vocab) / detail::head_chunk + 2) * sizeof(log_sum_exp<double>);
 }
 
+/// Writes log_probability (M). Other shapes, or a target outside [0, V), are a contract_error.
 template <class T>
 void linear_cross_entropy(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
                           std::span<const std::int32_t> targets, const head_options& options,
