@@ -5,6 +5,7 @@
 
 namespace llmap {
 
+/// A tensor source (tensor_source.hpp) of any type. Copies share what they hold.
 class any_tensors {
   struct interface {
     virtual ~interface() = default;

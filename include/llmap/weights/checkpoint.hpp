@@ -18,8 +18,10 @@
 
 namespace llmap {
 
+/// The tensors of an opened folder: a tensor source. Headers are read at once, weights when asked for.
 class checkpoint {
 public:
+  /// A folder that lacks weights in this form is an llmap::error, which says what lies there instead.
   explicit checkpoint(const std::filesystem::path& folder) {
     namespace fs = std::filesystem;
     if (!fs::exists(folder)) fail(folder.string(), ": no such file or directory");
@@ -44,6 +46,7 @@ public:
     const safetensors_file* shard = shard_with(name);
     return shard ? shard->find(wrapper_ + name) : std::nullopt;
   }
+  /// A tensor that is missing, or lies in two shards, is an llmap::error.
   tensor_data read(const std::string& name) const {
     const safetensors_file* shard = shard_with(name);
     if (!shard) fail("tensor ", name, ": missing from the checkpoint");
@@ -53,6 +56,7 @@ public:
   /// The files that hold the weights, in a fixed order; a fingerprint must cover them.
   const std::vector<std::unique_ptr<safetensors_file>>& shards() const { return shards_; }
 
+  /// See mapped_file::check_unchanged, for every shard.
   void check_unchanged() const {
     for (const auto& shard : shards_) shard->file().check_unchanged();
   }

@@ -12,11 +12,15 @@
 
 namespace llmap {
 
+/// The fields of one JSON object. A getter gives `otherwise` where the field is missing; any value that is not as its
+/// name says, null among them, is an llmap::error.
 class config {
 public:
+  /// `where` starts every message.
   config(json fields, std::string where) : fields_(std::move(fields)), where_(std::move(where)) {
     if (!fields_.members()) fail(where_, ": expected a JSON object");
   }
+  /// config.json of a model folder.
   static config load(const std::filesystem::path& folder) {
     const auto path = folder / "config.json";
     return {read_json_file(path), path.string()};
@@ -37,6 +41,7 @@ public:
     return !value || value->is_null();
   }
 
+  /// A whole number from `least` to `most`; 3.0 is one.
   std::int64_t integer(std::string_view names, std::int64_t otherwise, std::int64_t least = 1,
                        std::int64_t most = 1 << 24) const {
     const auto* value = find(names);
@@ -47,6 +52,7 @@ public:
       refuse(names, *value, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
     return value->integer().value_or(static_cast<std::int64_t>(*real));
   }
+  /// A finite number.
   double real(std::string_view names, double otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
@@ -54,6 +60,7 @@ public:
     if (!number || !std::isfinite(*number)) refuse(names, *value, "a finite number");
     return *number;
   }
+  /// A finite number above 0; `otherwise` must be one as well.
   double positive(std::string_view names, double otherwise) const {
     const double number = real(names, otherwise);
     if (!(number > 0)) refuse(names, *find(names), "a positive number");
@@ -80,6 +87,7 @@ public:
     return config(*value, where_ + ": " + name_in_file(names));
   }
 
+  /// Fails: the field was expected to be something else than `value`.
   [[noreturn]] void refuse(std::string_view names, const json& value, const std::string& expected) const {
     fail_field(where_ + ": " + name_in_file(names), expected, value);
   }

@@ -15,7 +15,7 @@ namespace llmap {
 /// What an adapter has to know of the model below it.
 struct lora_base {
   std::string model_type;
-  bool tied_head = false;
+  bool tied_head = false; ///< its head is its embedding
 };
 
 /// A base with an adapter added: a tensor source over two sources.
@@ -172,6 +172,8 @@ class lora_tensors {
   }
 
 public:
+  /// `decoded` (F32 or F64) is the type of changed tensors; `where`, the adapter's folder, starts every message. A
+  /// tensor of the adapter without a place in the base is an llmap::error.
   lora_tensors(any_tensors base, any_tensors adapter, config adapter_config, lora_base below, dtype decoded,
                const std::string& where)
       : base_(std::move(base)), adapter_(std::move(adapter)), config_(std::move(adapter_config)),

@@ -34,6 +34,7 @@ inline config model_config(const std::filesystem::path& path, const std::filesys
   return is_gguf(path) ? gguf::config_of(gguf::file(path)) : config::load(base_folder(path, base));
 }
 
+/// The opened files of one model. Weights are read from them on demand.
 class model_weights {
   std::filesystem::path folder_, base_;
   std::shared_ptr<const gguf::file> gguf_;       // this,
@@ -42,6 +43,7 @@ class model_weights {
   std::vector<const mapped_file*> files_;
 
 public:
+  /// `folder` may be a GGUF file; `base`, the model below an adapter, is as in base_folder.
   explicit model_weights(std::filesystem::path folder, const std::filesystem::path& base = {})
       : folder_(std::move(folder)), base_(base_folder(folder_, base)) {
     if (is_gguf(folder_)) {
@@ -66,9 +68,11 @@ public:
   const checkpoint* stored() const { return checkpoint_.get(); }
   /// The GGUF file; null for a folder.
   const gguf::file* stored_gguf() const { return gguf_.get(); }
+  /// The config of the model, of its base where there is an adapter.
   config read_config() const { return gguf_ ? gguf::config_of(*gguf_) : config::load(base_); }
   /// All files that weights are read from, in a fixed order: what a fingerprint has to cover.
   const std::vector<const mapped_file*>& files() const { return files_; }
+  /// Fails if a file has changed since it was opened.
   void check_unchanged() const {
     for (const mapped_file* f : files_) f->check_unchanged();
   }
@@ -80,6 +84,7 @@ public:
     const auto scheme = q ? scheme_of(*q) : nullptr;
     return scheme ? scheme->description() : q ? q->text("quant_method", "") : "";
   }
+  /// Whether an adapter changes the weights.
   bool adapted() const { return adapter_ != nullptr; }
 
   /// The weights as plain matrices; packed ones are decoded to F32 or F64. This outlives the result.

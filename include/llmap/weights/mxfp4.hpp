@@ -10,6 +10,8 @@
 
 namespace llmap {
 
+/// The wrapped source with its packed tensors decoded, each when it is read. A pair whose shapes or types do not fit is
+/// an llmap::error.
 class mxfp4_tensors {
   any_tensors source_;
   static constexpr std::int64_t block = 32;

@@ -59,6 +59,7 @@ inline std::unique_ptr<quantized::scheme> scheme_of(const config& q) {
       "dequantized to score it");
 }
 
+/// A tensor source with every matrix plain. A matrix is decoded when it is read, each time.
 class quantized_tensors {
   any_tensors source_;
   std::unique_ptr<quantized::scheme> scheme_;

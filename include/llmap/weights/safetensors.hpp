@@ -17,6 +17,7 @@
 
 namespace llmap {
 
+/// An opened file: a tensor source. A file that breaks the format is an llmap::error that names the file and the field.
 class safetensors_file {
 public:
   explicit safetensors_file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)) {
@@ -34,6 +35,7 @@ public:
     if (it == tensors_.end()) return std::nullopt;
     return it->second.info;
   }
+  /// The mapped bytes, without a copy; a missing tensor is an llmap::error.
   tensor_data read(const std::string& name) const {
     const auto it = tensors_.find(name);
     if (it == tensors_.end()) fail(path().string(), ": tensor ", name, ": missing");
@@ -42,6 +44,7 @@ public:
     return {it->second.info, bytes, std::move(owner), file_.get()};
   }
 
+  /// The texts of __metadata__.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return file_->path(); }
   const mapped_file& file() const { return *file_; }

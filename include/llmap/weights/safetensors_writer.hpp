@@ -12,6 +12,7 @@
 
 namespace llmap {
 
+/// Every tensor of the source. What stands in the way of writing is an llmap::error, see write_file_with.
 template <tensor_source Source>
 void write_safetensors(const std::filesystem::path& path, const Source& source,
                        const std::map<std::string, std::string>& metadata = {}) {

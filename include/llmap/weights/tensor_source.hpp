@@ -23,6 +23,7 @@ struct tensor_info {
   dtype type = dtype::f32;
   std::vector<std::int64_t> shape;
 
+  /// 1 for a shape without dimensions.
   std::int64_t elements() const {
     std::int64_t n = 1;
     for (std::int64_t d : shape) n *= d;
@@ -44,6 +45,7 @@ struct tensor_data {
   }
 };
 
+/// What weights are loaded from, see above. find gives nullopt where a tensor is missing; read is then an llmap::error.
 template <class Source>
 concept tensor_source = requires(const Source& source, const std::string& name) {
   { source.names() } -> std::convertible_to<std::vector<std::string>>; // every tensor, in any order
@@ -61,6 +63,7 @@ inline std::string shape_text(std::span<const std::int64_t> shape) {
 /// A tensor source in memory: for tests, converters and weights made by a program.
 class memory_tensors {
 public:
+  /// Copies the values; a shape that holds another number of them is an llmap::error. A name that is there is replaced.
   template <class Stored>
   void add(const std::string& name, std::vector<std::int64_t> shape, std::span<const Stored> values) {
     tensor_info info{dtype_of<Stored>, std::move(shape)};

@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// A tensor that a plan needs: its name, with the base prefix, and the shape that it must have.
 struct tensor_spec {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -45,6 +46,7 @@ public:
   /// Whether the files are those of a larger model.
   bool nested() const { return !nested_.empty(); }
 
+  /// The source's name of a tensor of the plan.
   std::string operator()(const std::string& name) const {
     if (!nested_.empty()) {
       if (name.starts_with(prefix_)) return nested_ + name.substr(prefix_.size());

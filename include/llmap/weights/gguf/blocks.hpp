@@ -161,14 +161,16 @@ inline void block_q5_k(const std::uint8_t* b, float* w) {
 
 } // namespace detail
 
+/// A type of tensors that is read: how large its blocks are, and how one becomes floats.
 struct block_format {
   tensor_type type;
   std::string_view name;
-  std::uint64_t elements, bytes;
-  dtype read_as;
-  void (*block)(const std::uint8_t* from, float* to) = nullptr; // null: stored as read
+  std::uint64_t elements, bytes;                                ///< of a block
+  dtype read_as;                                                ///< the type that a reader sees
+  void (*block)(const std::uint8_t* from, float* to) = nullptr; ///< null: stored as read
 };
 
+/// All types that are read.
 inline constexpr block_format block_formats[] = {{tensor_type::f32, "F32", 1, 4, dtype::f32},
                                                  {tensor_type::f16, "F16", 1, 2, dtype::f16},
                                                  {tensor_type::bf16, "BF16", 1, 2, dtype::bf16},
@@ -194,6 +196,7 @@ constexpr std::string_view unread_type(std::uint32_t type) {
   return "";
 }
 
+/// The format of a type as the file numbers it; nullptr if it is not read.
 constexpr const block_format* format_of(std::uint32_t type) {
   for (const block_format& f : block_formats)
     if (static_cast<std::uint32_t>(f.type) == type) return &f;

@@ -7,16 +7,19 @@
 
 namespace llmap::gguf {
 
+/// In what the models of a general.architecture differ.
 struct architecture {
   std::string_view name;
   bool own_head_width = true;               // the width of a head need not be that of the model over the heads
   bool reordered_heads = false;             // rows of q and k lie in llama.cpp's order, see tensors.hpp
   bool has_bias = false, has_norms = false; // of q and k (and v)
 };
+/// All that are read.
 inline constexpr architecture architectures[] = {{.name = "llama", .reordered_heads = true},
                                                  {.name = "qwen2", .own_head_width = false, .has_bias = true},
                                                  {.name = "qwen3", .has_norms = true}};
 
+/// The architecture that the file names; another is an llmap::error.
 inline const architecture& architecture_of(const file& f) {
   const std::string name = f.text_of("general.architecture", "(none)");
   for (const architecture& a : architectures)

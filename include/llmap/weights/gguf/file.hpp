@@ -28,12 +28,15 @@ namespace llmap::gguf {
 using value =
     std::variant<bool, std::int64_t, std::uint64_t, double, std::string, std::vector<double>, std::vector<std::string>>;
 
+/// A tensor of the file; its bytes are valid as long as the file is mapped.
 struct tensor_entry {
-  const block_format* format = nullptr;
-  std::vector<std::int64_t> shape; // as llmap has it: the contiguous dimension last
+  const block_format* format = nullptr; ///< never null in a file that was read
+  std::vector<std::int64_t> shape;      // as llmap has it: the contiguous dimension last
   std::span<const std::byte> bytes;
 };
 
+/// A file whose metadata and tensor table were read and checked. What breaks the format is an llmap::error that names
+/// the file.
 class file {
 public:
   explicit file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)), rest_(file_->bytes()) {
@@ -71,14 +74,17 @@ public:
     if (!std::holds_alternative<T>(it->second)) refuse(key, "expected ", expected);
     return &std::get<T>(it->second);
   }
+  /// A string; `otherwise` where it is missing.
   std::string text_of(const std::string& key, const std::string& otherwise) const {
     const auto* found = find<std::string>(key, "a string");
     return found ? *found : otherwise;
   }
+  /// A truth value; `otherwise` where it is missing.
   bool boolean(const std::string& key, bool otherwise) const {
     const auto* found = find<bool>(key, "true or false");
     return found ? *found : otherwise;
   }
+  /// An integer of any width, from `least` to `most`; nullopt where it is missing.
   std::optional<std::int64_t> integer(const std::string& key, std::int64_t least, std::int64_t most) const {
     const auto it = metadata_.find(key);
     if (it == metadata_.end()) return std::nullopt;
@@ -91,6 +97,7 @@ public:
     return n;
   }
 
+  /// Fails; the message starts with the file and the field.
   template <class... Parts> [[noreturn]] void refuse(const std::string& field, const Parts&... parts) const {
     fail(where(), ": ", field, ": ", parts...);
   }

@@ -5,6 +5,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "awq". Other bits than 4 and other versions are refused.
 class awq final : public scheme {
   std::int64_t group_; // -1: one for all inputs
 

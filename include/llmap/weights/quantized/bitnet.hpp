@@ -7,6 +7,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "bitnet".
 class bitnet final : public scheme {
   bool divides_ = true, online_ = false;
 

@@ -7,6 +7,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "bitsandbytes" with load_in_8bit.
 class bitsandbytes_8bit final : public scheme {
 public:
   std::string description() const override { return "bitsandbytes, 8 bits"; }
@@ -40,6 +41,7 @@ public:
   }
 };
 
+/// quant_method "bitsandbytes" without load_in_8bit.
 class bitsandbytes_4bit final : public scheme {
 public:
   std::string description() const override { return "bitsandbytes, 4 bits"; }

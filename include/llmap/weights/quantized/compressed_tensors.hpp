@@ -8,6 +8,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "compressed-tensors". Sparse and transformed weights are refused.
 class compressed_tensors final : public scheme {
   struct group {
     std::string where, format, strategy;

@@ -5,6 +5,7 @@
 
 namespace llmap::quantized {
 
+/// One scheme with three ways to lay out the scales, each made by a function of its own.
 class fp8 final : public scheme {
   std::string name_, suffix_;
   std::int64_t tile_rows_ = 0, tile_cols_ = 0; // 0: the whole matrix
@@ -26,7 +27,9 @@ public:
     const std::int64_t rows = side(0), cols = side(1);
     return {"fp8, tiles of " + std::to_string(rows) + " x " + std::to_string(cols), "weight_scale_inv", rows, cols};
   }
+  /// quant_method "fbgemm_fp8".
   static fp8 of_rows() { return {"fbgemm_fp8", "weight_scale", 1, whole}; }
+  /// quant_method "modelopt" with quant_algo "FP8".
   static fp8 of_matrices() { return {"modelopt FP8", "weight_scale", whole, whole}; }
 
   std::string description() const override { return name_; }

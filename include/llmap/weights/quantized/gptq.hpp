@@ -6,6 +6,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "gptq".
 class gptq final : public scheme {
   int bits_;
   std::int64_t group_; // -1: one for all inputs

@@ -6,6 +6,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "hqq". What describes a matrix lies beside it, not in the config.
 class hqq final : public scheme {
   static std::int64_t number(const any_tensors& source, const std::string& name) {
     expect_one(source, name);

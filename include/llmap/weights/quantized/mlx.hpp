@@ -5,6 +5,7 @@
 
 namespace llmap::quantized {
 
+/// A config with bits and group_size but no quant_method, as MLX writes it.
 class mlx final : public scheme {
   config config_;
 

@@ -4,6 +4,7 @@
 
 namespace llmap::quantized {
 
+/// quant_method "modelopt" with quant_algo "NVFP4".
 class modelopt_nvfp4 final : public scheme {
 public:
   std::string description() const override { return "modelopt NVFP4"; }

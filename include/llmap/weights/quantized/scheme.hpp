@@ -22,6 +22,7 @@ struct encoded_matrix {
   std::function<row_decoder()> open;
 };
 
+/// A way to store matrices in fewer bits. scheme_of makes the one that a config names.
 class scheme {
 public:
   virtual ~scheme() = default;
@@ -67,6 +68,7 @@ template <class Word> std::int64_t field(const Word& word, std::int64_t i, int b
   if (at % 32 + bits > 32) both |= std::uint64_t{word(k + 1)} << 32;
   return static_cast<std::int64_t>(both >> (at % 32) & ((std::uint64_t{1} << bits) - 1));
 }
+/// Word k of packed words of 32 bits, of any alignment.
 inline std::uint32_t word_at(const std::byte* bytes, std::int64_t k) {
   std::uint32_t word;
   std::memcpy(&word, bytes + 4 * k, 4);
@@ -91,6 +93,7 @@ inline tensor_info expect(const any_tensors& source, const std::string& name, st
          shape_text(found->shape));
   return *found;
 }
+/// The types in which scales are found.
 inline constexpr std::initializer_list<dtype> scale_types{dtype::f32, dtype::bf16,    dtype::f16,
                                                           dtype::f64, dtype::f8_e4m3, dtype::f8_e8m0};
 
@@ -110,6 +113,7 @@ inline std::vector<double> read_scales(const any_tensors& source, const std::str
 }
 /// A scale of a whole matrix: the one number of a tensor [] or [1] or [1, 1].
 inline double read_scale(const any_tensors& source, const std::string& name) { return read_scales(source, name).at(0); }
+/// Fails unless the tensor is there and holds one number.
 inline void expect_one(const any_tensors& source, const std::string& name) {
   const auto found = source.find(name);
   if (!found) fail("tensor ", name, ": missing, expected one number");
