@@ -5,6 +5,7 @@
 // 1,000 models under 4 MB; the page says so. Names are untrusted: they enter as JSON with every '<' written \u003c,
 // and reach the page as text, never as HTML.
 #pragma once
+#include "llmap/core/base64.hpp"
 #include "llmap/picture/map_json.hpp"
 #include "llmap/picture/text.hpp"
 #include <array>
@@ -24,17 +25,7 @@ inline constexpr char page_js[] =
     ;
 
 inline std::string base64(const std::vector<std::uint8_t>& bytes) {
-  static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t k = 0; k < bytes.size(); k += 3) {
-    const auto at = [&](std::size_t n) { return k + n < bytes.size() ? std::uint32_t{bytes[k + n]} : 0u; };
-    const std::uint32_t v = at(0) << 16 | at(1) << 8 | at(2);
-    out += digits[v >> 18];
-    out += digits[v >> 12 & 63];
-    out += k + 1 < bytes.size() ? digits[v >> 6 & 63] : '=';
-    out += k + 2 < bytes.size() ? digits[v & 63] : '=';
-  }
-  return out;
+  return to_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 /// Upper triangle, row by row: code 0 is 0, 65535 is not finite, else exp(low + (code - 1) (high - low) / 65533).

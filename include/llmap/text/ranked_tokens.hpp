@@ -4,7 +4,7 @@
 //   tokenizer.model    as Llama 3 brings it: lines of a token in Base64 and its rank
 // Sources: tiktoken 0.12; mistral_common 1.8 (tokens/tokenizers/tekken.py).
 #pragma once
-#include "llmap/text/base64.hpp"
+#include "llmap/core/base64.hpp"
 #include "llmap/text/component.hpp"
 #include <algorithm>
 #include <charconv>

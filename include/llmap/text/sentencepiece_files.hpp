@@ -1,7 +1,7 @@
 // A folder with a SentencePiece model and no tokenizer.json, as the tokenizer.json that transformers 4.57 makes of it
 // for the class of the folder (convert_slow_tokenizer.py).
 #pragma once
-#include "llmap/text/base64.hpp"
+#include "llmap/core/base64.hpp"
 #include "llmap/text/score_merges.hpp"
 #include "llmap/text/sentencepiece_model.hpp"
 #include "llmap/text/tokenizer_files.hpp"
