@@ -57,6 +57,21 @@ async function heatMap(page) {
   if (zoo.models.length >= 20) expect("blocks have names", await page.value(`seen.texts.some(t => ${JSON.stringify([...new Set(Object.values(zoo.groups)[0])])}.includes(t.text))`));
 }
 
+// Where models come together by average linkage, by its definition.
+function meetings(kl) {
+  const met = kl.map(r => r.map(() => 0));
+  let sets = kl.map((r, i) => [i]);
+  const mean = (a, b) => a.reduce((sum, i) => sum + b.reduce((s, j) => s + kl[i][j], 0), 0) / (a.length * b.length);
+  while (sets.length > 1) {
+    let best = [Infinity];
+    sets.forEach((a, n) => sets.slice(0, n).forEach(b => { const d = mean(a, b); if (d < best[0]) best = [d, a, b]; }));
+    const [d, a, b] = best;
+    for (const i of a) for (const j of b) met[i][j] = met[j][i] = d;
+    sets = sets.filter(s => s !== a && s !== b).concat([[...a, ...b]]);
+  }
+  return met;
+}
+
 async function pairPanel(page) {
   const { x, y } = await stage(page), cells = await tile(page), side = cells.w / zoo.models.length;
   const [r, s] = [2, 7], [i, j] = [zoo.order[r], zoo.order[s]];
@@ -67,6 +82,10 @@ async function pairPanel(page) {
   const said = await text(page, "#panel .amount"), [, kl, error] = /^KL ([\d.e−-]+) ± ([\d.e−-]+) bits\/byte/.exec(said) || [];
   expect("its KL", near(Number(kl?.replace("−", "-")), zoo.kl_bits_per_byte[i][j], 0.006), said);
   expect("its error", near(Number(error?.replace("−", "-")), zoo.kl_standard_error[i][j], 0.06), said);
+  const words = await text(page, "#panel"), [, there, back, height] = /second is the (.*) to the first, and the first the (.*) to the second.*together at ([\d.]+)/.exec(words) || [];
+  const place = word => word === "nearest" ? 1 : parseInt(word), others = m => zoo.kl_bits_per_byte[m].filter((v, n) => n !== m).sort((a, b) => a - b);
+  expect("its places", near(others(i)[place(there) - 1], zoo.kl_bits_per_byte[i][j], 0.001) && near(others(j)[place(back) - 1], zoo.kl_bits_per_byte[i][j], 0.001), words);
+  expect("where it meets in the tree", near(Number(height), meetings(zoo.kl_bits_per_byte)[i][j], 0.006), height);
   expect("its mark", said?.endsWith("bits/byte" + (zoo.kl_marks[i][j] && ` (${zoo.kl_marks[i][j]})`)), said);
   const link = await hash(page);
   expect("the address has the pair", String(link.getAll("pair")) === String([zoo.models[i], zoo.models[j]]) && link.get("view") === "matrix", String(link));
