@@ -5,7 +5,10 @@
 #include "llmap/picture/tsv.hpp"
 #include "make_map.hpp"
 #include "replace.hpp"
+#include <algorithm>
 #include <fmt/format.h>
+#include <numeric>
+#include <utility>
 
 namespace {
 
@@ -31,19 +34,41 @@ void print_run(std::FILE* to, const llmap::map_data& map, const llmap::training_
   else fmt::print(to, "    by KL to the last, farthest first: {}\n", list(by_distance));
 }
 
+/// Where most pairs are far: which models are far from most others, and how to leave them out.
+void print_way_on(std::FILE* to, const std::vector<std::size_t>& far_pairs, const llmap::map_data& map) {
+  constexpr std::size_t most_listed = 3;
+  std::vector<std::size_t> order(map.models.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto apart = [&](std::size_t i) {
+    return std::pair(far_pairs[i], map.kl_bits_per_byte(i, nearest_models(map, i)[0]));
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return apart(a) > apart(b); });
+  std::string list;
+  for (std::size_t k = 0; k < std::min(most_listed, order.size()); ++k)
+    list += fmt::format("{}{} (from {} of {})", k ? ", " : "", shown(map.models[order[k]]), far_pairs[order[k]],
+                        map.models.size() - 1);
+  fmt::print(
+      to,
+      "most pairs are far; --exclude MODEL... draws the map without models that stand apart, of which the first: {}\n",
+      list);
+}
+
 /// What the marks of all pairs mean, if there are any.
 void print_marks(std::FILE* to, const llmap::map_data& map) {
   std::size_t far = 0, few = 0, pairs = 0;
+  std::vector<std::size_t> far_pairs(map.models.size(), 0); // of each model
   for (std::size_t i = 0; i < map.models.size(); ++i)
     for (std::size_t j = i + 1; j < map.models.size(); ++j, ++pairs) {
       const llmap::kl_basis basis = basis_of(map, i, j);
       far += basis.far, few += basis.few;
+      far_pairs[i] += basis.far, far_pairs[j] += basis.far;
     }
   if (far)
     fmt::print(to,
                "far: {} of {} pairs; the estimate exceeds what the models spend on the texts, and says no more than "
                "that\n",
                far, pairs);
+  if (2 * far > pairs && map.models.size() > 2) print_way_on(to, far_pairs, map);
   if (few)
     fmt::print(to, "few texts: {} of {} pairs; fewer than {} texts of equal share would carry the estimate\n", few,
                pairs, llmap::least_effective_texts);

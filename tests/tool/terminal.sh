@@ -26,6 +26,10 @@ for form in html json svg tsv newick; do
   check "the summary of map --$form goes to standard error" grep -q "^nearest model" err.txt
 done
 check "map says what it wrote" bash -c 'tail -1 out.txt | grep -q "^wrote f.newick$"'
+"$llmap" map "$zoo/expected/likelihood.safetensors" >out.txt
+check "map says how to go on where most pairs are far" grep -qE "^most pairs are far; --exclude MODEL... .* first: model 6 \(from 29 of 29\), " out.txt
+"$llmap" map "$zoo/expected/likelihood.safetensors" --only "model 8" "model 10" "model 11" >out.txt
+check "and nothing of that where they are near" bash -c '! grep -q "most pairs" out.txt'
 printf 'A sentence of the document. %.0s' $(seq 60) >doc.txt
 "$llmap" chunk doc.txt --out c.jsonl >out.txt
 check "chunk says what it wrote and what comes next" grep -q "^c.jsonl: 2 texts of 1 document; next: llmap score MODEL... --texts c.jsonl --store s.sqlite$" out.txt
