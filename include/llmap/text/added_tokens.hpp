@@ -19,6 +19,7 @@
 
 namespace llmap {
 
+/// An added token as the files describe it. The flags have the meaning and defaults of Hugging Face tokenizers.
 struct added_token {
   std::int32_t id = 0;
   std::string content;
@@ -44,6 +45,7 @@ public:
     largest_id_ = std::max(largest_id_, token.id);
     tokens_.push_back(std::move(token));
   }
+  /// The token of this content, or nullptr.
   const added_token* find(const std::string& content) const {
     const auto it = index_.find(content);
     return it == index_.end() ? nullptr : &tokens_[it->second];
@@ -60,13 +62,14 @@ private:
 
 /// A stretch of text: an added token, or text between them.
 struct text_segment {
-  std::size_t begin, end;
-  std::optional<std::int32_t> id;
+  std::size_t begin, end;         ///< bytes [begin, end) of the text
+  std::optional<std::int32_t> id; ///< of the added token; none: text
 };
 
 /// Alphabetic, Mark, Nd, Pc or Join_Control.
 inline bool is_word_character(char32_t c) { return unicode::holds(unicode::word, c); }
 
+/// Finds added tokens in a text. It is filled first, then only read, so threads may share it.
 class added_token_matcher {
 public:
   /// `pattern` is the string to look for (the token's content, normalized or not). Of equal patterns the first counts.

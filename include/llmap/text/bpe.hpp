@@ -23,6 +23,7 @@
 
 namespace llmap {
 
+/// The model "BPE" of tokenizer.json. Dropout is refused: it would make ids random.
 class bpe final : public token_model {
 public:
   /// `pieces_are_bytes`: encode takes raw bytes, which the vocabulary writes as byte characters (byte_level.hpp).

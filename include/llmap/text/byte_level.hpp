@@ -27,6 +27,7 @@ inline const std::array<std::string, 256>& byte_characters() {
   return table;
 }
 
+/// Appends one character for each byte.
 inline void append_byte_characters(std::string& out, std::string_view bytes) {
   const auto& table = byte_characters();
   for (const char b : bytes) out += table[static_cast<unsigned char>(b)];

@@ -6,6 +6,7 @@
 
 namespace llmap {
 
+/// A set of numbered strings, compared byte by byte; built once, then only read.
 class byte_trie {
   merge_table edges_; // (node, byte) -> child, and the number of the string that ends there or -1
   std::int32_t nodes_ = 1;

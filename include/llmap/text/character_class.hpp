@@ -9,8 +9,10 @@
 namespace llmap::character_class {
 
 using mask = std::uint8_t;
+/// A bit for each class.
 inline constexpr mask upper = 1, lower = 2, uncased = 4, mark = 8, number = 16, newline = 32, blank = 64,
-                      slash = 128;                                               // 0: any other
+                      slash = 128; // 0: any other
+/// Classes joined: what \p{L} and \s take.
 inline constexpr mask letter = upper | lower | uncased, space = newline | blank; // newline: CR and LF only
 
 /// The class of a code point, computed.

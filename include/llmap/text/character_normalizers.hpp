@@ -41,6 +41,7 @@ inline void append_lower(std::string& out, char32_t c) {
 
 } // namespace detail
 
+/// The normalizer "Lowercase".
 struct lower_case {
   std::string operator()(std::string_view text) const { return detail::each_character(text, detail::append_lower); }
 };
@@ -54,6 +55,7 @@ struct strip_accents {
   }
 };
 
+/// The normalizer "Strip": white space off the ends.
 struct strip_blanks {
   bool left = true, right = true;
   std::string operator()(std::string_view text) const {

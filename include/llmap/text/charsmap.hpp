@@ -36,6 +36,8 @@ inline std::string from_base64(std::string_view text, const std::string& where) 
 
 } // namespace detail
 
+/// The normalizer "Precompiled". A table that is cut short, or whose replacements are not UTF-8, is an llmap::error
+/// when it is read.
 class charsmap {
   std::vector<std::uint32_t> units_;
   std::string pool_; // replacements, each ended by a byte 0

@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// The sizes of pieces, in bytes.
 struct chunk_options {
   std::size_t most = 1024; ///< most bytes in a piece; at least 4, so that any character fits
   std::size_t least = 256; ///< pieces must be longer than this

@@ -14,11 +14,13 @@ namespace llmap {
 /// Ids are below this: no vocabulary comes near, and sums of ids and counts stay far from overflow.
 inline constexpr std::int32_t token_id_limit = 1 << 28;
 
+/// A JSON value that must outlive this, and its place, from the file to the key: "FILE.model.vocab[3]".
 class component {
 public:
   component(const json& value, std::string where) : json_(&value), where_(std::move(where)) {}
 
   const json& value() const { return *json_; }
+  /// The place, which starts every message.
   const std::string& where() const { return where_; }
   /// Missing or null.
   bool absent(std::string_view key) const {
@@ -26,17 +28,20 @@ public:
     return !value || value->is_null();
   }
 
+  /// The member; a missing one is refused.
   component at(const std::string& key) const {
     if (!json_->members()) refuse("an object");
     const auto* value = json_->find(key);
     if (!value) fail(where_, ": ", key, ": missing");
     return {*value, where_ + "." + key};
   }
+  /// The element; a missing one is refused.
   component at(std::size_t i) const {
     if (i >= size()) refuse("an array of at least " + std::to_string(i + 1));
     return {items()[i], where_ + "[" + std::to_string(i) + "]"};
   }
   std::size_t size() const { return items().size(); }
+  /// The elements; another kind is refused.
   const json::array& items() const {
     if (!json_->items()) refuse("an array");
     return *json_->items();
@@ -46,15 +51,18 @@ public:
     if (!json_->members()) refuse(expected);
     return *json_->members();
   }
+  /// The string; another kind is refused.
   const std::string& text() const {
     if (!json_->string()) refuse("a string");
     return *json_->string();
   }
+  /// The member "type", by which components tell what they are.
   const std::string& type() const {
     const auto* name = json_->find("type");
     if (!name) refuse("an object with a type");
     return component(*name, where_ + ".type").text();
   }
+  /// The member as a truth value; `otherwise` where it is absent.
   bool boolean(const std::string& key, bool otherwise) const {
     if (absent(key)) return otherwise;
     const component value = at(key);
@@ -62,11 +70,13 @@ public:
     if (!truth) value.refuse("true or false");
     return *truth;
   }
+  /// A value as a token id, or nullopt where it is none.
   static std::optional<std::int32_t> id_of(const json& value) {
     const auto number = value.integer();
     return number && *number >= 0 && *number < token_id_limit ? std::optional(static_cast<std::int32_t>(*number))
                                                               : std::nullopt;
   }
+  /// The token id; another kind is refused.
   std::int32_t id() const {
     const auto id = id_of(*json_);
     if (!id) refuse("a token id (0 to " + std::to_string(token_id_limit - 1) + ")");

@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// The rows of a text that the caller keeps, one after another. A quote that is never closed is an llmap::error.
 class delimited_rows {
   std::string_view rest_;
   std::string where_;

@@ -8,10 +8,12 @@
 
 namespace llmap {
 
+/// What becomes of a pair: a lower rank merges first, and `id` is the merged token.
 struct merge_rule {
   std::int32_t rank = -1, id = -1;
 };
 
+/// A map of pairs of ids. Room is set when it is made.
 class merge_table {
 public:
   /// Room for `count` rules.

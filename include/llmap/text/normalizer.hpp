@@ -55,6 +55,7 @@ inline void check_growth(const std::string& out) {
 
 } // namespace detail
 
+/// The normalizers "NFC", "NFD", "NFKC" and "NFKD".
 struct normal_form {
   utf8proc_option_t options;
 
@@ -111,6 +112,7 @@ private:
   }
 };
 
+/// The normalizer "Prepend"; an empty text stays empty.
 struct prepend_text {
   std::string prefix;
   std::string operator()(std::string_view text) const {
@@ -142,6 +144,7 @@ struct replace_text {
   }
 };
 
+/// The normalizer "Replace" with a regular expression.
 struct replace_pattern {
   std::shared_ptr<const regex> pattern;
   std::string to;
@@ -181,6 +184,7 @@ struct bert_normalizer {
   }
 };
 
+/// The normalizer "ByteLevel" (byte_level.hpp).
 struct byte_characters_of {
   std::string operator()(std::string_view text) const {
     std::string out;
@@ -189,9 +193,11 @@ struct byte_characters_of {
   }
 };
 
+/// The normalizers of a file in their order. Threads may share it once it is set up.
 class normalizer {
 public:
   normalizer() = default; // the identity
+  /// Reads the component; a type or setting that is not known is an llmap::error.
   explicit normalizer(const component& c) { add(c, 0); }
 
   std::string operator()(std::string_view text) const {

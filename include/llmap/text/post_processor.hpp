@@ -6,6 +6,7 @@
 
 namespace llmap {
 
+/// Ids before and after a text.
 struct special_ids {
   std::vector<std::int32_t> prefix, suffix;
 };

@@ -16,6 +16,7 @@ namespace llmap {
 /// A splitting expression: a scanner if it is a known one, else a compiled regular expression.
 using split_pattern = std::variant<word_scanner, std::shared_ptr<const regex>>;
 
+/// The scanner of a well-known expression, or any other compiled; `where` starts the message if it cannot be.
 inline split_pattern make_split_pattern(std::string_view pattern, const std::string& where) {
   if (const auto scanner = word_scanner::of(pattern)) return *scanner;
   return std::make_shared<const regex>(pattern, where);
@@ -30,6 +31,7 @@ inline void cut_at(text_pieces& t, split_behavior behavior, const split_pattern&
 
 } // namespace detail
 
+/// The pre-tokenizer "ByteLevel".
 struct byte_level_split {
   bool add_prefix_space = false;
   std::optional<split_pattern> pattern; // none: no cutting
@@ -48,6 +50,7 @@ struct byte_level_split {
   }
 };
 
+/// The pre-tokenizer "Split".
 struct pattern_split {
   std::variant<std::string, split_pattern> pattern;
   split_behavior behavior;
@@ -60,6 +63,7 @@ struct pattern_split {
   }
 };
 
+/// The pre-tokenizer "Digits": cuts off runs of digits, or each digit where `individual`.
 struct digit_split {
   bool individual = false;
 
@@ -75,6 +79,7 @@ struct digit_split {
   }
 };
 
+/// The pre-tokenizer "Metaspace": blanks become `replacement`, and pieces begin with it where `split`.
 struct metaspace_split {
   enum class prefix { always, first, never };
   std::string replacement;
@@ -174,6 +179,7 @@ struct script_split {
   }
 };
 
+/// The pre-tokenizers of a file in their order. Threads may share it once it is set up.
 class pre_tokenizer {
 public:
   pre_tokenizer() = default; // each piece whole
@@ -185,6 +191,7 @@ public:
   /// Whether ByteLevel comes last. Then operator() may leave its pieces as raw bytes (leave_bytes), and the model
   /// writes them as byte characters (byte_level.hpp) only where it has to: it keeps the ids of most pieces.
   bool ends_in_bytes() const { return !steps_.empty() && std::holds_alternative<byte_level_split>(steps_.back()); }
+  /// Has operator() do so from now on, where ends_in_bytes.
   void leave_bytes() { bytes_left_ = ends_in_bytes(); }
 
   /// Cuts `text`; `at_start`: it begins where the whole input begins.

@@ -16,11 +16,13 @@
 
 namespace llmap {
 
+/// A vocabulary in the order of its merges.
 struct ranked_tokens {
   std::vector<std::string> tokens; ///< (V) the bytes of rank 0, 1, ...
   std::int32_t first_id = 0;       ///< the id of rank 0; the others follow
 };
 
+/// What a tekken.json says.
 struct tekken_vocabulary {
   ranked_tokens ranked;
   std::string pattern;   ///< cuts a text into pieces
@@ -55,6 +57,7 @@ inline bool is_tiktoken(std::string_view content) {
   return blank != std::string_view::npos && from_base64(line.substr(0, blank)).has_value();
 }
 
+/// The ranks of a tiktoken file, which must be 0, 1, ... in order; `where` starts every message.
 inline ranked_tokens read_tiktoken(std::string_view content, const std::string& where) {
   ranked_tokens ranked;
   for (std::size_t number = 1; !content.empty(); ++number) {

@@ -14,6 +14,7 @@
 
 namespace llmap {
 
+/// An expression in the syntax of Oniguruma, which tokenizer.json uses, translated for PCRE2.
 class regex {
   struct release {
     void operator()(pcre2_code* p) const { pcre2_code_free(p); }

@@ -14,6 +14,7 @@
 
 namespace llmap {
 
+/// The model of such a file. Pieces are any bytes.
 class rwkv_vocabulary final : public token_model {
   token_table ids_;
   byte_trie trie_;
@@ -57,6 +58,7 @@ class rwkv_vocabulary final : public token_model {
   }
 
 public:
+  /// `file` is the content; a line that does not fit the form is an llmap::error with its number.
   rwkv_vocabulary(std::string_view file, const std::string& where)
       : ids_(static_cast<std::size_t>(std::count(file.begin(), file.end(), '\n')) + 1), trie_(file.size()) {
     std::size_t number = 0;

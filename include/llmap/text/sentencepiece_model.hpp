@@ -11,8 +11,11 @@
 
 namespace llmap {
 
+/// What tokenizer.model holds. Piece i has id i.
 struct sentencepiece_model {
+  /// Kinds of pieces, numbered as in the file.
   enum class type : std::int64_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+  /// Kinds of models, numbered as in the file.
   enum class kind : std::int64_t { unigram = 1, bpe = 2, word = 3, character = 4 };
 
   std::vector<std::string> pieces; // (V)
@@ -21,6 +24,7 @@ struct sentencepiece_model {
   kind model = kind::unigram;
   std::string charsmap; // empty: none
 
+  /// Bytes that are not such a file are an llmap::error that starts with `where`.
   sentencepiece_model(std::string_view bytes, const std::string& where) : where_(where) {
     each_field(bytes, [&](std::uint64_t field, std::uint64_t, std::string_view content) {
       if (field == 1) read_piece(content);

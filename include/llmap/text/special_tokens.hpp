@@ -12,6 +12,7 @@
 
 namespace llmap {
 
+/// Reads the files once; `files` and `model` must outlive it.
 class special_tokens {
 public:
   special_tokens(const tokenizer_files& files, const component& tokenizer_json, const token_model& model)

@@ -12,6 +12,7 @@ namespace llmap {
 
 /// Pieces of text on their way to the model: spans of one buffer, in order, none of them empty.
 struct text_pieces {
+  /// Bytes [begin, end) of `text`.
   struct span {
     std::size_t begin, end;
     bool at_start; // the piece begins where the whole input begins

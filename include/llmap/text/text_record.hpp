@@ -10,11 +10,13 @@
 
 namespace llmap {
 
+/// A text of a set. The id is distinct in its set.
 struct text_item {
   std::string id, text;
   std::string domain{}, document{}; // empty: absent
 };
 
+/// Where a record holds its text and its id.
 struct text_fields {
   std::string text, id; // names of fields; empty: the first of the known names that is there
 };

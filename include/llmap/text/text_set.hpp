@@ -13,10 +13,12 @@
 
 namespace llmap {
 
+/// The texts that models are compared on.
 struct text_set {
   std::vector<text_item> items; // (N), ids are distinct
 };
 
+/// Which fields and how many texts are read.
 struct text_set_options {
   text_fields fields{};
   std::size_t most = 0; // only the first texts; 0: all
@@ -149,6 +151,8 @@ inline beginning read_beginning(std::istream& in) {
 
 } // namespace detail
 
+/// Reads a set from a file, a folder or a pipe. A record that does not fit, an id that is there twice, or text that is
+/// not UTF-8 is an llmap::error.
 inline text_set load_text_set(const std::filesystem::path& path, const text_set_options& options = {}) {
   const std::string name = path.string();
   detail::text_collector texts(options);

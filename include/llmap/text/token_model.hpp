@@ -10,11 +10,13 @@
 
 namespace llmap {
 
+/// A vocabulary, and how it cuts a piece. Immutable once it is read, so threads may share it.
 class token_model {
 public:
   virtual ~token_model() = default;
   /// Appends the ids of one piece.
   virtual void encode(std::string_view piece, std::vector<std::int32_t>& out) const = 0;
+  /// The id of a token as the vocabulary writes it.
   virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
   /// Entries of the vocabulary; their ids need not be 0, 1, 2, ...
   virtual std::size_t size() const = 0;

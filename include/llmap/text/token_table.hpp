@@ -12,6 +12,7 @@
 
 namespace llmap {
 
+/// A map of strings to ids. Room is set when it is made.
 class token_table {
 public:
   /// Room for `count` tokens.

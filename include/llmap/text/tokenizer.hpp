@@ -32,6 +32,7 @@
 
 namespace llmap {
 
+/// The tokenizer of a model. A component of its files that is not known is an llmap::error.
 class tokenizer {
 public:
   /// Loads a model folder: tokenizer.json, vocab.json with merges.txt, tekken.json, tokenizer.model (SentencePiece or
@@ -86,6 +87,7 @@ public:
   std::optional<std::int32_t> eos_id() const { return eos_; }
   /// The ids that add_special puts around a text.
   const special_ids& special() const { return special_; }
+  /// Whether encode puts BOS in front.
   bool adds_bos() const { return bos_ && !special_.prefix.empty() && special_.prefix.front() == *bos_; }
   /// The bytes of the files that decide ids, which a fingerprint must cover: equal bytes give equal ids.
   const std::string& canonical() const { return canonical_; }

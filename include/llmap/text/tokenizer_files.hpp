@@ -38,6 +38,7 @@ inline bool has_tokenizer(const std::filesystem::path& folder) {
   });
 }
 
+/// What was read from a folder: the input of tokenizer::from_files.
 struct tokenizer_files {
   std::filesystem::path folder;
   std::string where; // path of the file that `tokenizer` holds
@@ -52,6 +53,7 @@ struct tokenizer_files {
   component config_component() const { return {config, path("tokenizer_config.json")}; }
   component special_map_component() const { return {special_map, path("special_tokens_map.json")}; }
   component added_component() const { return {added, path("added_tokens.json")}; }
+  /// The class of transformers that reads these files; an unknown one is refused.
   const tokenizer_class& kind() const {
     if (form == vocabulary_form::rwkv || form == vocabulary_form::tekken) return plain_tokenizer_class();
     return class_of(config_component(), {model_config, path("config.json")});

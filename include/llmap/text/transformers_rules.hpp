@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// What a tokenizer class of transformers adds to the files.
 struct tokenizer_class {
   std::string_view name;
   /// The template of the file is replaced by [BOS] text [EOS] from add_bos_token / add_eos_token.
@@ -17,6 +18,7 @@ struct tokenizer_class {
   std::string_view cls{}, sep{}, mask{};
 };
 
+/// All that are known; the last adds nothing.
 inline constexpr tokenizer_class tokenizer_classes[] = {
     {"Llama", true, true, false, "<s>", "</s>", "<unk>", ""},
     {"Gemma", true, true, false, "<bos>", "<eos>", "<unk>", "<pad>"},

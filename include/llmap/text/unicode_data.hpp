@@ -43,6 +43,7 @@ enum class category : std::uint8_t {
   cn
 };
 
+/// Code points [first, last], the last included.
 struct character_range {
   char32_t first, last;
 };
@@ -406,6 +407,7 @@ inline constexpr std::uint32_t category_runs[] = {
     0x1e0001c, 0x1ffffdd, 0x200001c, 0x21fffdd};
 // clang-format on
 
+/// The general category.
 inline category category_of(char32_t c) {
   const auto it = std::upper_bound(std::begin(category_runs), std::end(category_runs), c * 32 + 31);
   return static_cast<category>(*(it - 1) & 31);
@@ -905,11 +907,13 @@ inline constexpr std::uint32_t script_runs[] = {
     0xe010004, 0xe01f000};
 // clang-format on
 
+/// The number of a script; equal numbers are equal scripts.
 inline std::uint32_t script_of(char32_t c) {
   const auto it = std::upper_bound(std::begin(script_runs), std::end(script_runs), c * 256 + 255);
   return *(it - 1) & 255;
 }
 
+/// A letter and its lowercase.
 struct lower_case {
   char32_t upper, lower;
 };

@@ -16,6 +16,7 @@
 
 namespace llmap {
 
+/// The model "Unigram" of tokenizer.json.
 class unigram final : public token_model {
   token_table ids_;
   byte_trie trie_;

@@ -20,6 +20,7 @@ namespace llmap {
 /// The numbers of the types in SentencePiece and GGUF.
 enum class token_type : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
+/// The lists of a file. Which of them a tokenizer needs depends on its kind.
 struct vocabulary_lists {
   std::vector<std::string> tokens; ///< (V) the id is the index; byte-level tokens in byte characters
   std::vector<token_type> types;   ///< (V) or empty: all normal

@@ -44,6 +44,7 @@ public:
   std::int32_t largest_id() const override { return largest_id_; }
 };
 
+/// The model "WordLevel" of tokenizer.json.
 class word_level final : public word_model {
 public:
   explicit word_level(const component& c) : word_model(c, "<unk>") {}
@@ -54,6 +55,7 @@ public:
   }
 };
 
+/// The model "WordPiece" of tokenizer.json.
 class word_piece final : public word_model {
   std::string prefix_ = "##";
   std::size_t most_characters_ = 100;

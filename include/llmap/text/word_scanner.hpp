@@ -19,6 +19,7 @@
 
 namespace llmap {
 
+/// One of these expressions. of(pattern) makes it.
 class word_scanner {
 public:
   /// The scanner for `pattern`, spelled as in tokenizer.json, if it is a known one.
