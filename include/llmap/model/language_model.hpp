@@ -8,6 +8,7 @@
 
 namespace llmap {
 
+/// What load_model makes and `score` takes. T is the working type.
 template <class Exec, class T> struct language_model {
   std::string name, folder;
   decoder<Exec, T> network;

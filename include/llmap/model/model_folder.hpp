@@ -18,6 +18,8 @@ struct opened_model {
   model_weights weights;
   tokenizer words;
 
+  /// `of_config` is the plan that the config gives; what only the files can tell is settled here. `base` is as in
+  /// base_folder.
   opened_model(std::filesystem::path path, decoder_plan of_config, const std::filesystem::path& base = {})
       : folder(std::move(path)), name(model_name(folder)), plan(std::move(of_config)), weights(folder, base),
         words(tokenizer::from_files(tokenizer_files_of(weights))) {

@@ -28,6 +28,7 @@ struct found_model {
       last = last.empty() ? rest.filename() : rest.filename() / last;
     return last.generic_string();
   }
+  /// Whether another part of the path could be put before the name.
   bool can_be_longer() const {
     const std::filesystem::path all = named_by.relative_path();
     return parts < static_cast<std::size_t>(std::distance(all.begin(), all.end()));

@@ -11,6 +11,7 @@ inline tokenizer_files tokenizer_files_of(const std::filesystem::path& folder, c
   return read_tokenizer_files(has_tokenizer(folder) ? folder : base);
 }
 
+/// Of opened weights. A folder without a tokenizer is an llmap::error.
 inline tokenizer_files tokenizer_files_of(const model_weights& weights) {
   if (weights.stored_gguf()) return gguf::tokenizer_files_of(*weights.stored_gguf());
   return tokenizer_files_of(weights.folder(), weights.base());

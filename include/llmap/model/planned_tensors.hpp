@@ -15,6 +15,7 @@ class planned_tensors {
   std::map<std::string, tensor_info> infos_;
 
 public:
+  /// Every tensor of the plan, each of this type.
   planned_tensors(const decoder_plan& plan, dtype type) {
     for (const tensor_spec& t : tensor_table(plan)) infos_[t.name] = {type, t.shape};
   }

@@ -14,6 +14,7 @@
 
 namespace llmap {
 
+/// How a model is scored into a store.
 struct store_scoring_options {
   text_policy policy{};
   load_options load{}; // its compute type is part of the model's fingerprint
@@ -30,6 +31,7 @@ struct scoring_progress {
   std::size_t texts_done = 0, texts = 0;
 };
 
+/// As a message to a reader puts it.
 inline const char* name_of(scoring_progress::phase p) {
   constexpr const char* names[] = {"reading the weights", "tokenizing", "packing the weights", "scoring"};
   return names[static_cast<int>(p)];

@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// What a run did, for the reader of `llmap score`.
 struct scoring_report {
   std::string model;
   std::size_t scored = 0, present = 0; // texts scored now, and found in the store

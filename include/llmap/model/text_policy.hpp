@@ -11,16 +11,19 @@
 
 namespace llmap {
 
+/// What goes around the ids of a text.
 enum class bos_policy {
   as_tokenizer, ///< what the tokenizer puts around a text, as transformers does
   always,       ///< BOS and the plain ids; an error if the tokenizer has no BOS
   never         ///< the plain ids: the first token of a text is context only
 };
+/// What happens to a text that is longer than the model's positions.
 enum class overlong_policy {
   refuse,  ///< an error that names the text
   truncate ///< the first positions are scored, and the score is flagged
 };
 
+/// The policy of a run.
 struct text_policy {
   bos_policy bos = bos_policy::as_tokenizer;
   overlong_policy overlong = overlong_policy::refuse;
@@ -31,9 +34,10 @@ inline std::string_view name_of(bos_policy p) {
 }
 inline std::string_view name_of(overlong_policy p) { return p == overlong_policy::truncate ? "truncate" : "error"; }
 
+/// A text as ids.
 struct encoded_text {
   std::vector<std::int32_t> ids;
-  bool truncated = false;
+  bool truncated = false; ///< the text was longer
 };
 
 /// The ids of a text as the policy wants them, all in the model's vocabulary. `words` is a tokenizer: it has
