@@ -63,6 +63,7 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
   return result;
 }
 
+/// Where the names beside a matrix lie.
 inline std::filesystem::path names_path(std::filesystem::path matrix) { return matrix.replace_extension(".json"); }
 
 inline void write_tensors(const std::filesystem::path& path, const scored_matrix& scored) {
@@ -91,6 +92,7 @@ inline void write_names(const std::filesystem::path& path, const score_matrix& m
   write_file(path, names.text() + "\n");
 }
 
+/// Writes the safetensors file and the names beside it.
 inline void write_matrix(const std::filesystem::path& path, const scored_matrix& scored) {
   write_tensors(path, scored);
   write_names(names_path(path), scored.matrix);

@@ -141,6 +141,7 @@ inline std::vector<std::filesystem::path> files_of_matrix(const std::filesystem:
   fail(path.string(), ": expected a name that ends in .safetensors, .npy, .npz or .tsv, which says the form");
 }
 
+/// Writes the files of files_of_matrix, which refuses a name that says no form.
 inline void write_matrix_as(const std::filesystem::path& path, const scored_matrix& m) {
   const std::string form = path.extension().string();
   const auto files = files_of_matrix(path);

@@ -14,6 +14,7 @@
 
 namespace llmap {
 
+/// What a merge found.
 struct merge_report {
   std::size_t texts = 0, models = 0, scores = 0; // of the merged store
   std::size_t repeated = 0;                      // scores that more than one store had

@@ -12,6 +12,8 @@
 
 namespace llmap {
 
+/// A prepared statement. Parameters count from 1, columns from 0; what SQLite refuses is an llmap::error with the path
+/// of the file.
 class sqlite_statement {
 public:
   sqlite_statement(sqlite3* db, const std::string& where, std::string_view sql) : db_(db), where_(where) {
@@ -32,16 +34,19 @@ public:
     if (result != SQLITE_DONE) broken();
     return false;
   }
+  /// Steps to the end and resets, so that it can be bound and run again.
   void run() {
     while (step()) {
     }
     sqlite3_reset(statement_.get());
   }
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+  /// NULL is NaN.
   double real(int column) const {
     if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
     return sqlite3_column_double(statement_.get(), column);
   }
+  /// NULL is "".
   std::string text(int column) const {
     const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
     return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)))
@@ -63,6 +68,7 @@ private:
   [[noreturn]] void broken() const { fail(where_, ": ", sqlite3_errmsg(db_)); }
 };
 
+/// A connection; statements must not outlive it.
 class sqlite_database {
 public:
   enum class access { read, write };
@@ -118,6 +124,7 @@ public:
       // SQLite has already rolled it back (on a full disk it does).
     }
   }
+  /// Without it, the changes are undone when the transaction goes.
   void commit() {
     db_->execute("COMMIT");
     db_ = nullptr;

@@ -26,6 +26,7 @@ public:
     XXH3_128bits_update(state_.get(), part.data(), part.size());
     return *this;
   }
+  /// 32 digits of XXH3-128.
   std::string hex() const {
     const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
     char text[33];
@@ -41,13 +42,15 @@ private:
   std::unique_ptr<XXH3_state_t, release> state_;
 };
 
+/// A model as a store knows it. One name has one fingerprint.
 struct model_record {
   std::string name, fingerprint;
   std::string family; // model_type
-  std::string policy; // precision, BOS and length policy, as one line
+  std::string policy; ///< precision, BOS and length policy, as one line
   std::string device = "cpu";
 };
 
+/// A store opened to score one text set into. Several processes may do so at once.
 class score_store {
 public:
   /// Opens the store for scoring `texts` into it, creating it if there is none.

@@ -8,19 +8,22 @@
 
 namespace llmap {
 
+/// A model of a store, and how far it is scored.
 struct model_entry {
-  std::string name, family, policy, fingerprint;
+  std::string name, family, policy, fingerprint; ///< as in model_record
   std::string device, saved; // saved: the last time, UTC as YYYY-MM-DDTHH:MM:SSZ; "" where an older version scored it
   std::size_t scored = 0, flagged = 0; // texts; flagged ones are scored as well
 };
 
+/// What a store holds.
 struct store_entries {
-  std::size_t texts = 0;
+  std::size_t texts = 0;           ///< of the text set
   std::vector<model_entry> models; // in the order of their names
 
   bool complete(const model_entry& m) const { return m.scored == texts; }
 };
 
+/// Reads a store without changing it. A missing file, or one that is no store, is an llmap::error.
 inline store_entries list_models(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail(path.string(), ": no such store");
   const sqlite_database db(path, sqlite_database::access::read);
