@@ -80,6 +80,7 @@ inline double to_bf16(double x) {
   return std::nearbyint(x / unit) * unit;
 }
 
+/// The numbers of an attention; defaults leave out what they are for.
 struct attention_options {
   std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1;
   double scale = 1, softcap = 0;

@@ -41,6 +41,7 @@ inline rows gram(const rows& x) {
   return out;
 }
 
+/// Eigenvalues and eigenvectors of a symmetric matrix.
 struct eigen {
   std::vector<double> values; // descending
   rows vectors;               // as rows
