@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// (H), the steepest first where H is a power of two.
 inline std::vector<double> alibi_slopes(std::int64_t heads) {
   std::int64_t power = 1;
   while (power * 2 <= heads) power *= 2;

@@ -75,11 +75,13 @@
 
 namespace llmap {
 
+/// A model_type and what turns its config into a plan.
 struct architecture {
   std::string_view model_type;
   decoder_plan (*plan)(const config&);
 };
 
+/// All that are read, sorted by name.
 inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
                                                  {"arcee", arcee_plan},
                                                  {"biogpt", biogpt_plan},
@@ -162,6 +164,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
 struct wrapped_architecture {
   std::string_view model_type, inner;
 };
+/// All that are read.
 inline constexpr wrapped_architecture wrapped_architectures[] = {
     {"gemma3", "gemma3_text"},          {"gemma3n", "gemma3n_text"}, {"gemma4", "gemma4_text"},
     {"llama4", "llama4_text"},          {"mistral3", "mistral"},     {"qwen3_5", "qwen3_5_text"},

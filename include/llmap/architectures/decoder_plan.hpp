@@ -20,9 +20,10 @@ namespace llmap {
 /// Numbers that are used one by one rather than in a product of matrices: whole stored tensors, one after another.
 /// Without tensors the vector is absent.
 struct vector_plan {
-  std::vector<tensor_spec> tensors;
+  std::vector<tensor_spec> tensors; ///< shapes as stored
 
   bool present() const { return !tensors.empty(); }
+  /// Numbers in all tensors.
   std::int64_t size() const {
     std::int64_t n = 0;
     for (const tensor_spec& t : tensors) n += t.elements();
@@ -35,8 +36,8 @@ struct vector_plan {
 /// `transposed`, stored columns are meant. A stored tensor of three dimensions is a stack of `slices` matrices, of
 /// which `slice` is meant. The bias, if named, is picked by the same rules.
 struct matrix_part {
-  std::string weight, bias;
-  std::int64_t rows = 0;
+  std::string weight, bias;     ///< names of tensors; an empty bias: none
+  std::int64_t rows = 0;        ///< of the part
   std::int64_t stored_rows = 0; // of the whole stored matrix
   std::int64_t first = 0, group = 1, stride = 1;
   bool transposed = false;
@@ -59,6 +60,7 @@ struct linear_plan {
   bool operator==(const linear_plan&) const = default;
 };
 
+/// The two norms, see norm_plan.
 enum class norm_kind { rms, layer };
 
 /// rms:   y = scale * x / sqrt(mean(x^2) + eps) * (w + weight_offset)
@@ -68,7 +70,7 @@ enum class norm_kind { rms, layer };
 /// has one number a channel. An absent vector leaves out the factor or the term.
 struct norm_plan {
   norm_kind kind = norm_kind::rms;
-  std::int64_t width = 0;
+  std::int64_t width = 0; ///< channels of a group
   double epsilon = 1e-6;
   double weight_offset = 0;
   vector_plan weight, bias;
@@ -80,6 +82,7 @@ struct norm_plan {
 
 // --- Mixers ------------------------------------------------------------------------------------------------------
 
+/// The functions between the matrices of an MLP, and of gates. Formulas: forward/cpu/activate.hpp.
 enum class activation {
   gelu,
   gelu_tanh,
@@ -97,12 +100,13 @@ enum class activation {
 
 /// Rotation of q and k. The frequencies of a text of T tokens depend on T for `dynamic` and `longrope`.
 struct rope_plan {
+  /// How frequencies are changed for longer texts, by transformers' names of rope_scaling.
   enum class scaling { none, linear, dynamic, llama3, yarn, longrope, proportional };
   scaling kind = scaling::none;
-  std::int64_t dims = 0;    // rotated dims of each head
-  bool interleaved = false; // pairs (2i, 2i + 1) instead of (i, i + dims / 2)
-  double theta = 10000;
-  double factor = 1;
+  std::int64_t dims = 0;                                      // rotated dims of each head
+  bool interleaved = false;                                   // pairs (2i, 2i + 1) instead of (i, i + dims / 2)
+  double theta = 10000;                                       ///< frequency of pair i: theta^(-2i / dims)
+  double factor = 1;                                          ///< of linear, dynamic, llama3, yarn and proportional
   double original_positions = 0;                              // dynamic: max_position_embeddings
   double low_frequency_factor = 1, high_frequency_factor = 4; // llama3
   double beta_fast = 32, beta_slow = 1;                       // yarn
@@ -126,15 +130,15 @@ struct query_growth {
 /// out(softmax(cap(scale q k) + alibi) v) over the keys before a query, itself included; with a gate,
 /// out(sigmoid(gate(x)) * ...).
 struct attention_plan {
-  std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  std::int64_t heads = 0, kv_heads = 0, head_dim = 0; ///< H, Hkv, D
   double scale = 1;
-  double softcap = 0;         // 0: none
-  double clip = 0;            // q, k and v are clamped to [-clip, clip] after the norms; 0: not
-  std::int64_t window = 0;    // keys visible to a query, itself included; 0: all before it
-  std::int64_t chunk = 0;     // positions of a chunk, in which a query sees only its own; 0: no chunks
-  std::vector<double> alibi;  // slope a head (H), or empty
-  bool rounded_alibi = false; // slope * key position, rounded to bf16, is added before the scale (Falcon)
-  std::optional<rope_plan> rope;
+  double softcap = 0;                      // 0: none
+  double clip = 0;                         // q, k and v are clamped to [-clip, clip] after the norms; 0: not
+  std::int64_t window = 0;                 // keys visible to a query, itself included; 0: all before it
+  std::int64_t chunk = 0;                  // positions of a chunk, in which a query sees only its own; 0: no chunks
+  std::vector<double> alibi;               // slope a head (H), or empty
+  bool rounded_alibi = false;              // slope * key position, rounded to bf16, is added before the scale (Falcon)
+  std::optional<rope_plan> rope;           ///< absent: no rotation
   std::optional<norm_plan> q_norm, k_norm; // of a head (width D) or of all heads at once
   bool norm_after_rotation = false;        // of q and k, else before it
   std::optional<norm_plan> v_norm;
@@ -153,7 +157,7 @@ struct attention_plan {
 /// Attention with low-rank q, k and v (DeepSeek). A head's query and key are [nope_dim | rope.dims]; the rotated part
 /// of the key is one for all heads.
 struct latent_attention_plan {
-  std::int64_t heads = 0, nope_dim = 0, value_dim = 0;
+  std::int64_t heads = 0, nope_dim = 0, value_dim = 0; ///< H, N, Dv
   double scale = 1;
   rope_plan rope;                  // dims: R
   linear_plan q_down;              // (Lq, C), or absent: q_up reads the input itself
@@ -186,16 +190,16 @@ struct router_plan {
   enum class score { softmax, sigmoid, banded };
   enum class group_rank { best, best_two }; // a group is ranked by its best score, or by the sum of its two best
   score scores = score::softmax;
-  std::int64_t chosen = 1;
+  std::int64_t chosen = 1; ///< experts a token goes to
   std::int64_t groups = 1, chosen_groups = 1;
   group_rank rank = group_rank::best;
-  bool normalized = false; // weights divided by their sum + epsilon, at least least_sum
-  double epsilon = 0, least_sum = 0;
-  double scale = 1; // of the weights
-  double band = 0;
-  linear_plan logits{};       // (E, C)
-  vector_plan correction{};   // (E), or absent
-  vector_plan expert_scale{}; // (E): a further factor of each expert's weight, or absent
+  bool normalized = false;           // weights divided by their sum + epsilon, at least least_sum
+  double epsilon = 0, least_sum = 0; ///< of that sum
+  double scale = 1;                  // of the weights
+  double band = 0;                   ///< of `banded`
+  linear_plan logits{};              // (E, C)
+  vector_plan correction{};          // (E), or absent
+  vector_plan expert_scale{};        // (E): a further factor of each expert's weight, or absent
 };
 
 /// sum over the chosen experts of weight * expert(x), and the shared expert, which every token takes.
@@ -213,9 +217,9 @@ struct mixture_plan {
 
 /// Causal convolution of each channel by itself: y_t = bias + sum_j w[j] x_{t - (taps - 1) + j}, x before the text 0.
 struct convolution_plan {
-  std::int64_t channels = 0, taps = 0;
-  vector_plan weight; // (channels, 1, taps)
-  vector_plan bias;   // (channels), or absent
+  std::int64_t channels = 0, taps = 0; ///< taps: inputs that an output reads
+  vector_plan weight;                  // (channels, 1, taps)
+  vector_plan bias;                    // (channels), or absent
 };
 
 /// Mamba: a selective scan with N states a channel (Gu and Dao 2023). M inner channels.
@@ -237,8 +241,8 @@ struct mamba_plan {
 ///   [z | x B C | dt] = in(u); [x B C] = act(conv(x B C)); dt = clamp(softplus(dt + dt_bias))
 ///   S = exp(dt A) S + dt x B^T;  y = S C + D x;  out(norm(y act(z))), or out(norm(y) act(z))
 struct mamba2_plan {
-  std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0;
-  double least_step = 0, most_step = std::numeric_limits<double>::infinity();
+  std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0;               ///< G groups, N states
+  double least_step = 0, most_step = std::numeric_limits<double>::infinity(); ///< limits of dt
   activation act = activation::silu;
   linear_plan in;                // (2 M + 2 G N + heads, C): rows [x B C | dt | z]
   convolution_plan convolution;  // over M + 2 G N channels
@@ -284,7 +288,7 @@ struct layer_input_plan {
 /// Learned augmented residual (Gemma 3n): y = x + after(up(down(x))).
 struct laurel_plan {
   linear_plan down, up; // (R, C), (C, R)
-  norm_plan after;
+  norm_plan after;      ///< of the sum of low rank
 };
 
 /// RWKV-4 time mixing (Peng et al. 2023): k, v, r of the input mixed with that of the token before; A channels.
@@ -316,6 +320,7 @@ struct rg_lru_plan {
   linear_plan out;                                     // (C, L)
 };
 
+/// What a branch does to its input.
 using mixer_plan =
     std::variant<attention_plan, latent_attention_plan, mlp_plan, mixture_plan, mamba_plan, mamba2_plan, rwkv_time_plan,
                  rwkv_channel_plan, rg_lru_plan, delta_plan, short_convolution_plan, layer_input_plan, laurel_plan>;
@@ -341,13 +346,14 @@ enum class join { in_turn, side_by_side, norm_of_sum, norm_is_residual };
 ///   g_i = h_i + sum_j C_ij h_j;  y = branches(g_active);  h_i = g_i + (1 + c_i) (y - g_active)
 /// Then h_i += input(input_scale * h_active) for i >= 1.
 struct stream_layer_plan {
-  std::int64_t active = 0;
-  norm_plan norm;
+  std::int64_t active = 0;                    ///< number of the stream
+  norm_plan norm;                             ///< of what the router reads
   linear_plan router, prediction, correction; // (n, C), (n^2, n), (n, n)
   vector_plan input_scale;                    // (C), or absent
   branch_plan input;
 };
 
+/// A layer: its branches, and how they are joined.
 struct layer_plan {
   join joined = join::in_turn;
   double together_scale = 1; // of the hidden state that leaves them
@@ -375,6 +381,7 @@ struct streams_plan {
   std::int64_t count() const { return static_cast<std::int64_t>(in.size()) + 1; }
 };
 
+/// From ids to the first hidden state: norm(projection(scale * table[id]) + position).
 struct embedding_plan {
   linear_plan table; // (V, E)
   double scale = 1;
@@ -386,6 +393,7 @@ struct embedding_plan {
   std::optional<layer_inputs_plan> inputs;
 };
 
+/// From the last hidden state to logits: table(projection(norm(h))).
 struct head_plan {
   std::optional<norm_plan> norm;
   linear_plan projection;         // (E, C), or absent
@@ -394,6 +402,7 @@ struct head_plan {
   double softcap = 0, scale = 1;  // logits = cap(scale * table x)
 };
 
+/// A model as data. plan_of makes one from a config, check_plan refuses one that contradicts itself.
 struct decoder_plan {
   std::string model_type;
   std::string custom_code{};         // the class of the publisher's that the config names, which is not run; or empty
@@ -408,6 +417,7 @@ struct decoder_plan {
   head_plan head;
 
   bool tied() const { return !head.table.present(); }
+  /// (V, E): the table that gives logits, the embedding's where the two are tied.
   const linear_plan& output_table() const { return tied() ? embedding.table : head.table; }
 };
 

@@ -10,9 +10,9 @@ namespace llmap {
 /// A llama in numbers. The defaults are those of transformers' LlamaConfig.
 struct llama_options {
   std::string model_type = "llama";
-  std::int64_t vocab = 32000, width = 4096, inner = 11008, layers = 32;
+  std::int64_t vocab = 32000, width = 4096, inner = 11008, layers = 32; ///< V, C, I
   std::int64_t heads = 32, kv_heads = 0, head_dim = 0; // kv_heads 0: as many as heads; head_dim 0: width / heads
-  std::int64_t positions = 2048;
+  std::int64_t positions = 2048;                       ///< context_length of the plan
   double epsilon = 1e-6;
   double norm_offset = 0; // gemma: weights are 1 + w
   double embedding_scale = 1;
@@ -20,8 +20,8 @@ struct llama_options {
   bool qkv_bias = false, out_bias = false, mlp_bias = false;
   bool gated = true;                         // without: up_proj and down_proj alone
   bool fused_qkv = false, fused_mlp = false; // qkv_proj, gate_up_proj: one matrix
-  bool tied = false;
-  std::optional<rope_plan> rope{}; // absent: theta 10000 over the whole head
+  bool tied = false;                         ///< the head is the embedding
+  std::optional<rope_plan> rope{};           // absent: theta 10000 over the whole head
 
   std::int64_t key_heads() const { return kv_heads ? kv_heads : heads; }
   std::int64_t head_width() const { return head_dim ? head_dim : width / heads; }
@@ -60,6 +60,7 @@ inline attention_plan llama_attention(const llama_options& o, const std::string&
   a.out = fields::linear(name + "o_proj", o.width, q, o.out_bias);
   return a;
 }
+/// The same of its MLP.
 inline mlp_plan llama_mlp(const llama_options& o, const std::string& name) {
   const linear_plan down = fields::linear(name + "down_proj", o.width, o.inner, o.mlp_bias);
   if (!o.gated) return {o.act, false, fields::linear(name + "up_proj", o.inner, o.width, o.mlp_bias), down};
@@ -71,6 +72,7 @@ inline mlp_plan llama_mlp(const llama_options& o, const std::string& name) {
 /// Changes layer i, whose tensors begin with `name`.
 using layer_adjustment = std::function<void(std::int64_t i, const std::string& name, layer_plan& layer)>;
 
+/// The plan of a llama in which `adjust`, if given, has changed every layer.
 inline decoder_plan llama_plan(const llama_options& o, const layer_adjustment& adjust = {}) {
   decoder_plan plan =
       fields::skeleton(o.model_type, "model.", o.vocab, o.width, "model.embed_tokens.weight", "lm_head.weight", o.tied);
@@ -94,6 +96,7 @@ inline attention_plan& attention_of(layer_plan& layer) {
   return std::get<attention_plan>(layer.branches.front().mixer);
 }
 
+/// The plan of a config.json with model_type llama.
 inline decoder_plan llama_plan(const config& c) {
   llama_options o = read_llama(c, {});
   o.act = fields::activation_of(c, "hidden_act", "silu");

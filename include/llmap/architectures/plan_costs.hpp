@@ -7,10 +7,11 @@
 
 namespace llmap {
 
+/// Numbers in the tensors of a plan; one that serves as embedding and head counts once.
 struct parameter_count {
   std::int64_t total = 0;
-  double active =
-      0; // of a token: of a mixture's experts only the chosen, without the rows of tables that are looked up
+  /// Of a token: of a mixture's experts only the chosen, without the rows of tables that are looked up.
+  double active = 0;
 };
 
 namespace detail {
@@ -87,6 +88,7 @@ struct sequence_counter {
 
 } // namespace detail
 
+/// The parameters of a plan.
 inline parameter_count parameters_of(const decoder_plan& plan) {
   parameter_count count;
   std::unordered_set<std::string> seen;
