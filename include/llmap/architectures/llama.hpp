@@ -10,7 +10,7 @@ namespace llmap {
 /// A llama in numbers. The defaults are those of transformers' LlamaConfig.
 struct llama_options {
   std::string model_type = "llama";
-  std::int64_t vocab = 32000, width = 4096, inner = 11008, layers = 32; ///< V, C, I
+  std::int64_t vocab = 32000, width = 4096, inner = 11008, layers = 32; ///< V, C, I and the number of layers
   std::int64_t heads = 32, kv_heads = 0, head_dim = 0; // kv_heads 0: as many as heads; head_dim 0: width / heads
   std::int64_t positions = 2048;                       ///< context_length of the plan
   double epsilon = 1e-6;

@@ -16,7 +16,7 @@ namespace llmap {
 /// A matrix (rows, cols) that lies elsewhere. Copying a view copies no numbers, and indices are not checked.
 template <class T> struct matrix_view { // (rows, cols)
   T* data = nullptr;
-  std::size_t rows = 0, cols = 0, stride = 0; ///< elements from a row to the next
+  std::size_t rows = 0, cols = 0, stride = 0; ///< stride: elements from a row to the next
 
   matrix_view() = default;
   /// Rows that follow one another without a gap.
