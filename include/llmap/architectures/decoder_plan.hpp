@@ -48,7 +48,7 @@ struct matrix_part {
 
 /// y = x W^T + b with the parts' rows below one another. (rows, cols). Without parts the matrix is absent.
 struct linear_plan {
-  std::int64_t cols = 0;
+  std::int64_t cols = 0; ///< of every part
   std::vector<matrix_part> parts;
 
   bool present() const { return !parts.empty(); }
@@ -71,10 +71,10 @@ enum class norm_kind { rms, layer };
 struct norm_plan {
   norm_kind kind = norm_kind::rms;
   std::int64_t width = 0; ///< channels of a group
-  double epsilon = 1e-6;
+  double epsilon = 1e-6;  ///< added to the variance or mean square
   double weight_offset = 0;
   vector_plan weight, bias;
-  double scale = 1;
+  double scale = 1;     ///< of the result
   bool rounded = false; // to 8 bits
 
   bool operator==(const norm_plan&) const = default;
@@ -188,10 +188,10 @@ struct mlp_plan {
 /// logits s have (best - s) / max(|s|, best) <= 2 band.
 struct router_plan {
   enum class score { softmax, sigmoid, banded };
-  enum class group_rank { best, best_two }; // a group is ranked by its best score, or by the sum of its two best
+  enum class group_rank { best, best_two }; ///< a group is ranked by its best score, or by the sum of its two best
   score scores = score::softmax;
-  std::int64_t chosen = 1; ///< experts a token goes to
-  std::int64_t groups = 1, chosen_groups = 1;
+  std::int64_t chosen = 1;                    ///< experts a token goes to
+  std::int64_t groups = 1, chosen_groups = 1; ///< of equal size; experts come from the chosen ones
   group_rank rank = group_rank::best;
   bool normalized = false;           // weights divided by their sum + epsilon, at least least_sum
   double epsilon = 0, least_sum = 0; ///< of that sum
@@ -404,13 +404,13 @@ struct head_plan {
 
 /// A model as data. plan_of makes one from a config, check_plan refuses one that contradicts itself.
 struct decoder_plan {
-  std::string model_type;
+  std::string model_type;            ///< as in all.hpp
   std::string custom_code{};         // the class of the publisher's that the config names, which is not run; or empty
   std::string prefix;                // base prefix of tensor names, with its dot
   std::vector<std::string> nested{}; // what stands for it in files of larger models; see tensor_naming
-  std::int64_t vocab = 0, width = 0;
-  std::int64_t position_limit = 0; // a longer text cannot be computed; 0: no limit
-  std::int64_t context_length = 0; // tokens of a text that the config promises; 0: it does not say
+  std::int64_t vocab = 0, width = 0; ///< V, C
+  std::int64_t position_limit = 0;   // a longer text cannot be computed; 0: no limit
+  std::int64_t context_length = 0;   // tokens of a text that the config promises; 0: it does not say
   embedding_plan embedding;
   std::vector<layer_plan> layers;
   std::optional<streams_plan> streams{};

@@ -8,7 +8,7 @@ namespace llmap {
 
 /// Defaults of the sizes of latent attention.
 struct latent_sizes {
-  std::int64_t q_rank = 1536, kv_rank = 512, nope = 128, value = 128;
+  std::int64_t q_rank = 1536, kv_rank = 512, nope = 128, value = 128; ///< Lq, Lkv, N, Dv
 };
 
 inline latent_attention_plan deepseek_attention(const config& c, const llama_options& o, const rope_plan& rope,

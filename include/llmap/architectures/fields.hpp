@@ -12,6 +12,7 @@ namespace llmap::fields {
 /// How much yarn sharpens attention for a stretch of s.
 inline double yarn_sharpening(double s, double m) { return s <= 1 ? 1.0 : 0.1 * m * std::log(s) + 1.0; }
 
+/// The activation that a field names, by transformers' names; an unknown one is refused.
 inline activation activation_of(const config& c, std::string_view names, const std::string& otherwise) {
   static constexpr std::pair<std::string_view, activation> table[] = {{"gelu", activation::gelu},
                                                                       {"gelu_python", activation::gelu},
@@ -178,6 +179,7 @@ bool layer_is(const config& c, std::int64_t layers, std::int64_t i, const char* 
   if (entry.is(other)) return false;
   c.refuse(field, entry, std::string(other) + " or " + one);
 }
+/// Whether layer i has a window, by layer_types.
 template <class Otherwise>
 bool is_sliding(const config& c, std::int64_t layers, std::int64_t i, const Otherwise& otherwise) {
   return layer_is(c, layers, i, "sliding_attention", "full_attention", otherwise);
@@ -212,6 +214,7 @@ inline vector_plan vector(const std::string& name, std::vector<std::int64_t> sha
 inline matrix_part all_rows(const std::string& name, std::int64_t rows, bool bias) {
   return {name + ".weight", bias ? name + ".bias" : "", rows, rows, 0, rows, rows};
 }
+/// One whole stored matrix.
 inline linear_plan linear(const std::string& name, std::int64_t rows, std::int64_t cols, bool bias) {
   return {cols, {all_rows(name, rows, bias)}};
 }
@@ -239,6 +242,7 @@ inline linear_plan qkv_apart(const std::string& q, const std::string& k, const s
           {all_rows(q, a.heads * a.head_dim, bias), all_rows(k, a.kv_heads * a.head_dim, bias),
            all_rows(v, a.kv_heads * a.head_dim, bias)}};
 }
+/// "<name>.weight", and "<name>.bias" where `bias`.
 inline convolution_plan convolution(const std::string& name, std::int64_t channels, std::int64_t taps, bool bias) {
   return {channels, taps, vector(name + ".weight", {channels, 1, taps}),
           bias ? vector(name + ".bias", {channels}) : vector_plan{}};
@@ -250,6 +254,7 @@ inline mlp_plan gated_mlp(const std::string& gate, const std::string& up, const 
       act, true, {width, {all_rows(gate, inner, bias), all_rows(up, inner, bias)}}, linear(down, width, inner, bias)};
 }
 
+/// "<name>.weight", and "<name>.bias" where `bias`.
 inline norm_plan layer_norm(const std::string& name, std::int64_t width, double epsilon, bool bias = true) {
   return {norm_kind::layer,
           width,
@@ -258,6 +263,7 @@ inline norm_plan layer_norm(const std::string& name, std::int64_t width, double 
           vector(name + ".weight", {width}),
           bias ? vector(name + ".bias", {width}) : vector_plan{}};
 }
+/// "<name>.weight".
 inline norm_plan rms_norm(const std::string& name, std::int64_t width, double epsilon, double weight_offset = 0) {
   return {norm_kind::rms, width, epsilon, weight_offset, vector(name + ".weight", {width}), {}};
 }

@@ -7,7 +7,7 @@ namespace llmap {
 
 /// The multipliers that all granites share.
 struct granite_scalars {
-  double embedding, branch, scores, logits;
+  double embedding, branch, scores, logits; ///< logits are divided by theirs
 
   explicit granite_scalars(const config& c)
       : embedding(c.positive("embedding_multiplier", 1)), branch(c.positive("residual_multiplier", 1)),

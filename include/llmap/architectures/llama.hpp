@@ -13,8 +13,8 @@ struct llama_options {
   std::int64_t vocab = 32000, width = 4096, inner = 11008, layers = 32; ///< V, C, I and the number of layers
   std::int64_t heads = 32, kv_heads = 0, head_dim = 0; // kv_heads 0: as many as heads; head_dim 0: width / heads
   std::int64_t positions = 2048;                       ///< context_length of the plan
-  double epsilon = 1e-6;
-  double norm_offset = 0; // gemma: weights are 1 + w
+  double epsilon = 1e-6;                               ///< of all norms
+  double norm_offset = 0;                              // gemma: weights are 1 + w
   double embedding_scale = 1;
   activation act = activation::silu;
   bool qkv_bias = false, out_bias = false, mlp_bias = false;

@@ -9,7 +9,7 @@ namespace llmap {
 
 /// Numbers in the tensors of a plan; one that serves as embedding and head counts once.
 struct parameter_count {
-  std::int64_t total = 0;
+  std::int64_t total = 0; ///< of all tensors
   /// Of a token: of a mixture's experts only the chosen, without the rows of tables that are looked up.
   double active = 0;
 };

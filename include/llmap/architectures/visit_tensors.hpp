@@ -190,6 +190,7 @@ template <class Visit> struct tensor_walk {
 
 } // namespace detail
 
+/// Visits as the head of this file says. Exceptions of `visit` pass through.
 template <class Visit, class... Weights>
 void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights) {
   detail::tensor_walk<std::remove_reference_t<Visit>> walk{visit};

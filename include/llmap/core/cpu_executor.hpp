@@ -19,6 +19,7 @@ template <class T> struct cpu_scratch;
 struct cpu_executor {
   int threads = default_threads(); ///< of a parallel loop, the caller's among them
 
+  /// The storage that the concept executor asks for.
   template <class T> using matrix = packed_matrix<T>;
   template <class T> using vector = aligned_buffer<T>;
   template <class T> using rows = packed_rows<T>;

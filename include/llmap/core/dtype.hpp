@@ -101,6 +101,7 @@ inline constexpr std::array<dtype_info, 22> dtype_table{
      {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
      {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}}};
 
+/// As the safetensors format writes it.
 constexpr std::string_view name_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].name; }
 constexpr int bits_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].bits; }
 

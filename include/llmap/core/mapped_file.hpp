@@ -49,6 +49,7 @@ public:
     ::close(descriptor_);
   }
 
+  /// All of the file, empty if it is.
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 

@@ -46,6 +46,7 @@ template <class T, int W> using vec = typename vec_of<T, W>::aligned;
 template <class T, int W> LLMAP_INLINE vec<T, W> load(const T* p) {
   return *reinterpret_cast<const typename vec_of<T, W>::unaligned*>(p);
 }
+/// W elements to p, which need not be aligned.
 template <class T, int W> LLMAP_INLINE void store(T* p, const vec<T, W>& v) {
   *reinterpret_cast<typename vec_of<T, W>::unaligned*>(p) = v;
 }
@@ -159,6 +160,7 @@ template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_
 
 /// The instruction sets, in the order of what they need.
 enum class isa { baseline, avx2, avx512 };
+/// As LLMAP_ISA names it.
 constexpr std::string_view name_of(isa set) {
   return set == isa::avx512 ? "avx512" : set == isa::avx2 ? "avx2" : "baseline";
 }

@@ -28,6 +28,7 @@ template <class T> struct matrix_view { // (rows, cols)
   requires std::is_same_v<const U, T> matrix_view(const matrix_view<U>& other)
       : matrix_view(other.data, other.rows, other.cols, other.stride) {}
 
+  /// The cols elements of row r.
   LLMAP_HD T* row(std::size_t r) const { return data + r * stride; }
   LLMAP_HD T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
   /// Rows [first, first + count), (count, cols).

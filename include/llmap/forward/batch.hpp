@@ -31,10 +31,10 @@ struct ragged_batch {
 
 /// Consecutive rows of a batch; they may begin and end inside a text.
 struct slab {
-  std::size_t first = 0, count = 0;
+  std::size_t first = 0, count = 0; ///< rows [first, first + count) of the batch
 };
 
-inline constexpr std::size_t slab_unit = 48; // whole tiles of every kernel, whatever their height
+inline constexpr std::size_t slab_unit = 48; ///< whole tiles of every kernel, whatever their height
 
 /// Cuts `rows` rows into even slabs of at most `most`, multiples of `unit` except the last, and calls body(slab).
 template <class Body> void for_slabs(std::size_t rows, std::size_t most, std::size_t unit, const Body& body) {

@@ -10,7 +10,7 @@ namespace llmap {
 /// A norm's weights; the plan's weight_offset is already added. Absent vectors leave out the factor or the term.
 template <class Exec, class T> struct norm_weights {
   norm_kind kind = norm_kind::rms;
-  double epsilon = 0;
+  double epsilon = 0;    ///< as in norm_plan
   std::size_t width = 0; // channels of a group
   typename Exec::template vector<T> weight, bias;
   bool rounded = false;

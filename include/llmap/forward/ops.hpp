@@ -16,16 +16,16 @@ namespace llmap {
 /// Heads that are rotated: head h is columns [h * width, (h + 1) * width), its rotated dims begin at `first`.
 struct rotated_heads {
   std::size_t heads = 0, width = 0, first = 0;
-  bool interleaved = false;
+  bool interleaved = false; ///< pairs (2i, 2i + 1), as in rope_plan
 };
 
 /// The numbers of an attention that its weights do not tell, as the op takes them.
 struct attention_shape {
-  std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
-  double scale = 1, softcap = 0; // softcap 0: none
-  std::size_t window = 0;        // keys visible to a query, itself included; 0: no limit
-  bool rounded_alibi = false;    // slopes as in attention_plan::rounded_alibi
-  std::size_t chunk = 0;         // positions of a chunk, in which a query sees only its own; 0: no chunks
+  std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0; ///< H, G, D, Dv
+  double scale = 1, softcap = 0;                                   // softcap 0: none
+  std::size_t window = 0;     // keys visible to a query, itself included; 0: no limit
+  bool rounded_alibi = false; // slopes as in attention_plan::rounded_alibi
+  std::size_t chunk = 0;      // positions of a chunk, in which a query sees only its own; 0: no chunks
 
   /// The first key that a query at `position` sees.
   std::size_t oldest(std::size_t position) const {
@@ -36,7 +36,7 @@ struct attention_shape {
 
 /// The same of delta_scan.
 struct delta_shape {
-  std::size_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
+  std::size_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0; ///< Hk, Hv, Dk, Dv
   double beta_scale = 1;
 };
 

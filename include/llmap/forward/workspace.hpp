@@ -15,9 +15,9 @@ template <class Exec, class T> struct forward_workspace {
 
   /// What one branch of a layer keeps of a text from slab to slab.
   struct branch_memory {
-    typename Exec::template keys_values<T> keys_values; // attention
-    buffer carry;                                       // the last rows: convolutions, token shift
-    buffer state;                                       // of a recurrence
+    typename Exec::template keys_values<T> keys_values; ///< attention
+    buffer carry;                                       ///< the last rows: convolutions, token shift
+    buffer state;                                       ///< of a recurrence
   };
 
   buffer embedded, hidden, projected;                       // of a batch: (T, E), (T, C), (T, E)

@@ -10,7 +10,7 @@ namespace llmap {
 
 /// What load_model makes and `score` takes. T is the working type.
 template <class Exec, class T> struct language_model {
-  std::string name, folder;
+  std::string name, folder; ///< as a map shows it; where it was loaded from
   decoder<Exec, T> network;
   tokenizer words;
 };

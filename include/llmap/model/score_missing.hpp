@@ -27,8 +27,8 @@ struct store_scoring_options {
 /// How far the scoring of a model has come. Tokens and texts count what is scored now.
 struct scoring_progress {
   enum class phase { reading_weights, tokenizing, packing_weights, scoring } now;
-  std::int64_t tokens_done = 0, tokens = 0;
-  std::size_t texts_done = 0, texts = 0;
+  std::int64_t tokens_done = 0, tokens = 0; ///< so far, and in all
+  std::size_t texts_done = 0, texts = 0;    ///< so far, and in all
 };
 
 /// As a message to a reader puts it.

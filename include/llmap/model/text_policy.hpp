@@ -29,9 +29,11 @@ struct text_policy {
   overlong_policy overlong = overlong_policy::refuse;
 };
 
+/// The name in a policy_line, and of the option --bos.
 inline std::string_view name_of(bos_policy p) {
   return p == bos_policy::always ? "always" : p == bos_policy::never ? "never" : "as_tokenizer";
 }
+/// The name in a policy_line, and of the option --on-overlong.
 inline std::string_view name_of(overlong_policy p) { return p == overlong_policy::truncate ? "truncate" : "error"; }
 
 /// A text as ids.

@@ -66,6 +66,7 @@ inline scored_matrix read_store(const std::filesystem::path& path) {
 /// Where the names beside a matrix lie.
 inline std::filesystem::path names_path(std::filesystem::path matrix) { return matrix.replace_extension(".json"); }
 
+/// Writes the safetensors file alone.
 inline void write_tensors(const std::filesystem::path& path, const scored_matrix& scored) {
   const score_matrix& m = scored.matrix;
   const auto K = static_cast<std::int64_t>(m.log_likelihood.rows()),
@@ -80,6 +81,7 @@ inline void write_tensors(const std::filesystem::path& path, const scored_matrix
   write_safetensors(path, tensors);
 }
 
+/// Writes the names alone, as JSON.
 inline void write_names(const std::filesystem::path& path, const score_matrix& m) {
   json_writer names(json_writer::layout::indented);
   names.object([&] {

@@ -9,6 +9,7 @@ namespace llmap {
 
 inline constexpr int store_format = 1; ///< as meta holds it
 
+/// Whether the file has a table of this name.
 inline bool has_table(const sqlite_database& db, std::string_view name) {
   auto tables = db.prepare("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?");
   tables.bind(1, name);

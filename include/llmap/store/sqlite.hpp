@@ -90,6 +90,7 @@ public:
     set("synchronous", "EXTRA", "3");
     set("foreign_keys", "ON", "1");
   }
+  /// Runs a statement without parameters; rows that it gives are dropped.
   void execute(std::string_view sql) { prepare(sql).run(); }
   sqlite_statement prepare(std::string_view sql) const { return {db_.get(), where_, sql}; }
   std::int64_t last_id() const { return sqlite3_last_insert_rowid(db_.get()); }

@@ -45,9 +45,9 @@ private:
 /// A model as a store knows it. One name has one fingerprint.
 struct model_record {
   std::string name, fingerprint;
-  std::string family; // model_type
-  std::string policy; ///< precision, BOS and length policy, as one line
-  std::string device = "cpu";
+  std::string family;         // model_type
+  std::string policy;         ///< precision, BOS and length policy, as one line
+  std::string device = "cpu"; ///< that scores it in this run
 };
 
 /// A store opened to score one text set into. Several processes may do so at once.
@@ -66,8 +66,8 @@ public:
   /// A model of this store. It is recorded with its first scores, so that a model that fails leaves nothing behind.
   struct stored_model {
     model_record record;
-    std::optional<std::int64_t> id{};  // none: not recorded yet
-    std::optional<std::int64_t> run{}; // of this object's saves
+    std::optional<std::int64_t> id{};  ///< none: not recorded yet
+    std::optional<std::int64_t> run{}; ///< of this object's saves
   };
 
   /// Finds the model. One of this name with another fingerprint is refused, unless it has no scores.

@@ -20,6 +20,7 @@ struct store_entries {
   std::size_t texts = 0;           ///< of the text set
   std::vector<model_entry> models; // in the order of their names
 
+  /// Whether every text has a score, flagged or not.
   bool complete(const model_entry& m) const { return m.scored == texts; }
 };
 

@@ -50,7 +50,7 @@ public:
     const auto it = index_.find(content);
     return it == index_.end() ? nullptr : &tokens_[it->second];
   }
-  std::int32_t largest_id() const { return largest_id_; } // -1: none
+  std::int32_t largest_id() const { return largest_id_; } ///< -1: none
   auto begin() const { return tokens_.begin(); }
   auto end() const { return tokens_.end(); }
 

@@ -15,7 +15,7 @@ struct text_pieces {
   /// Bytes [begin, end) of `text`.
   struct span {
     std::size_t begin, end;
-    bool at_start; // the piece begins where the whole input begins
+    bool at_start; ///< the piece begins where the whole input begins
   };
   std::string text;
   std::vector<span> pieces;

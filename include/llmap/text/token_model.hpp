@@ -20,6 +20,7 @@ public:
   virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
   /// Entries of the vocabulary; their ids need not be 0, 1, 2, ...
   virtual std::size_t size() const = 0;
+  /// The largest id of the vocabulary.
   virtual std::int32_t largest_id() const = 0;
 };
 

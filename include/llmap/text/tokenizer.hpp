@@ -83,7 +83,9 @@ public:
 
   /// One more than the largest id that encode can give.
   std::int32_t vocab_size() const { return largest_id_ + 1; }
+  /// nullopt where the files and the class name none.
   std::optional<std::int32_t> bos_id() const { return bos_; }
+  /// nullopt where the files and the class name none.
   std::optional<std::int32_t> eos_id() const { return eos_; }
   /// The ids that add_special puts around a text.
   const special_ids& special() const { return special_; }

@@ -8,7 +8,7 @@
 
 namespace llmap::unicode {
 
-inline constexpr const char* version = "16.0.0";
+inline constexpr const char* version = "16.0.0"; ///< of the general categories
 
 enum class category : std::uint8_t {
   lu,

@@ -30,6 +30,7 @@ public:
 
   /// The value of a field, or nullptr if it is missing. `null` is a value.
   const json* find(std::string_view names) const { return fields_.find(name_in_file(names)); }
+  /// Whether the field is there, be it null.
   bool has(std::string_view names) const { return find(names) != nullptr; }
   bool is_null(std::string_view names) const {
     const auto* value = find(names);
@@ -66,6 +67,7 @@ public:
     if (!(number > 0)) refuse(names, *find(names), "a positive number");
     return number;
   }
+  /// true or false, as JSON writes them.
   bool boolean(std::string_view names, bool otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;
@@ -73,6 +75,7 @@ public:
     if (!truth) refuse(names, *value, "true or false");
     return *truth;
   }
+  /// A string.
   std::string text(std::string_view names, const std::string& otherwise) const {
     const auto* value = find(names);
     if (!value) return otherwise;

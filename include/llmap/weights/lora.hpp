@@ -202,6 +202,7 @@ public:
     for (const update& u : c.updates) add(u, y);
     return decoded_ == dtype::f64 ? owned(name, std::move(y)) : owned(name, std::vector<float>(y.begin(), y.end()));
   }
+  /// A slice of a tensor that the adapter changes is refused.
   tensor_data read_slice(const std::string& name, std::int64_t slice) const {
     if (changes_.count(name)) fail("tensor ", name, ": an adapter on a stack of matrices is not read");
     return base_.read_slice(name, slice);

@@ -47,6 +47,7 @@ public:
   /// The texts of __metadata__.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return file_->path(); }
+  /// The mapping, for fingerprints and check_unchanged.
   const mapped_file& file() const { return *file_; }
 
 private:

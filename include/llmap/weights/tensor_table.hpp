@@ -36,6 +36,7 @@ class tensor_naming {
 
 public:
   tensor_naming() = default;
+  /// `prefix` and `nested` are those of the plan.
   template <tensor_source Source>
   tensor_naming(const Source& source, std::string prefix, std::span<const std::string> nested = {})
       : prefix_(std::move(prefix)), prefixed_(has_prefix(source, prefix_)) {

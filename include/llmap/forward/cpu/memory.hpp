@@ -16,6 +16,7 @@ inline row_limits row_limits_of(const cpu_executor& exec) {
           .most_batch = std::max<std::size_t>(most, 4096)};
 }
 
+/// The block that `pack` takes the weights' memory from.
 template <class T, tensor_source Source>
 arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source& source) {
   return arena(weight_bytes<T>(exec, plan, source));

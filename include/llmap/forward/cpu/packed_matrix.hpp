@@ -15,9 +15,9 @@ namespace llmap {
 template <class T> struct packed_matrix {
   dtype type = dtype_of<T>;                     ///< of the stored elements
   compute_type compute = compute_type::working; // bf16: type is bf16, and pairs are multiplied as they are
-  std::size_t rows = 0, cols = 0, panel = 0;
-  shared_bytes bytes;
-  aligned_buffer<T> bias; // (panels * NR), zeros if there is none
+  std::size_t rows = 0, cols = 0, panel = 0;    ///< of the weights; panel: NR
+  shared_bytes bytes;                           ///< the panels, one after another
+  aligned_buffer<T> bias;                       // (panels * NR), zeros if there is none
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
   /// Factors of a dot product: cols, or pairs of them.

@@ -108,6 +108,7 @@ public:
   std::size_t block = 1;                        // rows of a block
   compute_type compute = compute_type::working; // bf16: [(K + 1) / 2][R] of bf16_pair; read when the rows are filled
 
+  /// Factors of a dot product: cols, or pairs of them.
   std::size_t depth() const { return compute == compute_type::bf16 ? (cols + 1) / 2 : cols; }
   std::size_t blocks() const { return (rows + block - 1) / block; }
   /// The packed rows of a block and those after it: T, or pairs.

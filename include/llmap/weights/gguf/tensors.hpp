@@ -64,6 +64,7 @@ inline std::vector<std::byte> unpermute_rows(std::span<const std::byte> rows, st
 /// A tensor source, for load_decoder.
 class tensors {
 public:
+  /// An architecture or a tensor that is not known is an llmap::error.
   explicit tensors(std::shared_ptr<const file> f) : file_(std::move(f)) {
     const architecture& a = architecture_of(*file_);
     for (const auto& [name, tensor] : file_->tensors()) {
