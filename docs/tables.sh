@@ -12,7 +12,7 @@ for test in "${tests[@]}"; do build/release/tests/"$test" --gtest_output=xml:bui
 # A line a test: name, then its properties as key=value, separated by tabs.
 properties() {
   awk -F'"' '/<testcase name=/ { name = $2 } /<property name=/ { line[name] = line[name] "\t" $2 "=" $4; order[name] = order[name] ? order[name] : ++n }
-             END { for (name in line) print order[name] "\t" name line[name] }' "build/tables/$1.xml" | sort -n | cut -f2- | sed 's/&gt;/>/g; s/&lt;/</g; s/&quot;/"/g; s/&apos;/'"'"'/g; s/&amp;/\&/g'
+             END { for (name in line) print order[name] "\t" name line[name] }' "build/tables/$1.xml" | sort -n | cut -f2- | sed 's/&quot;/"/g; s/&apos;/'"'"'/g; s/&amp;/\&/g'
 }
 code_lines() { grep -cvE '^ *(//.*)?$' "$1"; }
 
