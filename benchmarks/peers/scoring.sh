@@ -9,8 +9,9 @@ bash tests/setup.sh
 peers=build/peers
 [ -x "$peers/bin/pip" ] || python3 -m venv "$peers"
 "$peers/bin/pip" install --quiet numpy
-for package in onnx==1.23.2 onnxruntime==1.32.0 openvino==2026.4.1 ctranslate2==4.8.5 transformers==4.57.6 torch==2.9.1 gguf==0.19.0 \
-  llama-cpp-python==0.3.36; do
+packages=(onnx==1.23.2 onnxruntime==1.32.0 openvino==2026.4.1 ctranslate2==4.8.5 transformers==4.57.6 torch==2.9.1 gguf==0.19.0)
+case " ${*:-llama.cpp} " in *" llama.cpp "*) packages+=(llama-cpp-python==0.3.36) ;; esac
+for package in "${packages[@]}"; do
   CMAKE_ARGS="-DGGML_NATIVE=ON" "$peers/bin/pip" install --quiet "$package" || echo "$package does not install"
 done
 cmake --preset release >/dev/null
