@@ -1,7 +1,7 @@
 // Products by NVIDIA's cuBLASLt: d (M, N) = or += x (M, K) w^T, w (N, K). The library is loaded when it is asked for:
 // nothing is linked with it. For each (N, K, type) one algorithm is asked for once, for a slab of 2048 rows, without
 // split-K, reductions or workspace, and every call has just that many rows: what a row gives cannot depend on how many
-// rows there are. check_products.cuh tests on the device that it does not depend on the others either.
+// rows there are. check_library.cuh tests on the device that it does not depend on the others either.
 #pragma once
 #include "llmap/core/cuda/executor.cuh"
 #include "llmap/core/dtype.hpp"
