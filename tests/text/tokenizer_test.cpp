@@ -182,8 +182,8 @@ TEST(tokenizer, folders_and_files_that_are_none) {
   const temporary_folder folder;
   const auto load = [&] { tokenizer::load(folder.path()); };
   EXPECT_MESSAGE(tokenizer::load(folder.path() / "none"), "none: expected a model folder");
-  EXPECT_MESSAGE(load(),
-                 "expected tokenizer.json, or vocab.json and merges.txt, tokenizer.model or rwkv_vocab.txt, got none");
+  EXPECT_MESSAGE(load(), "expected tokenizer.json, or vocab.json and merges.txt, tekken.json, tokenizer.model or "
+                         "rwkv_vocab.txt, got none");
   folder.write("tokenizer.json", "");
   EXPECT_MESSAGE(load(), "tokenizer.json: not valid JSON: ");
   folder.write("tokenizer.json", "{\"model\":\"\xc3(\"}");
