@@ -7,11 +7,12 @@ seconds=${1:-60}
 bash tests/setup.sh clang libclang-rt-14-dev
 build=build/fuzz
 mkdir -p "$build"
-targets=(json safetensors tokenizer sentencepiece gguf regex)
+targets=(json safetensors tokenizer sentencepiece ranked gguf regex)
 seeds_of() { # a few small files of the kind
   case $1 in
     json | tokenizer) find tests/golden/tokenizers -name tokenizer.json -size -64k | sort | head -12 ;;
-    sentencepiece) find tests/golden/tokenizers -name '*.model' | sort ;;
+    sentencepiece) find tests/golden/tokenizers -name '*.model' ! -path '*tiktoken*' | sort ;;
+    ranked) find tests/golden/tokenizers -name tekken.json -o -path '*/tiktoken_*.model' | sort ;;
     safetensors) find tests/golden examples/zoo -name '*.safetensors' -size -64k | sort | head -12 ;;
   esac
 }
