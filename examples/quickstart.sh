@@ -13,4 +13,5 @@ mkdir -p "$out"
 echo
 "$llmap" map "$out/zoo.sqlite" --force --html "$out/map.html" --json "$out/map.json" --svg "$out/map.svg" --tsv "$out/map.tsv"
 echo
-echo "the map: $out/map.html"
+echo "the map: $PWD/$out/map.html"
+echo "of your own models: $PWD/$llmap score FOLDER... --texts TEXTS.jsonl --store mine.sqlite, then $PWD/$llmap map mine.sqlite --html mine.html"
