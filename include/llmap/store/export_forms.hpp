@@ -54,7 +54,7 @@ class zip_archive {
   std::uint16_t members_ = 0;
 
   static void put(std::string& to, std::uint64_t value, int size) {
-    for (int i = 0; i < size; ++i) to += static_cast<char>(value >> (8 * i) & 0xff);
+    for (int i = 0; i < size; ++i, value >>= 8) to += static_cast<char>(value & 0xff);
   }
 
 public:
