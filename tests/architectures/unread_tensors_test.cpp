@@ -63,13 +63,15 @@ TEST(unread_tensors, names_those_that_may_matter) {
   const decoder_plan plan = plan_of_text(small_llama);
   named_tensors t = tensors_of(plan);
   for (const char* name : {"model.layers.0.self_attn.rotary_emb.inv_freq", "model.layers.2.mlp.up_proj.weight",
-                           "model.layers.10.mlp.up_proj.weight", "mtp.norm.weight"})
+                           "model.layers.10.mlp.up_proj.weight", "mtp.norm.weight", "model.layers.0.attn.bias"})
     t.all.push_back(name);
   EXPECT_TRUE(unread_tensors(plan, t).empty());
   t.all.push_back("model.layers.1.self_attn.q_proj.bias");
+  t.all.push_back("model.layers.1.attn.c_attn.bias"); // no mask
   t.all.push_back("model.layers.0.mlp.router.weight");
   EXPECT_EQ(unread_tensors(plan, t),
-            (std::vector<std::string>{"model.layers.0.mlp.router.weight", "model.layers.1.self_attn.q_proj.bias"}));
+            (std::vector<std::string>{"model.layers.0.mlp.router.weight", "model.layers.1.attn.c_attn.bias",
+                                      "model.layers.1.self_attn.q_proj.bias"}));
 }
 
 TEST(custom_code, is_not_run_and_not_needed_where_every_tensor_is_read) {

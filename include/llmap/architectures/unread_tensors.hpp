@@ -16,8 +16,8 @@ namespace detail {
 /// What transformers' own classes skip as well: tables that follow from the config, masks of older versions, a copy of
 /// the embedding beside a tied head, layers that predict further tokens, and the choice of keys where all are chosen.
 inline bool is_known_unread(const decoder_plan& plan, std::string_view name) {
-  for (const std::string_view ending : {"rotary_emb.inv_freq", "attn.bias", "attn.masked_bias", "attention.bias",
-                                        "attention.masked_bias", "position_ids"})
+  for (const std::string_view ending : {"rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
+                                        ".attention.masked_bias", "position_ids"})
     if (name.ends_with(ending)) return true;
   if (name.find(".self_attn.indexer.") != std::string_view::npos || name.starts_with("model.mtp_")) return true;
   if (name.starts_with("mtp.") || (plan.tied() && name == "lm_head.weight")) return true;
