@@ -26,13 +26,16 @@ include(cmake/cuda.cmake)
 # The templates that take long to compile, compiled once: a program that also links this does not compile them again.
 # Built if LLMAP_KERNELS is on or something here links it; installed if LLMAP_KERNELS is on.
 add_library(llmap_kernels STATIC EXCLUDE_FROM_ALL
-  cmake/kernels/f32.cpp cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp)
+  cmake/kernels/f32.cpp cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp
+  cmake/kernels/plans.cpp cmake/kernels/tokenizer.cpp)
 add_library(llmap::kernels ALIAS llmap_kernels)
 set_target_properties(llmap_kernels PROPERTIES EXPORT_NAME kernels POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(llmap_kernels PUBLIC llmap::model)
 target_compile_definitions(llmap_kernels INTERFACE LLMAP_KERNELS)
 target_compile_options(llmap_kernels PRIVATE $<$<CONFIG:Release>:-O3>)
-set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp cmake/kernels/tokenizer.cpp
+  PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+set_source_files_properties(cmake/kernels/plans.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>) # runs once a model
 
 include(CMakePackageConfigHelpers)
 set(installed llmap_core llmap_llmap llmap_text llmap_model llmap_store llmap_picture llmap_cuda)

@@ -72,6 +72,7 @@
 #include "llmap/architectures/starcoder2.hpp"
 #include "llmap/architectures/vaultgemma.hpp"
 #include "llmap/architectures/xglm.hpp"
+#include <concepts>
 
 namespace llmap {
 
@@ -170,7 +171,7 @@ inline constexpr wrapped_architecture wrapped_architectures[] = {
     {"llama4", "llama4_text"},          {"mistral3", "mistral"},     {"qwen3_5", "qwen3_5_text"},
     {"qwen3_5_moe", "qwen3_5_moe_text"}};
 
-inline decoder_plan plan_of(const config& c);
+template <std::same_as<config> Config = config> decoder_plan plan_of(const Config& c);
 
 /// The plan of the text part of a larger model. Its head is tied where the files hold none of its own, whatever the
 /// config says: the two levels of it may differ.
@@ -192,8 +193,8 @@ inline std::string custom_code_of(const config& c) {
 }
 
 /// The plan of a config. Unknown model types are refused by name. How matrices are stored is not the
-/// plan's to say (weights/quantized_tensors.hpp).
-inline decoder_plan plan_of(const config& c) {
+/// plan's to say (weights/quantized_tensors.hpp). A template, so that llmap::kernels can hold it compiled.
+template <std::same_as<config> Config> decoder_plan plan_of(const Config& c) {
   if (!c.has("model_type")) fail(c.where(), ": model_type: missing");
   const std::string type = c.text("model_type", ""), custom = custom_code_of(c);
   for (const wrapped_architecture& w : wrapped_architectures) {
@@ -215,5 +216,9 @@ inline decoder_plan plan_of(const config& c) {
   for (const wrapped_architecture& w : wrapped_architectures) known.append(", ").append(w.model_type);
   fail(c.where(), ": model_type: expected one of ", known, "; got ", type);
 }
+
+#if defined(LLMAP_KERNELS) // the program links llmap::kernels
+extern template decoder_plan plan_of(const config&);
+#endif
 
 } // namespace llmap

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -230,8 +231,10 @@ inline std::string canonical_text(const json& value) {
   return out.text();
 }
 
-/// Parses a whole text; anything invalid is an llmap::error that starts with `where`.
-inline json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {}) {
+/// Parses a whole text; anything invalid is an llmap::error that starts with `where`. A template, so that
+/// llmap::kernels can hold it compiled.
+template <std::same_as<json> Json = json>
+Json parse_json(std::string_view text, const std::string& where, const json_rules& rules = {}) {
   using namespace rapidjson;
   const auto check_form = [&] {
     if (const auto form = known_form(text); !form.empty()) fail(where, ": expected JSON, got ", form);
@@ -252,5 +255,9 @@ inline json parse_json(std::string_view text, const std::string& where, const js
   if (in.Tell() != text.size()) fail(where, ": not valid JSON: a byte 0 after the value (byte ", in.Tell(), ")");
   return builder.take();
 }
+
+#if defined(LLMAP_KERNELS) // the program links llmap::kernels
+extern template json parse_json(std::string_view, const std::string&, const json_rules&);
+#endif
 
 } // namespace llmap

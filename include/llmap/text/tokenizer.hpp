@@ -22,6 +22,7 @@
 #include "llmap/text/unigram.hpp"
 #include "llmap/text/word_models.hpp"
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -39,8 +40,8 @@ public:
   /// tiktoken) or rwkv_vocab.txt; with tokenizer_config.json, special_tokens_map.json, added_tokens.json and
   /// config.json if present.
   static tokenizer load(const std::filesystem::path& folder) { return from_files(read_tokenizer_files(folder)); }
-  /// The same from files that were read before.
-  static tokenizer from_files(const tokenizer_files& files) {
+  /// The same from files that were read before. A template, so that llmap::kernels can hold it compiled.
+  template <std::same_as<tokenizer_files> Files = tokenizer_files> static tokenizer from_files(const Files& files) {
     switch (files.form) {
     case vocabulary_form::vocab_and_merges:
       return {files, detail::from_vocabulary_files(files)};
@@ -208,5 +209,9 @@ private:
     }
   }
 };
+
+#if defined(LLMAP_KERNELS) // the program links llmap::kernels
+extern template tokenizer tokenizer::from_files(const tokenizer_files&);
+#endif
 
 } // namespace llmap

@@ -6,6 +6,7 @@
 #include "llmap/weights/hub_cache.hpp"
 #include "llmap/weights/lora.hpp"
 #include "llmap/weights/quantized_tensors.hpp"
+#include <concepts>
 
 namespace llmap {
 
@@ -87,14 +88,15 @@ public:
   /// Whether an adapter changes the weights.
   bool adapted() const { return adapter_ != nullptr; }
 
-  /// The weights as plain matrices; packed ones are decoded to F32 or F64. This outlives the result.
-  any_tensors base_tensors(dtype decoded) const {
+  /// The weights as plain matrices; packed ones are decoded to F32 or F64. This outlives the result. It and `tensors`
+  /// are templates, so that llmap::kernels can hold them compiled.
+  template <std::same_as<dtype> D> any_tensors base_tensors(D decoded) const {
     if (gguf_) return any_tensors::of(gguf::tensors(gguf_));
     return any_tensors::of(
         quantized_tensors(any_tensors::referring_to(*checkpoint_), config::load(base_), decoded, base_.string()));
   }
   /// The same with the adapter, for load_decoder. `tied_head`: the model's head is its embedding.
-  any_tensors tensors(dtype decoded, bool tied_head) const {
+  template <std::same_as<dtype> D> any_tensors tensors(D decoded, bool tied_head) const {
     if (!adapter_) return base_tensors(decoded);
     const std::filesystem::path file = folder_ / "adapter_config.json";
     return any_tensors::of(lora_tensors(
@@ -102,5 +104,10 @@ public:
         {config::load(base_).text("model_type", ""), tied_head}, decoded, folder_.string()));
   }
 };
+
+#if defined(LLMAP_KERNELS) // the program links llmap::kernels
+extern template any_tensors model_weights::base_tensors(dtype) const;
+extern template any_tensors model_weights::tensors(dtype, bool) const;
+#endif
 
 } // namespace llmap

@@ -13,6 +13,7 @@
 #include "llmap/weights/quantized/hqq.hpp"
 #include "llmap/weights/quantized/mlx.hpp"
 #include "llmap/weights/quantized/modelopt_nvfp4.hpp"
+#include <concepts>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -27,8 +28,8 @@ inline std::optional<config> quantization_of(const config& c) {
 }
 
 /// The scheme of a quantization_config; nullptr where the file's matrices need none (MXFP4 experts). An unknown one is
-/// refused by name.
-inline std::unique_ptr<quantized::scheme> scheme_of(const config& q) {
+/// refused by name. A template, so that llmap::kernels can hold it compiled.
+template <std::same_as<config> Config> std::unique_ptr<quantized::scheme> scheme_of(const Config& q) {
   using namespace quantized;
   if (q.absent("quant_method")) {
     if (q.has("bits") && q.has("group_size")) return std::make_unique<mlx>(q);
@@ -156,5 +157,9 @@ public:
   }
   tensor_data read_slice(const std::string& name, std::int64_t slice) const { return source_.read_slice(name, slice); }
 };
+
+#if defined(LLMAP_KERNELS) // the program links llmap::kernels
+extern template std::unique_ptr<quantized::scheme> scheme_of(const config&);
+#endif
 
 } // namespace llmap

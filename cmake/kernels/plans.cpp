@@ -1,0 +1,3 @@
+#include "llmap/architectures/all.hpp"
+
+template llmap::decoder_plan llmap::plan_of(const llmap::config&);
