@@ -27,13 +27,13 @@ include(cmake/cuda.cmake)
 # Built if LLMAP_KERNELS is on or something here links it; installed if LLMAP_KERNELS is on.
 add_library(llmap_kernels STATIC EXCLUDE_FROM_ALL
   cmake/kernels/f32.cpp cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp
-  cmake/kernels/plans.cpp cmake/kernels/tokenizer.cpp)
+  cmake/kernels/plans.cpp cmake/kernels/tokenizer.cpp cmake/kernels/weights.cpp)
 add_library(llmap::kernels ALIAS llmap_kernels)
 set_target_properties(llmap_kernels PROPERTIES EXPORT_NAME kernels POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(llmap_kernels PUBLIC llmap::model)
 target_compile_definitions(llmap_kernels INTERFACE LLMAP_KERNELS)
 target_compile_options(llmap_kernels PRIVATE $<$<CONFIG:Release>:-O3>)
-set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp cmake/kernels/tokenizer.cpp
+set_source_files_properties(cmake/kernels/f64.cpp cmake/kernels/map.cpp cmake/kernels/model.cpp cmake/kernels/tokenizer.cpp cmake/kernels/weights.cpp
   PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 set_source_files_properties(cmake/kernels/plans.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>) # runs once a model
 

@@ -52,8 +52,8 @@ void run(const std::string& matrix_path, const std::string& names_path, const st
   std::printf("%-18s  bits/byte  nearest, KL in bits/byte\n", "model");
   for (std::size_t i = 0; i < map.models.size(); ++i) {
     const std::size_t near = llmap::nearest_models(map, i).at(0);
-    std::printf("%-18s  %9.4f  %s %.4f\n", map.models[i].c_str(), map.bits_per_byte[i], map.models[near].c_str(),
-                map.kl_bits_per_byte(i, near));
+    std::printf("%-18s  %9.4f  %s %.4f\n", map.models[i].c_str(), map.spent[i], map.models[near].c_str(),
+                map.kl(i, near));
   }
   llmap::write_file(page, map_html(map, "The zoo"));
   std::printf("\npage written to %s\n", page.c_str());

@@ -46,18 +46,20 @@ void print_text(const compare_arguments& args, const compared_pair& p) {
   const auto plus_minus = [](double error) {
     return std::isfinite(error) ? fmt::format(" ± {:.2g}", error) : std::string();
   };
-  const auto bits = [&](double nats) { return llmap::nats_to_bits_per_byte(nats, p.mean_bytes); };
-  fmt::print("KL                   {:.6g}{} bits/byte ({:.6g}{} nats per text){}\n", bits(p.kl),
-             plus_minus(bits(p.kl_error)), p.kl, plus_minus(p.kl_error),
+  const auto in_unit = [&](double nats) { return llmap::in_kl_unit(nats, p.mean_bytes); };
+  const std::string unit = llmap::kl_unit(p.mean_bytes),
+                    nats = fmt::format("{:.6g}{} nats per text", p.kl, plus_minus(p.kl_error));
+  fmt::print("KL                   {:.6g}{} {}{}{}\n", in_unit(p.kl), plus_minus(in_unit(p.kl_error)), unit,
+             p.mean_bytes > 0 ? " (" + nats + ")" : "",
              std::isfinite(p.kl_error) ? "" : "; two texts give no standard error");
   const auto [far, few] = llmap::kl_basis_of(p.kl, p.spent, p.effective);
   fmt::print("rests on             {} texts, which weigh like {:.1f} of equal share{}\n", p.texts.size(), p.effective,
              few ? fmt::format("; few texts: fewer than {}", llmap::least_effective_texts) : "");
   if (far)
-    fmt::print(
-        "far                  the estimate exceeds what the models spend on the texts, {:.6g} bits/byte, and says no "
-        "more than that\n",
-        bits(p.spent));
+    fmt::print("far                  the estimate exceeds what the models spend on the texts, {:.6g} {}, and says no "
+               "more than "
+               "that\n",
+               in_unit(p.spent), unit);
   fmt::print("difference of means  {:.6g} ± {:.2g} nats per text ({} predicts better)\n", p.mean_difference,
              p.mean_difference_error, shown(p.mean_difference >= 0 ? args.a : args.b));
   fmt::print("\nmost influential texts: share of the distance, difference less its mean in nats\n");
@@ -79,15 +81,15 @@ void print_text(const compare_arguments& args, const compared_pair& p) {
 
 void print_json(const compare_arguments& args, const compared_pair& p) {
   llmap::json_writer out(llmap::json_writer::layout::indented);
-  const auto bits = [&](double nats) { return llmap::nats_to_bits_per_byte(nats, p.mean_bytes); };
+  const auto in_unit = [&](double nats) { return llmap::in_kl_unit(nats, p.mean_bytes); };
   out.object([&] {
     out.field("models", std::vector{args.a, args.b});
     out.field("texts", p.texts.size());
     out.field("left_out", p.left_out);
-    out.field("mean_bytes", p.mean_bytes);
+    p.mean_bytes > 0 ? out.field("mean_bytes", p.mean_bytes) : out.field("mean_bytes", nullptr);
     out.field("threshold", p.threshold);
-    out.field("kl_bits_per_byte", bits(p.kl));
-    out.field("kl_standard_error", bits(p.kl_error));
+    if (p.mean_bytes > 0) out.field("kl_bits_per_byte", in_unit(p.kl));
+    out.field("kl_standard_error", in_unit(p.kl_error)); // bits per byte; nats per text if the bytes are not known
     out.field("kl_nats_per_text", p.kl);
     out.field("kl_effective_texts", p.effective);
     out.field("kl_marks", name_of(llmap::kl_basis_of(p.kl, p.spent, p.effective)));
@@ -147,7 +149,7 @@ void run_compare(const compare_arguments& args) {
     const std::size_t s = kept[k];
     pair(0, k) = clipped.values(a, s);
     pair(1, k) = clipped.values(b, s);
-    bytes.push_back(all.bytes[s]);
+    if (!all.bytes.empty()) bytes.push_back(all.bytes[s]);
     texts.push_back(all.texts[s]);
     if (!all.domains.empty()) domains.push_back(all.domains[s]);
   }

@@ -184,7 +184,7 @@ void add_map(CLI::App& app) {
   const auto a = std::make_shared<map_arguments>();
   CLI::App* c = app.add_subcommand("map", "Draw the map of the models of a store or a matrix");
   c->add_option("store", a->store, "store made by score (SQLite)");
-  c->add_option("--matrix", a->matrix, "log-likelihood matrix made by export (safetensors)");
+  c->add_option("--matrix", a->matrix, "log-likelihood matrix (K, N): as export writes it (.safetensors), or .npy");
   add_output(*c, "--html", a->html, "write the map as one self-contained page");
   add_output(*c, "--json", a->json, "write the map's numbers");
   add_output(*c, "--svg", a->svg, "write the map as a figure");

@@ -16,7 +16,7 @@ namespace {
 bool has_errors(const llmap::map_data& map) { return map.texts >= llmap::least_texts_for_error; }
 
 std::string amount(const llmap::map_data& map, std::size_t i, std::size_t j) {
-  const std::string kl = fmt::format("{:.4g}", map.kl_bits_per_byte(i, j)), mark = name_of(basis_of(map, i, j));
+  const std::string kl = fmt::format("{:.4g}", map.kl(i, j)), mark = name_of(basis_of(map, i, j));
   return kl + (has_errors(map) ? fmt::format(" ± {:.2g}", map.kl_standard_error(i, j)) : "") +
          (mark.empty() ? "" : "  (" + mark + ")");
 }
@@ -39,9 +39,7 @@ void print_way_on(std::FILE* to, const std::vector<std::size_t>& far_pairs, cons
   constexpr std::size_t most_listed = 3;
   std::vector<std::size_t> order(map.models.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto apart = [&](std::size_t i) {
-    return std::pair(far_pairs[i], map.kl_bits_per_byte(i, nearest_models(map, i)[0]));
-  };
+  const auto apart = [&](std::size_t i) { return std::pair(far_pairs[i], map.kl(i, nearest_models(map, i)[0])); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return apart(a) > apart(b); });
   std::string list;
   for (std::size_t k = 0; k < std::min(most_listed, order.size()); ++k)
@@ -75,7 +73,9 @@ void print_marks(std::FILE* to, const llmap::map_data& map) {
 }
 
 void print_summary(std::FILE* to, const llmap::map_data& map) {
-  fmt::print(to, "{} models, {} texts of {:.1f} bytes on average\n", map.models.size(), map.texts, map.mean_bytes);
+  fmt::print(to, "{} models, {} texts{}\n", map.models.size(), map.texts,
+             map.mean_bytes > 0 ? fmt::format(" of {:.1f} bytes on average", map.mean_bytes)
+                                : "; their lengths are not known, so that KL counts nats a text");
   fmt::print(to, "clip threshold {:.6f} nats (quantile {}), {} entries raised to it\n", map.clip_threshold,
              map.clip_quantile, map.clipped_entries);
   if (!map.excluded.empty()) {
@@ -88,8 +88,8 @@ void print_summary(std::FILE* to, const llmap::map_data& map) {
   }
   fmt::print(to, "t-SNE: perplexity {:.4g}, affinity {}, objective {:.4f}\n", map.perplexity,
              affinity_name(map.affinity), map.tsne_objective);
-  fmt::print(to, "\nnearest model, KL {}in bits/byte{}\n", has_errors(map) ? "± standard error " : "",
-             has_errors(map) ? "" : " (two texts give no standard error)");
+  fmt::print(to, "\nnearest model, KL {}in {}{}\n", has_errors(map) ? "± standard error " : "",
+             llmap::kl_unit(map.mean_bytes), has_errors(map) ? "" : " (two texts give no standard error)");
   std::size_t widest = 0;
   for (const std::string& m : map.models) widest = std::max(widest, llmap::count_characters(m));
   for (std::size_t i = 0; i < map.models.size(); ++i) {

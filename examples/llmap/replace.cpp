@@ -18,7 +18,7 @@ bool is_own(const std::filesystem::path& path) {
   if (start.starts_with("{\n \"models\": [")) return true; // numbers of a map; names of a matrix
   if (start.starts_with("<!doctype html>")) return has(start, "content=\"llmap\""); // page
   if (start.starts_with("<svg")) return has(start, "<!-- llmap -->");
-  if (start.starts_with("model\t")) return has(line, "\tbits_per_byte\ttsne_1\t");
+  if (start.starts_with("model\t")) return has(line, "_per_byte\ttsne_1\t") || has(line, "_per_text\ttsne_1\t");
   if (start.starts_with("text\tbytes\tdomain\t")) return true; // matrix
   if (start.starts_with("{\"id\":\""))
     return has(line, "#0\",\"text\":\"") && has(line, "\",\"document\":\""); // pieces

@@ -31,7 +31,7 @@ std::string mark(const map_data& map) { return name_of(basis_of(map, 0, 1)); }
 TEST(kl_basis, many_texts_of_equal_share) {
   const map_data map = map_of_difference(50, alternating(40, 2)); // V = 4, KL = 2 nats a text
   EXPECT_NEAR(map.effective_texts(0, 1), 40, 1e-9);
-  EXPECT_NEAR(map.kl_bits_per_byte(0, 1), 2 / (100 * std::numbers::ln2), 1e-12);
+  EXPECT_NEAR(map.kl(0, 1), 2 / (100 * std::numbers::ln2), 1e-12);
   EXPECT_EQ(mark(map), "");
 }
 TEST(kl_basis, far_is_beyond_what_the_models_spend) {

@@ -49,7 +49,7 @@ TEST(map_data, excluded_texts_are_counted_and_the_threshold_can_be_kept) {
   EXPECT_EQ(map.excluded[0].name, "text5");
   EXPECT_EQ(map.excluded[1].first, "c");
   EXPECT_EQ(map.clip_threshold, -450);
-  EXPECT_TRUE(detail::all_finite(map.kl_bits_per_byte.view()));
+  EXPECT_TRUE(detail::all_finite(map.kl.view()));
 }
 
 TEST(map_data, few_models_and_bad_perplexity) {
@@ -73,7 +73,7 @@ TEST(map_data, copies_of_one_model_lie_in_one_place) {
       const map_data map = map_of(m);
       EXPECT_EQ(map.pca_scores.cols(), 0u);
       EXPECT_EQ(map.tsne, matrix<double>(K, 2, 0)) << K << " copies, " << N << " texts";
-      EXPECT_EQ(map.kl_bits_per_byte, matrix<double>(K, K, 0));
+      EXPECT_EQ(map.kl, matrix<double>(K, K, 0));
     }
 }
 

@@ -114,17 +114,17 @@ TEST(labels, never_cover_each_other_or_a_point) {
 
 TEST(tsv, reads_back_to_the_same_bits) {
   const map_data map = map_of(small_scores(hostile_names));
-  std::istringstream in(square_tsv(map.models, map.kl_bits_per_byte));
+  std::istringstream in(square_tsv(map.models, map.kl));
   std::string line;
   ASSERT_TRUE(std::getline(in, line));
-  for (std::size_t i = 0; i < map.kl_bits_per_byte.rows(); ++i) {
+  for (std::size_t i = 0; i < map.kl.rows(); ++i) {
     ASSERT_TRUE(std::getline(in, line));
     std::istringstream fields(line);
     std::string field;
     std::getline(fields, field, '\t');
-    for (std::size_t j = 0; j < map.kl_bits_per_byte.cols(); ++j) {
+    for (std::size_t j = 0; j < map.kl.cols(); ++j) {
       ASSERT_TRUE(std::getline(fields, field, '\t'));
-      EXPECT_EQ(std::stod(field), map.kl_bits_per_byte(i, j));
+      EXPECT_EQ(std::stod(field), map.kl(i, j));
     }
     EXPECT_FALSE(std::getline(fields, field, '\t'));
   }

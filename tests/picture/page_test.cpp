@@ -57,7 +57,7 @@ TEST(page, hostile_names_stay_text) {
 TEST(page, tables_are_embedded_to_the_stated_precision) {
   const map_data map = map_of(small_scores({"a", "b", "c", "d", "e"}));
   const auto data = embedded(map_html(map));
-  for (const auto& [key, table] : {std::pair{"kl", &map.kl_bits_per_byte}, {"error", &map.kl_standard_error}}) {
+  for (const auto& [key, table] : {std::pair{"kl", &map.kl}, {"error", &map.kl_standard_error}}) {
     const auto bytes = from_base64(data[key]["codes"]);
     ASSERT_EQ(bytes.size(), 20u); // 10 pairs of 16 bits
     const double low = data[key]["low"], unit = data[key]["unit"];
@@ -75,7 +75,7 @@ TEST(page, marks_are_those_of_the_map) {
   map_data map = map_of(small_scores({"a", "b", "c", "d", "e"}));
   for (std::size_t i = 0; i < 5; ++i)
     for (std::size_t j = 0; j < 5; ++j) {
-      map.kl_bits_per_byte(i, j) = (i + j) % 2 ? 1e3 : 1e-3;
+      map.kl(i, j) = (i + j) % 2 ? 1e3 : 1e-3;
       map.effective_texts(i, j) = (i + j) % 3 ? 50 : 2;
     }
   const auto bytes = from_base64(embedded(map_html(map))["marks"]);
@@ -127,7 +127,7 @@ TEST(page, one_distance_is_embedded_without_rounding) {
   const map_data map = map_of(small_scores({"a", "b"}));
   const auto data = embedded(map_html(map));
   EXPECT_EQ(data["kl"]["unit"].get<double>(), 0);
-  EXPECT_DOUBLE_EQ(std::exp(data["kl"]["low"].get<double>()), map.kl_bits_per_byte(0, 1));
+  EXPECT_DOUBLE_EQ(std::exp(data["kl"]["low"].get<double>()), map.kl(0, 1));
 }
 
 TEST(page, a_thousand_models_fit) {
@@ -135,29 +135,28 @@ TEST(page, a_thousand_models_fit) {
   constexpr std::size_t K = 1000;
   for (std::size_t i = 0; i < K; ++i) map.models.push_back("organisation/model-" + std::to_string(i));
   map.groups = {{"family", std::vector<std::string>(1000, "f")}};
-  map.bits_per_byte.assign(K, 1.1);
+  map.spent.assign(K, 1.1);
   const counter_random r{4};
-  map.kl_bits_per_byte.resize(K, K);
+  map.kl.resize(K, K);
   for (std::size_t i = 0; i < K; ++i)
-    for (std::size_t j = 0; j <= i; ++j)
-      map.kl_bits_per_byte(i, j) = map.kl_bits_per_byte(j, i) = 0.5 + 4 * r.uniform(i, j);
-  map.kl_standard_error = map.kl_bits_per_byte;
-  map.pca_scores = map.tsne = matrix<double>(map.kl_bits_per_byte.view().column_range(0, 2));
+    for (std::size_t j = 0; j <= i; ++j) map.kl(i, j) = map.kl(j, i) = 0.5 + 4 * r.uniform(i, j);
+  map.kl_standard_error = map.kl;
+  map.pca_scores = map.tsne = matrix<double>(map.kl.view().column_range(0, 2));
   map.explained_variance_ratio.assign(2, 0.4);
-  map.tree = linkage(cpu_executor{}, map.kl_bits_per_byte.view(), linkage_kind::average);
-  map.order = leaf_order(map.tree, map.kl_bits_per_byte.view());
+  map.tree = linkage(cpu_executor{}, map.kl.view(), linkage_kind::average);
+  map.order = leaf_order(map.tree, map.kl.view());
   EXPECT_LT(map_html(map).size(), 4u << 20);
 }
 
 TEST(map_json, is_valid_with_every_field) {
   map_data map = map_of(small_scores(hostile_names));
-  map.kl_bits_per_byte(0, 1) = NAN;
+  map.kl(0, 1) = NAN;
   const auto json = nlohmann::json::parse(map_json(map));
   for (const char* key : {"models", "threshold", "kl_bits_per_byte", "kl_standard_error", "tsne", "tree", "groups",
                           "excluded_texts", "chains", "order"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_TRUE(json["kl_bits_per_byte"][0][1].is_null());
-  EXPECT_EQ(json["kl_bits_per_byte"][2][3].get<double>(), map.kl_bits_per_byte(2, 3));
+  EXPECT_EQ(json["kl_bits_per_byte"][2][3].get<double>(), map.kl(2, 3));
   EXPECT_EQ(json["pca"]["scores"].size(), hostile_names.size());
   EXPECT_EQ(json["pca"]["explained_variance_ratio"].size(), static_cast<std::size_t>(map.pca_scores.cols()));
   EXPECT_EQ(json["threshold"].get<double>(), map.clip_threshold);

@@ -261,6 +261,53 @@ TEST(export, the_name_says_the_form) {
     EXPECT_MESSAGE(write_matrix_as(dir.path / none, m),
                    "expected a name that ends in .safetensors, .npy, .npz or .tsv");
 }
+TEST(export, a_plain_matrix_has_no_bytes) {
+  golden::scratch dir;
+  const matrix<double> l(2, 3, -1.5);
+  scored_matrix m;
+  m.matrix.log_likelihood = l;
+  m.matrix.models = {"a", "b"}, m.matrix.texts = {"x", "y", "z"};
+  write_matrix_as(dir.path / "m.npy", m);
+  const score_matrix back = load_score_matrix(dir.path / "m.npy");
+  EXPECT_EQ(back.log_likelihood, l);
+  EXPECT_TRUE(back.bytes.empty());
+  EXPECT_EQ(back.models, m.matrix.models);
+  const std::string doubles = read_file(dir.path / "m.npy");
+  std::string floats = doubles.substr(0, 128);
+  floats[floats.find("<f8") + 2] = '4';
+  const std::vector<float> narrow(6, -1.5f);
+  floats.append(reinterpret_cast<const char*>(narrow.data()), 6 * sizeof(float));
+  dir.write("f.npy", floats);
+  EXPECT_EQ(load_score_matrix(dir.path / "f.npy").log_likelihood, l);
+  memory_tensors alone;
+  alone.add<float>("log_likelihood", {2, 3}, narrow);
+  write_safetensors(dir.path / "f.safetensors", alone);
+  EXPECT_EQ(load_score_matrix(dir.path / "f.safetensors").log_likelihood, l);
+  EXPECT_EQ(load_score_matrix(dir.path / "f.safetensors").texts[2], "text 2");
+}
+TEST(export, another_array_of_numpy_is_refused) {
+  golden::scratch dir;
+  scored_matrix m;
+  m.matrix.log_likelihood = matrix<double>(2, 3, -1.5);
+  write_matrix_as(dir.path / "m.npy", m);
+  const std::string good = read_file(dir.path / "m.npy");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string bad = good;
+    bad.replace(bad.find(from), from.size(), to);
+    dir.write("m.npy", bad);
+    return dir.path / "m.npy";
+  };
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"<f8", ">f8", "m.npy: expected little-endian float32 or float64 ('<f4' or '<f8'), got {'descr': '>f8'"},
+      {"False", "True ", "m.npy: expected the order of C (fortran_order False), got"},
+      {"(2,3,)", "(2,)  ", "m.npy: expected two dimensions, models by texts, got"},
+      {"(2,3,)", "(9,9,)", "m.npy: expected 9 x 9 numbers of 8 bytes, got 48 bytes"},
+      {"(2,3,)", "(0,0,)", "m.npy: expected 0 x 0 numbers of 8 bytes, got 48 bytes"},
+      {"\x76", "\xff", "m.npy: expected a header of 255 bytes, got the end of the file"}};
+  for (const auto& [from, to, message] : cases) EXPECT_MESSAGE(load_score_matrix(with(from, to)), message);
+  dir.write("m.npy", good.substr(0, 9));
+  EXPECT_MESSAGE(load_score_matrix(dir.path / "m.npy"), "m.npy: expected the header of NumPy, got the end of the file");
+}
 TEST(export, a_huge_names_file_is_refused_unread) {
   golden::scratch dir;
   {

@@ -47,7 +47,7 @@ mkdir broken && cp -r "$zoo/models/gpt2" broken/good && cp -r "$zoo/models/gpt2"
 check "a model that fails" test $? = 1
 check "leaves the others a map" "$llmap" map b.sqlite --json b.json
 check "and nothing of itself" bash -c 'grep -q good b.json && ! grep -q bad b.json'
-check "map of a store" "$llmap" map s.sqlite --html a.html --json a.json --clip 0.02
+check "map of a store" "$llmap" map s.sqlite --html a.html --json a.json --tsv a.tsv --clip 0.02
 check "map of a matrix" "$llmap" map --matrix m.safetensors --html b.html --json b.json --perplexity 1
 check "the page names the models" grep -q "gpt2-int4" b.html
 for key in models threshold kl_bits_per_byte kl_standard_error pca scores explained_variance_ratio tsne tree; do
@@ -69,6 +69,12 @@ check "no map of it" test ! -e one.json
 refused 1 "expected at least 2 texts that both have scored, got 1" "$llmap" compare one.sqlite gpt2 opt
 rm m.json
 check "names are optional" "$llmap" map --matrix m.safetensors --html b.html --json b.json
+check "a matrix of numbers alone" "$llmap" export s.sqlite --out plain.npy
+check "is mapped in nats" bash -c '"$0" map --matrix plain.npy --html n.html --json n.json --tsv n.tsv >n.txt' "$llmap"
+check "as it says" grep -q "texts; their lengths are not known, so that KL counts nats a text$" n.txt
+check "everywhere" bash -c 'grep -q "± standard error in nats/text$" n.txt && grep -q "\"kl_nats_per_text\"" n.json && grep -q "\"mean_bytes\": null" n.json && head -1 n.tsv | grep -q "kl_nats_per_text" && grep -q "\"unit\":\"nats/text\"" n.html && ! grep -q "bits_per_byte" n.json n.tsv'
+check "the same distances" bash -c 'paste <(cut -f 3- a.tsv) <(cut -f 3- n.tsv) | awk -F "\t" "NR > 1 { r = \$17 / \$7; if (NR == 2) first = r; bad += !(r / first > 1 - 1e-9 && r / first < 1 + 1e-9) } END { exit bad || NR < 3 }"'
+check "and compared in nats" bash -c '"$0" compare plain.npy gpt2 gpt2-int4 >n.txt && grep -q "^KL .* nats/text$" n.txt && "$0" compare plain.npy gpt2 gpt2-int4 --json | grep -q kl_nats_per_text' "$llmap"
 check "compare" "$llmap" compare s.sqlite gpt2 gpt2-int4 >c.txt
 check "ten texts" test "$(grep -c ' %  ' c.txt)" -ge 10
 check "domains" grep -q "within domains" c.txt

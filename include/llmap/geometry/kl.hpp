@@ -19,7 +19,7 @@ namespace llmap {
 
 struct kl_table {
   std::size_t texts = 0; // N
-  double mean_bytes = 0; // of those texts
+  double mean_bytes = 0; // of those texts; 0: not known
   matrix<double> nats;   // (K, K) KL, nats per text
 };
 
@@ -40,12 +40,23 @@ template <class F> matrix<double> mapped(const matrix<double>& x, const F& f) {
 
 } // namespace detail
 
-/// Nats per text -> bits per byte, for a KL or its error.
-inline double nats_to_bits_per_byte(double nats, double mean_bytes) { return nats / (mean_bytes * std::numbers::ln2); }
+/// Nats per text -> bits per byte, for a KL or its error; NaN where the lengths of the texts are not known.
+inline double nats_to_bits_per_byte(double nats, double mean_bytes) {
+  return mean_bytes > 0 ? nats / (mean_bytes * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
+}
 inline matrix<double> nats_to_bits_per_byte(const matrix<double>& nats, double mean_bytes) {
   return detail::mapped(nats, [=](double v) { return nats_to_bits_per_byte(v, mean_bytes); });
 }
 inline matrix<double> kl_bits_per_byte(const kl_table& t) { return nats_to_bits_per_byte(t.nats, t.mean_bytes); }
+
+/// What a map counts in: bits/byte, or nats/text where the lengths of the texts are not known (mean_bytes is 0).
+inline const char* kl_unit(double mean_bytes) { return mean_bytes > 0 ? "bits/byte" : "nats/text"; }
+/// The same in the names of fields and columns.
+inline const char* kl_unit_key(double mean_bytes) { return mean_bytes > 0 ? "bits_per_byte" : "nats_per_text"; }
+/// Nats per text in that unit: a double, or each entry of a matrix.
+template <class Nats> Nats in_kl_unit(const Nats& nats, double mean_bytes) {
+  return mean_bytes > 0 ? nats_to_bits_per_byte(nats, mean_bytes) : nats;
+}
 
 /// |q_i - q_j|^2 = 2 N KL, nats^2: the distances of PCA, t-SNE and Ward.
 inline matrix<double> squared_distances(const kl_table& t) {
@@ -75,11 +86,11 @@ template <class T> difference_moments moments_of_difference(const T* a, const T*
   return {shift + d.rest, v, spread + v * v, spread};
 }
 
-/// KL of every pair of rows of the clipped matrix (K, N); `bytes` (N).
+/// KL of every pair of rows of the clipped matrix (K, N); `bytes` (N), or empty: not known.
 template <class T>
 kl_table kl(const cpu_executor& exec, matrix_view<const T> clipped, const std::vector<std::int64_t>& bytes) {
   LLMAP_EXPECTS(clipped.rows > 0 && clipped.cols > 0, "kl: empty matrix");
-  LLMAP_EXPECTS(bytes.size() == clipped.cols, "kl: bytes must have N entries");
+  LLMAP_EXPECTS(bytes.empty() || bytes.size() == clipped.cols, "kl: bytes must have N entries, or none");
   expect_texts("kl", clipped.cols);
   const auto shifts = detail::shifts_for_distances(exec, clipped, detail::row_means::removed, "kl");
   const double divisor = 2 * static_cast<double>(clipped.cols);

@@ -76,10 +76,10 @@ map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& o
   out.clip_quantile = options.clip_quantile;
   out.clip_threshold = threshold;
   out.clipped_entries = x.raised;
-  for (const double v : q.row_mean) out.bits_per_byte.push_back(nats_to_bits_per_byte(-v, t.mean_bytes));
-  out.kl_bits_per_byte = kl_bits_per_byte(t);
+  for (const double v : q.row_mean) out.spent.push_back(in_kl_unit(-v, t.mean_bytes));
+  out.kl = in_kl_unit(t.nats, t.mean_bytes);
   const kl_error_table errors = kl_errors(exec, x.values.view(), t);
-  out.kl_standard_error = nats_to_bits_per_byte(errors.standard_error, t.mean_bytes);
+  out.kl_standard_error = in_kl_unit(errors.standard_error, t.mean_bytes);
   out.effective_texts = effective_texts(t, errors);
   out.perplexity = options.perplexity > 0 ? options.perplexity : default_perplexity(K);
   out.affinity = options.affinity;
@@ -89,8 +89,8 @@ map_data make_map(const cpu_executor& exec, score_matrix m, const map_options& o
   out.tsne_objective = y.objective;
   out.pca_scores = std::move(p.scores);
   out.explained_variance_ratio = std::move(p.explained_variance_ratio);
-  out.tree = linkage(exec, out.kl_bits_per_byte.view(), linkage_kind::average);
-  out.order = leaf_order(out.tree, out.kl_bits_per_byte.view());
+  out.tree = linkage(exec, out.kl.view(), linkage_kind::average);
+  out.order = leaf_order(out.tree, out.kl.view());
   out.training_runs = find_training_runs(m.models);
   out.models = std::move(m.models);
   return out;

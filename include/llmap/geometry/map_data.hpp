@@ -1,5 +1,5 @@
-// Everything a picture of the map needs; made by make_map (geometry/make_map.hpp). KL and its error are in bits per
-// byte; log-likelihoods as bits per byte too.
+// Everything a picture of the map needs; made by make_map (geometry/make_map.hpp). Its unit is kl_unit(mean_bytes):
+// bits per byte, or nats per text where the lengths of the texts are not known.
 #pragma once
 #include "llmap/geometry/affinities.hpp"
 #include "llmap/geometry/kl_basis.hpp"
@@ -25,26 +25,26 @@ struct map_data {
   std::vector<model_values> values; // too; also none
   std::size_t texts = 0;            // used
   std::vector<excluded_text> excluded;
-  double mean_bytes = 0;
+  double mean_bytes = 0;                        // of those; 0: not known
   double clip_quantile = 0, clip_threshold = 0; // nats
   std::size_t clipped_entries = 0;
-  std::vector<double> bits_per_byte;            // (K) -mean log-likelihood (clipped) / (mean bytes ln 2)
-  matrix<double> kl_bits_per_byte;              // (K, K)
-  matrix<double> kl_standard_error;             // (K, K) bits per byte; NaN if there are two texts
+  std::vector<double> spent;                    // (K) -mean log-likelihood (clipped), in the unit
+  matrix<double> kl;                            // (K, K) in the unit
+  matrix<double> kl_standard_error;             // (K, K) in the unit; NaN if there are two texts
   matrix<double> effective_texts;               // (K, K) that carry each KL, see kl_basis.hpp; or empty: not known
   matrix<double> pca_scores;                    // (K, P) nats, P <= 10
   std::vector<double> explained_variance_ratio; // (P)
   matrix<double> tsne;                          // (K, 2)
   double perplexity = 0, tsne_objective = 0;
   affinity_kind affinity = affinity_kind::euclidean;
-  model_tree tree;                // average linkage of KL, bits per byte
+  model_tree tree;                // average linkage of KL
   std::vector<std::size_t> order; // (K) models along the tree
   std::vector<training_run> training_runs;
 };
 
 /// What the KL of two models rests on.
 inline kl_basis basis_of(const map_data& map, std::size_t i, std::size_t j) {
-  return kl_basis_of(map.kl_bits_per_byte(i, j), (map.bits_per_byte[i] + map.bits_per_byte[j]) / 2,
+  return kl_basis_of(map.kl(i, j), (map.spent[i] + map.spent[j]) / 2,
                      map.effective_texts.empty() ? least_effective_texts : map.effective_texts(i, j));
 }
 
@@ -53,7 +53,7 @@ inline std::vector<std::size_t> nearest_models(const map_data& map, std::size_t 
   std::vector<std::size_t> out;
   for (std::size_t j = 0; j < map.models.size(); ++j)
     if (j != model) out.push_back(j);
-  const auto row = map.kl_bits_per_byte.row(model);
+  const auto row = map.kl.row(model);
   std::stable_sort(out.begin(), out.end(), [&](std::size_t a, std::size_t b) { return row[a] < row[b]; });
   return out;
 }
@@ -63,7 +63,7 @@ inline std::vector<training_step> order_by_distance(const map_data& map, const t
   std::vector<training_step> out = run.steps;
   const std::size_t end = out.back().model;
   std::stable_sort(out.begin(), out.end() - 1, [&](const training_step& a, const training_step& b) {
-    return map.kl_bits_per_byte(a.model, end) > map.kl_bits_per_byte(b.model, end);
+    return map.kl(a.model, end) > map.kl(b.model, end);
   });
   return out;
 }

@@ -28,7 +28,7 @@ inline pairwise_kl_table pairwise_kl(const cpu_executor& exec, const score_matri
         if (usable(m, i, s) && usable(m, j, s)) {
           a.push_back(m.log_likelihood(i, s));
           b.push_back(m.log_likelihood(j, s));
-          bytes.push_back(m.bytes[s]);
+          if (!m.bytes.empty()) bytes.push_back(m.bytes[s]);
         }
       out.texts(i, j) = out.texts(j, i) = a.size();
       if (i == j) continue;

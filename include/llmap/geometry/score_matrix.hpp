@@ -14,7 +14,7 @@ struct score_matrix {
   std::vector<std::string> models;    // (K)
   std::vector<std::string> texts;     // (N)
   std::vector<std::string> domains;   // (N), or empty
-  std::vector<std::int64_t> bytes;    // (N) UTF-8 bytes of each text
+  std::vector<std::int64_t> bytes;    // (N) UTF-8 bytes of each text, or empty: the map then counts nats per text
   matrix<double> log_likelihood;      // (K, N) nats
   matrix<std::uint8_t> flags;         // (K, N), or empty; not 0: the entry must not be used (overlong, failed, ...)
   std::vector<std::string> documents; // (N), or empty: texts of one document are a cluster
@@ -30,7 +30,7 @@ inline void check_score_matrix(const score_matrix& m) {
   if (K == 0 || N == 0) fail("score matrix: no ", K == 0 ? "models" : "texts");
   expect("models", m.models.size(), K);
   expect("texts", m.texts.size(), N);
-  expect("bytes", m.bytes.size(), N);
+  if (!m.bytes.empty()) expect("bytes", m.bytes.size(), N);
   if (!m.domains.empty()) expect("domains", m.domains.size(), N);
   if (!m.documents.empty()) expect("documents", m.documents.size(), N);
   if (!m.flags.empty()) {
@@ -38,7 +38,7 @@ inline void check_score_matrix(const score_matrix& m) {
     expect("flags (columns)", m.flags.cols(), N);
   }
   for (const auto& [name, labels] : m.groups) expect(("group " + name).c_str(), labels.size(), K);
-  for (std::size_t s = 0; s < N; ++s)
+  for (std::size_t s = 0; s < m.bytes.size(); ++s)
     if (m.bytes[s] <= 0) fail("score matrix: text ", m.texts[s], " has ", m.bytes[s], " bytes, expected > 0");
 }
 

@@ -64,16 +64,16 @@ inline score_matrix take_texts(const score_matrix& m, const std::vector<std::siz
     }
   for (const std::size_t s : columns) {
     out.texts.push_back(m.texts[s]);
-    out.bytes.push_back(m.bytes[s]);
+    if (!m.bytes.empty()) out.bytes.push_back(m.bytes[s]);
     if (!m.domains.empty()) out.domains.push_back(m.domains[s]);
     if (!m.documents.empty()) out.documents.push_back(m.documents[s]);
   }
   return out;
 }
 
-/// Mean UTF-8 bytes of the texts.
+/// Mean UTF-8 bytes of the texts; 0 where they are not known.
 inline double mean_bytes(const std::vector<std::int64_t>& bytes) {
-  LLMAP_EXPECTS(!bytes.empty(), "mean_bytes: no texts");
+  if (bytes.empty()) return 0;
   std::int64_t sum = 0;
   for (const std::int64_t b : bytes) sum += b;
   return static_cast<double>(sum) / static_cast<double>(bytes.size());

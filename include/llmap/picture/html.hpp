@@ -103,11 +103,12 @@ inline std::string map_html(const map_data& map, const std::string& title = "Map
     json.field("threshold", map.clip_threshold);
     json.field("perplexity", map.perplexity);
     json.field("affinity", affinity_name(map.affinity));
-    json.field("bitsPerByte", map.bits_per_byte);
+    json.field("unit", kl_unit(map.mean_bytes));
+    json.field("spent", map.spent);
     json.field("ratio", map.explained_variance_ratio);
     json.field("pca", [&] { detail::write_rows(json, pca_plane(map)); });
     json.field("tsne", [&] { detail::write_rows(json, map.tsne); });
-    json.field("kl", [&] { detail::write_packed_triangle(json, map.kl_bits_per_byte); });
+    json.field("kl", [&] { detail::write_packed_triangle(json, map.kl); });
     json.field("error", [&] { detail::write_packed_triangle(json, map.kl_standard_error); });
     json.field("marks", detail::packed_marks(map));
     json.field("leastTexts", least_effective_texts);

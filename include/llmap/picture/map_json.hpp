@@ -3,7 +3,8 @@
 //   first_model}], clip_quantile, threshold (nats), bits_per_byte (K), kl_bits_per_byte (K, K), kl_standard_error (K,
 //   K, bits per byte; null if there are two texts), pca {scores (K, P) nats, explained_variance_ratio (P)}, tsne (K,
 //   2), tsne_perplexity, tsne_affinity, tree (Newick, average linkage of kl_bits_per_byte), order, chains [{name,
-//   models, steps}]
+//   models, steps}]. Where the map counts nats per text, mean_bytes is null and the fields are called nats_per_text and
+//   kl_nats_per_text.
 // Numbers read back to the same bits, those that are not finite are null, and bytes that are not UTF-8 become U+FFFD.
 #pragma once
 #include "llmap/core/json_writer.hpp"
@@ -49,7 +50,7 @@ inline std::string map_json(const map_data& map) {
       });
     });
     json.field("texts", map.texts);
-    json.field("mean_bytes", map.mean_bytes);
+    map.mean_bytes > 0 ? json.field("mean_bytes", map.mean_bytes) : json.field("mean_bytes", nullptr);
     json.field("excluded_texts", [&] {
       json.array(map.excluded, [&](const excluded_text& e) {
         json.object([&] {
@@ -61,8 +62,9 @@ inline std::string map_json(const map_data& map) {
     });
     json.field("clip_quantile", map.clip_quantile);
     json.field("threshold", map.clip_threshold);
-    json.field("bits_per_byte", map.bits_per_byte);
-    json.field("kl_bits_per_byte", [&] { detail::write_rows(json, map.kl_bits_per_byte); });
+    const std::string unit = kl_unit_key(map.mean_bytes);
+    json.field(unit, map.spent);
+    json.field("kl_" + unit, [&] { detail::write_rows(json, map.kl); });
     json.field("kl_standard_error", [&] { detail::write_rows(json, map.kl_standard_error); });
     json.field("kl_effective_texts", [&] { detail::write_rows(json, map.effective_texts); });
     json.field("kl_marks", [&] {

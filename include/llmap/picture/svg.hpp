@@ -78,7 +78,7 @@ inline std::string map_svg(const map_data& map, const svg_options& options = {})
   std::vector<double> alone(K, 0.0);
   for (std::size_t i = 0; i < K && K > 1; ++i) {
     const auto near = nearest_models(map, i);
-    alone[i] = map.kl_bits_per_byte(i, near[0]);
+    alone[i] = map.kl(i, near[0]);
   }
   std::vector<std::size_t> order(K);
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -20,35 +20,37 @@ inline std::string tsv_number(double v) {
 }
 } // namespace detail
 
-/// Columns: model, one per group, one per value, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2,
-/// nearest, kl_bits_per_byte, kl_standard_error, kl_effective_texts, kl_marks.
+/// Columns: model, one per group, one per value, bits_per_byte, tsne_1, tsne_2, pca_1, pca_2, nearest,
+/// kl_bits_per_byte, kl_standard_error, kl_effective_texts, kl_marks; where the map counts nats per text,
+/// nats_per_text and kl_nats_per_text.
 inline std::string coordinates_tsv(const map_data& map) {
   std::string out = "model";
   for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.name);
   for (const model_values& v : map.values) out += '\t' + detail::tsv_field(v.name);
-  out += "\tbits_per_byte\ttsne_1\ttsne_2\tpca_1\tpca_2\tnearest\tkl_bits_per_byte\tkl_standard_error"
-         "\tkl_effective_texts\tkl_marks\n";
+  const std::string unit = kl_unit_key(map.mean_bytes);
+  out += '\t' + unit + "\ttsne_1\ttsne_2\tpca_1\tpca_2\tnearest\tkl_" + unit +
+         "\tkl_standard_error\tkl_effective_texts\tkl_marks\n";
   const matrix<double> pca = pca_plane(map);
   for (std::size_t i = 0; i < map.models.size(); ++i) {
     out += detail::tsv_field(map.models[i]);
     for (const model_group& g : map.groups) out += '\t' + detail::tsv_field(g.labels[i]);
     for (const model_values& v : map.values) out += '\t' + detail::tsv_number(v.values[i]);
-    for (const double v : {map.bits_per_byte[i], map.tsne(i, 0), map.tsne(i, 1), pca(i, 0), pca(i, 1)})
+    for (const double v : {map.spent[i], map.tsne(i, 0), map.tsne(i, 1), pca(i, 0), pca(i, 1)})
       out += '\t' + detail::tsv_number(v);
     const auto near = nearest_models(map, i);
     if (near.empty()) {
       out += "\t\t\t\t\t\n";
       continue;
     }
-    out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' + detail::tsv_number(map.kl_bits_per_byte(i, near[0])) +
-           '\t' + detail::tsv_number(map.kl_standard_error(i, near[0])) + '\t' +
+    out += '\t' + detail::tsv_field(map.models[near[0]]) + '\t' + detail::tsv_number(map.kl(i, near[0])) + '\t' +
+           detail::tsv_number(map.kl_standard_error(i, near[0])) + '\t' +
            (map.effective_texts.empty() ? "" : detail::tsv_number(map.effective_texts(i, near[0]))) + '\t' +
            name_of(basis_of(map, i, near[0])) + '\n';
   }
   return out;
 }
 
-/// A square table with names along both sides, e.g. of map.kl_bits_per_byte.
+/// A square table with names along both sides, e.g. of map.kl.
 inline std::string square_tsv(const std::vector<std::string>& models, const matrix<double>& table) {
   LLMAP_EXPECTS(table.rows() == models.size() && table.rows() == table.cols(), "square_tsv: the table is (K, K)");
   std::string out = "model";

@@ -7,6 +7,7 @@
 #include "llmap/core/write_file.hpp"
 #include "llmap/geometry/score_matrix.hpp"
 #include "llmap/likelihood/text_score.hpp"
+#include "llmap/store/npy_file.hpp"
 #include "llmap/store/schema.hpp"
 #include "llmap/weights/safetensors.hpp"
 #include "llmap/weights/safetensors_writer.hpp"
@@ -100,64 +101,91 @@ inline void write_matrix(const std::filesystem::path& path, const scored_matrix&
   write_names(names_path(path), scored.matrix);
 }
 
-/// Reads what `write_matrix` writes. Only log_likelihood and bytes are required; without a names file models and
-/// texts are numbered ("model 0", "text 0").
-inline score_matrix read_matrix(const std::filesystem::path& path) {
+namespace detail {
+
+/// The tensors of what `write_matrix` writes.
+inline score_matrix read_tensors(const std::filesystem::path& path) {
   const safetensors_file file(path);
   score_matrix m;
-  const auto shape_of = [&](const std::string& name, dtype type) {
-    const auto info = file.find(name);
-    if (!info) fail(path.string(), ": tensor ", name, ": missing");
-    if (info->type != type)
-      fail(path.string(), ": tensor ", name, ": expected ", name_of(type), ", got ", name_of(info->type));
-    return info->shape;
+  const auto expect_type = [&](const std::string& name, const tensor_info& info, dtype type) {
+    if (info.type != type)
+      fail(path.string(), ": tensor ", name, ": expected ", name_of(type), ", got ", name_of(info.type));
   };
-  const auto shape = shape_of("log_likelihood", dtype::f64);
-  if (shape.size() != 2) fail(path.string(), ": tensor log_likelihood: expected shape [K, N], got ", shape_text(shape));
-  const std::int64_t K = shape[0], N = shape[1];
-  const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& got,
-                          const std::vector<std::int64_t>& wanted) {
-    if (got != wanted)
-      fail(path.string(), ": tensor ", name, ": expected shape ", shape_text(wanted), ", got ", shape_text(got));
+  const auto expect_shape = [&](const std::string& name, const tensor_info& info, std::vector<std::int64_t> wanted) {
+    if (info.shape != wanted)
+      fail(path.string(), ": tensor ", name, ": expected shape ", shape_text(wanted), ", got ", shape_text(info.shape));
   };
-  m.log_likelihood.resize(static_cast<std::size_t>(K), static_cast<std::size_t>(N));
   const auto copy = [&](const std::string& name, void* to) {
     const tensor_data data = file.read(name);
     if (!data.bytes.empty()) std::memcpy(to, data.bytes.data(), data.bytes.size());
   };
-  copy("log_likelihood", m.log_likelihood.data());
-  expect("bytes", shape_of("bytes", dtype::i32), {N});
-  std::vector<std::int32_t> bytes(static_cast<std::size_t>(N));
-  copy("bytes", bytes.data());
-  m.bytes.assign(bytes.begin(), bytes.end());
-  if (file.find("flags")) {
-    expect("flags", shape_of("flags", dtype::u8), {K, N});
+  const auto values = file.find("log_likelihood");
+  if (!values) fail(path.string(), ": tensor log_likelihood: missing");
+  if (values->shape.size() != 2)
+    fail(path.string(), ": tensor log_likelihood: expected shape [K, N], got ", shape_text(values->shape));
+  const std::int64_t K = values->shape[0], N = values->shape[1];
+  m.log_likelihood.resize(static_cast<std::size_t>(K), static_cast<std::size_t>(N));
+  if (values->type == dtype::f32) {
+    std::vector<float> narrow(m.log_likelihood.size());
+    copy("log_likelihood", narrow.data());
+    std::copy(narrow.begin(), narrow.end(), m.log_likelihood.data());
+  } else {
+    expect_type("log_likelihood", *values, dtype::f64);
+    copy("log_likelihood", m.log_likelihood.data());
+  }
+  if (const auto info = file.find("bytes")) {
+    expect_type("bytes", *info, dtype::i32);
+    expect_shape("bytes", *info, {N});
+    std::vector<std::int32_t> bytes(static_cast<std::size_t>(N));
+    copy("bytes", bytes.data());
+    m.bytes.assign(bytes.begin(), bytes.end());
+  }
+  if (const auto info = file.find("flags")) {
+    expect_type("flags", *info, dtype::u8);
+    expect_shape("flags", *info, {K, N});
     m.flags.resize(static_cast<std::size_t>(K), static_cast<std::size_t>(N));
     copy("flags", m.flags.data());
   }
-  const std::filesystem::path names_file = names_path(path);
+  return m;
+}
+
+/// Reads the names beside a matrix; without their file models and texts are numbered.
+inline void read_names(const std::filesystem::path& names_file, score_matrix& m) {
   json names = json::object();
   if (std::filesystem::exists(names_file)) names = read_json_file(names_file, large_file_bytes);
   if (!names.members()) fail(names_file.string(), ": expected an object with models and texts, got ", names.kind());
-  const auto list = [&](const char* key, std::int64_t count, const char* otherwise) {
+  const auto list = [&](const char* key, std::size_t count, const char* otherwise) {
     std::vector<std::string> out;
     if (const json* listed = names.find(key)) {
-      if (!listed->items() || listed->items()->size() != static_cast<std::size_t>(count))
+      if (!listed->items() || listed->items()->size() != count)
         fail(names_file.string(), ": ", key, ": expected ", count, " names");
       for (const json& name : *listed->items()) {
         if (!name.string()) fail(names_file.string(), ": ", key, ": expected strings");
         out.push_back(*name.string());
       }
     } else if (otherwise) {
-      for (std::int64_t i = 0; i < count; ++i) out.push_back(otherwise + std::to_string(i));
+      for (std::size_t i = 0; i < count; ++i) out.push_back(otherwise + std::to_string(i));
     }
     return out;
   };
+  const std::size_t K = m.log_likelihood.rows(), N = m.log_likelihood.cols();
   m.models = list("models", K, "model ");
   m.texts = list("texts", N, "text ");
   m.domains = list("domains", N, nullptr);
   m.documents = list("documents", N, nullptr);
   if (names.find("families")) m.groups["family"] = list("families", K, nullptr);
+}
+
+} // namespace detail
+
+/// Reads what `write_matrix` writes, or an .npy file, either with names beside it. Only log_likelihood (F64 or F32) is
+/// required. Without `bytes` the lengths of the texts are not known, as in an .npy file; without a file of names models
+/// and texts are numbered ("model 0", "text 0").
+inline score_matrix read_matrix(const std::filesystem::path& path) {
+  score_matrix m;
+  if (const mapped_file file(path); is_npy(file.bytes())) m.log_likelihood = read_npy(file);
+  else m = detail::read_tensors(path);
+  detail::read_names(names_path(path), m);
   return m;
 }
 

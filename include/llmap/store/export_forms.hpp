@@ -117,8 +117,8 @@ inline std::string matrix_tsv(const score_matrix& m) {
   for (const std::string& name : m.models) out += '\t' + field(name);
   out += '\n';
   for (std::size_t s = 0; s < m.texts.size(); ++s) {
-    out +=
-        field(m.texts[s]) + '\t' + std::to_string(m.bytes[s]) + '\t' + (m.domains.empty() ? "" : field(m.domains[s]));
+    out += field(m.texts[s]) + '\t' + (m.bytes.empty() ? "" : std::to_string(m.bytes[s])) + '\t' +
+           (m.domains.empty() ? "" : field(m.domains[s]));
     for (std::size_t i = 0; i < m.models.size(); ++i) {
       out += '\t';
       char digits[32];
