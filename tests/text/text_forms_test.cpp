@@ -122,6 +122,7 @@ TEST(text_forms, what_is_none_is_named) {
   EXPECT_MESSAGE(read("t.txt", "Once upon a time"), "got a .txt file; llmap chunk cuts it into pieces");
   EXPECT_MESSAGE(read("t.jsonl", std::string("\xff\xfe{\0", 4)), "t.jsonl: expected UTF-8, got UTF-16; perhaps: iconv");
   EXPECT_MESSAGE(read("t.parquet", "PAR1xxxx"), "got a Parquet file; perhaps: duckdb -c");
+  EXPECT_MESSAGE(read("t.arrow", "ARROW1xx"), "t.arrow').to_json('t.jsonl', orient='records', lines=True)");
   EXPECT_MESSAGE(read("t", "Once upon a time"), "t: expected a text set (JSON Lines, a JSON array");
   EXPECT_MESSAGE(read("t.jsonl", "<!DOCTYPE html><html>"), "t.jsonl:1: expected JSON, got a page of HTML");
   EXPECT_MESSAGE(read("t.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0"),

@@ -178,9 +178,13 @@ inline text_set load_text_set(const std::filesystem::path& path, const text_set_
   } else {
     std::string head(6, '\0');
     head.resize(static_cast<std::size_t>(in.read(head.data(), 6).gcount()));
-    if (head.starts_with("PAR1") || head.starts_with("ARROW1"))
-      fail(name, ": expected a text set, got a ", head.starts_with("PAR1") ? "Parquet" : "Arrow",
-           " file; perhaps: duckdb -c \"COPY (FROM '", name, "') TO '", plain.stem().string(), ".jsonl'\"");
+    const std::string lines_file = plain.stem().string() + ".jsonl";
+    if (head.starts_with("PAR1"))
+      fail(name, ": expected a text set, got a Parquet file; perhaps: duckdb -c \"COPY (FROM '", name, "') TO '",
+           lines_file, "'\"");
+    if (head.starts_with("ARROW1"))
+      fail(name, ": expected a text set, got an Arrow file; perhaps: python3 -c \"import pandas; pandas.read_feather('",
+           name, "').to_json('", lines_file, "', orient='records', lines=True)\"");
     fail(name, ": expected a text set (JSON Lines, a JSON array, .csv, .tsv, or a folder of .txt files), got ",
          form == ".txt" ? "a .txt file; llmap chunk cuts it into pieces, or give its folder" : "something else");
   }
