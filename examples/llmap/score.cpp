@@ -17,8 +17,9 @@ struct failed_model {
   std::string name, reason;
 };
 
-/// One line at once, so that a long run need not be waited for.
-void note_failure(std::vector<failed_model>& failed, const std::string& name, const std::string& reason) {
+/// One line at once, so that a long run need not be waited for. A reason that names the model does so once.
+void note_failure(std::vector<failed_model>& failed, const std::string& name, std::string reason) {
+  if (reason.starts_with(name + ": ")) reason.erase(0, name.size() + 2);
   std::fprintf(stderr, "llmap: %s: %s\n", shown(name).c_str(), reason.c_str());
   failed.push_back({name, reason});
 }
