@@ -8,7 +8,7 @@ truncate -s -4 lab/two/model.safetensors
 score() { "$llmap" score "$@" --texts t.jsonl --on-overlong truncate >out.txt 2>err.txt; }
 score lab none other/one --store s.sqlite
 check "a run with failures" test $? = 1
-check "names the argument that is no model" grep -q "^llmap: none: none: no such file or directory" err.txt
+check "names the argument that is no model" grep -q "^llmap: none: no such file or directory" err.txt
 check "names the model, its file and the reason" grep -q "^llmap: two: lab/two/model.safetensors: .*truncated" err.txt
 check "the end has a table of them" bash -c 'grep -q "^failed  reason" err.txt && grep -q "^two     lab/two/model.safetensors: " err.txt && grep -q "^none    no such" err.txt && ! grep -q "none: none" err.txt'
 check "and the command that continues" grep -q "^llmap: 2 of 4 models failed: none, two; what was scored is in s.sqlite, to go on: .* score lab none other/one --store s.sqlite" err.txt
