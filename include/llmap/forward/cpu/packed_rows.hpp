@@ -120,7 +120,7 @@ public:
   void fill(const cpu_executor& exec, std::size_t M, std::size_t K, thread_buffers<T>& room, const Produce& produce) {
     reshape(exec, M, K);
     for_each_strip(exec, room, [&](std::size_t first, std::size_t count, std::size_t thread) {
-      const matrix_view<T> made(room.of(thread, count * (K + 2 * depth())), count, K);
+      const matrix_view<T> made(room.of(thread, count * K + (count + 2) * depth()), count, K);
       produce(first, count, made);
       pack(made, first, made.row(count));
     });
@@ -130,7 +130,7 @@ public:
     reshape(exec, x.rows, x.cols);
     for_each_strip(exec, room, [&](std::size_t first, std::size_t count, std::size_t thread) {
       pack(x.row_range(first, count), first,
-           compute == compute_type::bf16 ? room.of(thread, 2 * count * depth()) : nullptr);
+           compute == compute_type::bf16 ? room.of(thread, (count + 2) * depth()) : nullptr);
     });
   }
 
