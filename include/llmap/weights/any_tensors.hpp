@@ -13,6 +13,8 @@ class any_tensors {
     virtual std::optional<tensor_info> find(const std::string& name) const = 0;
     virtual tensor_data read(const std::string& name) const = 0;
     virtual tensor_data read_slice(const std::string& name, std::int64_t slice) const = 0;
+    virtual std::optional<coding> coding_of(const std::string& name) const = 0;
+    virtual coded_rows read_coded(const std::string& name) const = 0;
   };
   template <class Held> struct holder final : interface {
     Held held;
@@ -27,6 +29,8 @@ class any_tensors {
     tensor_data read_slice(const std::string& name, std::int64_t slice) const override {
       return llmap::read_slice(source(), name, slice);
     }
+    std::optional<coding> coding_of(const std::string& name) const override { return llmap::coding_of(source(), name); }
+    coded_rows read_coded(const std::string& name) const override { return llmap::read_coded(source(), name); }
   };
   std::shared_ptr<const interface> source_;
   explicit any_tensors(std::shared_ptr<const interface> source) : source_(std::move(source)) {}
@@ -45,6 +49,8 @@ public:
   std::optional<tensor_info> find(const std::string& name) const { return source_->find(name); }
   tensor_data read(const std::string& name) const { return source_->read(name); }
   tensor_data read_slice(const std::string& name, std::int64_t slice) const { return source_->read_slice(name, slice); }
+  std::optional<coding> coding_of(const std::string& name) const { return source_->coding_of(name); }
+  coded_rows read_coded(const std::string& name) const { return source_->read_coded(name); }
 };
 
 } // namespace llmap

@@ -207,6 +207,11 @@ public:
     if (changes_.count(name)) fail("tensor ", name, ": an adapter on a stack of matrices is not read");
     return base_.read_slice(name, slice);
   }
+  /// A changed tensor has no codes.
+  std::optional<coding> coding_of(const std::string& name) const {
+    return changes_.count(name) ? std::nullopt : base_.coding_of(name);
+  }
+  coded_rows read_coded(const std::string& name) const { return base_.read_coded(name); }
 
 private:
   template <class Value> tensor_data owned(const std::string& name, std::vector<Value> values) const {

@@ -82,6 +82,27 @@ public:
     if (source_.find(name)) return source_.read_slice(name, slice);
     return decode(name, shape, first / block, elements / block);
   }
+  std::optional<coding> coding_of(const std::string& name) const {
+    if (source_.find(name)) return source_.coding_of(name);
+    if (!packed(name)) return std::nullopt;
+    coding how{.bits = 4, .group = block, .scale = dtype::bf16};
+    how.table.assign(values.begin(), values.end());
+    return how;
+  }
+  coded_rows read_coded(const std::string& name) const {
+    if (source_.find(name)) return source_.read_coded(name);
+    const std::int64_t cols = find(name)->shape.back();
+    return {*coding_of(name), cols,
+            [=, blocks = source_.read(name + "_blocks")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+              const std::byte* from = blocks.bytes.data() + first * cols / 2;
+              for (std::int64_t i = 0; i < count * cols; ++i)
+                codes[i] = static_cast<std::uint8_t>(i % 2 ? from[i / 2] >> 4 : from[i / 2] & std::byte{15});
+            },
+            [=, scales = source_.read(name + "_scales")](std::int64_t row, std::int64_t group) {
+              const auto code = scales.bytes[static_cast<std::size_t>(row * cols / block + group)];
+              return group_numbers{.scale = std::ldexp(1.f, static_cast<int>(code) - 127)};
+            }};
+  }
 };
 
 } // namespace llmap

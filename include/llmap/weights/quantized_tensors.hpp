@@ -156,6 +156,14 @@ public:
     return it == packed_.end() ? source_.read(name) : decode(name, it->second);
   }
   tensor_data read_slice(const std::string& name, std::int64_t slice) const { return source_.read_slice(name, slice); }
+  std::optional<coding> coding_of(const std::string& name) const {
+    const auto it = packed_.find(name);
+    return it == packed_.end() ? source_.coding_of(name) : it->second.how;
+  }
+  coded_rows read_coded(const std::string& name) const {
+    const auto it = packed_.find(name);
+    return it == packed_.end() ? source_.read_coded(name) : it->second.open_codes();
+  }
 };
 
 #if defined(LLMAP_KERNELS) // the program links llmap::kernels

@@ -4,6 +4,7 @@
 #include "llmap/core/dtype.hpp"
 #include "llmap/core/error.hpp"
 #include "llmap/core/mapped_file.hpp"
+#include "llmap/weights/coded_rows.hpp"
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -106,6 +107,17 @@ tensor_data read_slice(const Source& source, const std::string& name, std::int64
     data.info.shape.erase(data.info.shape.begin());
     return data;
   }
+}
+
+/// How a tensor is stored in codes, where the source has a member of this name that knows; else nullopt.
+template <tensor_source Source> std::optional<coding> coding_of(const Source& source, const std::string& name) {
+  if constexpr (requires { source.coding_of(name); }) return source.coding_of(name);
+  else return std::nullopt;
+}
+/// The rows of a tensor that has a coding.
+template <tensor_source Source> coded_rows read_coded(const Source& source, const std::string& name) {
+  if constexpr (requires { source.read_coded(name); }) return source.read_coded(name);
+  else fail("tensor ", name, ": not stored in codes");
 }
 
 } // namespace llmap

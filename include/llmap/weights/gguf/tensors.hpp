@@ -95,15 +95,9 @@ public:
     const tensor_entry& t = file_->tensors().at(it->second);
     const tensor_info info{t.format->read_as, t.shape};
     // 1. Rows in their order, still quantized: no block reaches over the end of a row
-    const std::int64_t heads = name.ends_with("q_proj.weight")   ? query_heads_
-                               : name.ends_with("k_proj.weight") ? key_heads_
-                                                                 : 0;
     auto bytes = t.bytes;
     std::shared_ptr<const void> owner(file_->mapping(), bytes.data());
-    if (heads) {
-      if (t.shape.front() % (2 * heads) != 0)
-        file_->refuse("tensor " + it->second, "expected rows of ", heads, " heads of even width, got ",
-                      t.shape.front());
+    if (const std::int64_t heads = reordered_heads(name, it->second, t)) {
       auto ordered = std::make_shared<std::vector<std::byte>>(
           unpermute_rows(bytes, static_cast<std::size_t>(t.shape.front()), static_cast<std::size_t>(heads)));
       bytes = *ordered;
@@ -114,6 +108,43 @@ public:
     auto wide = std::make_shared<std::vector<float>>(static_cast<std::size_t>(info.elements()));
     dequantize(*t.format, bytes, *wide);
     return {info, std::as_bytes(std::span(*wide)), wide};
+  }
+
+  std::optional<coding> coding_of(const std::string& name) const {
+    const auto it = stored_name_.find(name);
+    return it == stored_name_.end() ? std::nullopt : file_->tensors().at(it->second).format->coded();
+  }
+  coded_rows read_coded(const std::string& name) const {
+    const std::string& stored = stored_name_.at(name);
+    const tensor_entry& t = file_->tensors().at(stored);
+    const block_format& format = *t.format;
+    const coding how = *format.coded();
+    const std::int64_t cols = t.shape.back(), heads = reordered_heads(name, stored, t),
+                       head = heads ? t.shape.front() / heads : 1;
+    const auto block = [=, file = file_, first = t.bytes.data(), &format](std::int64_t row, std::int64_t column) {
+      if (heads) row = row / head * head + row % (head / 2) * 2 + row % head / (head / 2);
+      const auto number = (row * cols + column) / static_cast<std::int64_t>(format.elements);
+      return reinterpret_cast<const std::uint8_t*>(first) + number * static_cast<std::int64_t>(format.bytes);
+    };
+    coded_rows opened{how, cols,
+                      [=, &format](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                        for (std::int64_t r = first; r < first + count; ++r)
+                          for (std::int64_t i = 0; i < cols; i += static_cast<std::int64_t>(format.elements)) {
+                            format.codes(block(r, i), codes);
+                            codes += format.elements;
+                          }
+                      },
+                      [=, &format](std::int64_t row, std::int64_t group) {
+                        group_numbers n =
+                            format.numbers(block(row, group * how.group), static_cast<int>(group % how.span));
+                        n.zero = how.same.zero;
+                        return n;
+                      }};
+    if (format.outer)
+      opened.outer = [=, &format](std::int64_t row, std::int64_t span) {
+        return format.outer(block(row, span * how.span * how.group));
+      };
+    return opened;
   }
 
   /// The most frequent type of the quantized tensors, or "".
@@ -129,6 +160,16 @@ public:
   }
 
 private:
+  /// The heads whose rows are reordered; 0: none are.
+  std::int64_t reordered_heads(const std::string& name, const std::string& stored, const tensor_entry& t) const {
+    const std::int64_t heads = name.ends_with("q_proj.weight")   ? query_heads_
+                               : name.ends_with("k_proj.weight") ? key_heads_
+                                                                 : 0;
+    if (heads && t.shape.front() % (2 * heads) != 0)
+      file_->refuse("tensor " + stored, "expected rows of ", heads, " heads of even width, got ", t.shape.front());
+    return heads;
+  }
+
   std::shared_ptr<const file> file_;
   std::map<std::string, std::string> stored_name_; // by the name that transformers gives it
   std::int64_t query_heads_ = 0, key_heads_ = 0;   // whose rows are reordered; 0: none

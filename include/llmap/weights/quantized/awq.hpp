@@ -29,21 +29,24 @@ public:
     if (cols % size != 0) fail("tensor ", x, "qweight: expected inputs in whole groups of ", size, ", got ", cols);
     expect(source, x + "scales", scale_types, {cols / size, rows});
     expect(source, x + "qzeros", {dtype::i32}, {cols / size, words});
-    return encoded_matrix{rows, cols, [=]() -> row_decoder {
-                            const tensor_data codes = source.read(x + "qweight"), zeros = source.read(x + "qzeros");
-                            const auto scales = read_scales(source, x + "scales");
-                            return [=](std::int64_t first, std::int64_t count, double* w) {
-                              constexpr int place[] = {0, 4, 1, 5, 2, 6, 3, 7}; // of output column j in its word
-                              const auto code = [&](const tensor_data& from, std::int64_t line, std::int64_t r) {
-                                return word_at(from.bytes.data(), line * words + r / 8) >> (4 * place[r % 8]) & 15;
-                              };
-                              for (std::int64_t i = 0; i < cols; ++i)
-                                for (std::int64_t r = first; r < first + count; ++r)
-                                  w[(r - first) * cols + i] = (static_cast<double>(code(codes, i, r)) -
-                                                               static_cast<double>(code(zeros, i / size, r))) *
-                                                              scales[static_cast<std::size_t>(i / size * rows + r)];
-                            };
-                          }};
+    const coding how{.bits = 4, .group = size, .scale = number_type(source, x + "scales"), .zero = dtype::u8};
+    return coded(rows, how, cols, [=]() -> coded_rows {
+      const auto code = [=](const tensor_data& from, std::int64_t line, std::int64_t r) {
+        constexpr int place[] = {0, 4, 1, 5, 2, 6, 3, 7}; // of output column j in its word
+        return word_at(from.bytes.data(), line * words + r / 8) >> (4 * place[r % 8]) & 15;
+      };
+      return {how, cols,
+              [=, stored = source.read(x + "qweight")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                for (std::int64_t i = 0; i < cols; ++i)
+                  for (std::int64_t r = first; r < first + count; ++r)
+                    codes[(r - first) * cols + i] = static_cast<std::uint8_t>(code(stored, i, r));
+              },
+              [=, zeros = source.read(x + "qzeros"), scales = read_scales(source, x + "scales")](std::int64_t r,
+                                                                                                 std::int64_t group) {
+                return group_numbers{.scale = scales[static_cast<std::size_t>(group * rows + r)],
+                                     .zero = static_cast<double>(code(zeros, group, r))};
+              }};
+    });
   }
 };
 

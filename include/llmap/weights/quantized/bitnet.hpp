@@ -38,25 +38,36 @@ public:
     expect_one(source, scale);
     const bool packed = info->type == dtype::u8;
     const std::int64_t stored = info->shape[0], cols = info->shape[1];
-    return encoded_matrix{packed ? 4 * stored : stored, cols, [=, divides = divides_]() -> row_decoder {
-                            const double number = read_scale(source, scale);
-                            if (!(number > 0)) fail("tensor ", scale, ": expected a positive number, got ", number);
-                            const double factor = divides ? 1 / number : number;
-                            const tensor_data data = source.read(weight);
+    const auto read_number = [=] {
+      const double number = read_scale(source, scale);
+      if (!(number > 0)) fail("tensor ", scale, ": expected a positive number, got ", number);
+      return number;
+    };
+    if (packed) {
+      const coding how{.bits = 4, .group = cols, .scale = dtype::f64, .same = {.zero = 1}};
+      return coded(4 * stored, how, cols, [=, divides = divides_]() -> coded_rows {
+        const double number = read_number();
+        const group_numbers all{divides ? 1 / number : number, 1}; // of -1, 0, 1 and 2 a quotient is this product
+        return {how, cols,
+                [=, data = source.read(weight)](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                  for (std::int64_t r = first; r < first + count; ++r)
+                    for (std::int64_t c = 0; c < cols; ++c)
+                      *codes++ =
+                          static_cast<std::uint8_t>(data.bytes[static_cast<std::size_t>(r % stored * cols + c)] >>
+                                                    (2 * (r / stored))) &
+                          3;
+                },
+                [=](std::int64_t, std::int64_t) { return all; }};
+      });
+    }
+    return encoded_matrix{stored, cols, [=, divides = divides_]() -> row_decoder {
+                            const double number = read_number();
                             std::vector<double> plain;
-                            if (!packed) append_widened(data, weight, plain);
+                            append_widened(source.read(weight), weight, plain);
                             return [=](std::int64_t first, std::int64_t count, double* values) {
-                              for (std::int64_t r = first; r < first + count; ++r)
-                                for (std::int64_t c = 0; c < cols; ++c) {
-                                  const auto at = static_cast<std::size_t>((packed ? r % stored : r) * cols + c);
-                                  const double code =
-                                      packed ? static_cast<double>(static_cast<unsigned>(data.bytes[at]) >>
-                                                                       (2 * static_cast<unsigned>(r / stored)) &
-                                                                   3u) -
-                                                   1
-                                             : plain[at];
-                                  *values++ = divides ? code / number : code * factor;
-                                }
+                              for (std::int64_t i = first * cols; i < (first + count) * cols; ++i)
+                                *values++ = divides ? plain[static_cast<std::size_t>(i)] / number
+                                                    : plain[static_cast<std::size_t>(i)] * number;
                             };
                           }};
   }

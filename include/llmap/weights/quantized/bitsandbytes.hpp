@@ -4,6 +4,7 @@
 // functional.py.
 #pragma once
 #include "llmap/weights/quantized/scheme.hpp"
+#include <numeric>
 
 namespace llmap::quantized {
 
@@ -27,17 +28,18 @@ public:
       if (const auto order = read_integers(source, x + "weight_format").at(0); order != 0)
         fail("tensor ", x, "weight_format: expected 0 (rows), got ", order);
     }
-    return encoded_matrix{rows, cols, [=]() -> row_decoder {
-                            const tensor_data data = source.read(x + "weight");
-                            const auto scales = read_scales(source, x + "SCB");
-                            return [=](std::int64_t first, std::int64_t count, double* w) {
-                              for (std::int64_t r = first; r < first + count; ++r)
-                                for (std::int64_t c = 0; c < cols; ++c)
-                                  *w++ = static_cast<double>(llmap::detail::load_element<std::int8_t>(
-                                             data.bytes.data(), static_cast<std::size_t>(r * cols + c))) *
-                                         scales[static_cast<std::size_t>(r)] / 127;
-                            };
-                          }};
+    coding how{.bits = 8, .group = cols, .scale = number_type(source, x + "SCB"), .divisor = 127};
+    how.same.zero = 128; // of codes that begin with -128
+    return coded(rows, how, cols, [=]() -> coded_rows {
+      return {how, cols,
+              [=, stored = source.read(x + "weight")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                for (std::int64_t i = 0; i < count * cols; ++i)
+                  codes[i] = static_cast<std::uint8_t>(stored.bytes[static_cast<std::size_t>(first * cols + i)]) ^ 128;
+              },
+              [=, scales = read_scales(source, x + "SCB")](std::int64_t row, std::int64_t) {
+                return group_numbers{.scale = scales[static_cast<std::size_t>(row)], .zero = 128};
+              }};
+    });
   }
 };
 
@@ -85,27 +87,46 @@ public:
       expect(source, x + ".nested_absmax", {dtype::f32}, {ceil_div(blocks, nested_block)});
       expect(source, x + ".nested_quant_map", {dtype::f32}, {256});
     }
-    return encoded_matrix{rows, cols, [=]() -> row_decoder {
-                            const tensor_data codes = source.read(x);
-                            const auto table = read_scales(source, x + ".quant_map");
-                            std::vector<double> most;
-                            if (nested) {
-                              const auto outer = read_scales(source, x + ".nested_absmax"),
-                                         map = read_scales(source, x + ".nested_quant_map");
-                              for (const std::int64_t code : read_integers(source, x + ".absmax"))
-                                most.push_back(map[static_cast<std::size_t>(code)] *
-                                                   outer[most.size() / static_cast<std::size_t>(nested_block)] +
-                                               offset);
-                            } else {
-                              most = read_scales(source, x + ".absmax");
-                            }
-                            return [=](std::int64_t first, std::int64_t count, double* w) {
-                              for (std::int64_t i = first * cols; i < (first + count) * cols; ++i) {
-                                const auto byte = static_cast<unsigned>(codes.bytes[static_cast<std::size_t>(i / 2)]);
-                                *w++ = table[i % 2 ? byte & 15 : byte >> 4] * most[static_cast<std::size_t>(i / block)];
-                              }
-                            };
-                          }};
+    const auto table = read_scales(source, x + ".quant_map");
+    coding how{.bits = 4,
+               .group = std::gcd(cols, block), // blocks run across rows
+               .scale = dtype::f32,
+               .span = std::gcd(cols, block * nested_block) / std::gcd(cols, block),
+               .table = table};
+    if (nested) {
+      how.outer_scale = dtype::f32;
+      how.outer_shift = static_cast<double>(static_cast<float>(offset)) == offset ? dtype::f32 : dtype::f64;
+    }
+    return coded(rows, how, cols, [=]() -> coded_rows {
+      const auto block_of = [=](std::int64_t row, std::int64_t group) {
+        return (row * cols + group * how.group) / block;
+      };
+      coded_rows opened{how,
+                        cols,
+                        [=, stored = source.read(x)](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                          for (std::int64_t i = first * cols; i < (first + count) * cols; ++i) {
+                            const auto byte = static_cast<unsigned>(stored.bytes[static_cast<std::size_t>(i / 2)]);
+                            *codes++ = static_cast<std::uint8_t>(i % 2 ? byte & 15 : byte >> 4);
+                          }
+                        },
+                        {}};
+      if (!nested) {
+        opened.numbers = [=, most = read_scales(source, x + ".absmax")](std::int64_t row, std::int64_t group) {
+          return group_numbers{.scale = most[static_cast<std::size_t>(block_of(row, group))]};
+        };
+        return opened;
+      }
+      opened.numbers = [=, most = source.read(x + ".absmax"),
+                        map = read_scales(source, x + ".nested_quant_map")](std::int64_t row, std::int64_t group) {
+        return group_numbers{
+            .scale = map[static_cast<std::size_t>(most.bytes[static_cast<std::size_t>(block_of(row, group))])]};
+      };
+      opened.outer = [=, scales = read_scales(source, x + ".nested_absmax")](std::int64_t row, std::int64_t span) {
+        const std::int64_t b = block_of(row, span * how.span) / nested_block;
+        return outer_numbers{.scale = scales[static_cast<std::size_t>(b)], .shift = offset};
+      };
+      return opened;
+    });
   }
 
 private:

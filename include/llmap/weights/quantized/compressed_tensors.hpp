@@ -158,29 +158,32 @@ private:
       expect(source, x + "weight_zero_point", {dtype::i32},
              {whole_fields ? ceil_div(rows, in_word) : ceil_div(rows * bits, 32), groups});
     if (source.find(x + "weight_g_idx")) expect(source, x + "weight_g_idx", {dtype::i32}, {cols});
-    return {rows, cols, [=, symmetric = g.symmetric]() -> row_decoder {
-              const tensor_data codes = source.read(x + "weight_packed");
-              const tensor_data zeros = symmetric ? tensor_data{} : source.read(x + "weight_zero_point");
-              const auto scales = read_scales(source, x + "weight_scale");
-              const auto group = groups_of(source, x + "weight_g_idx", cols, size, groups);
-              const auto number = [=](const auto& word, std::int64_t i) { // less 2^(bits - 1), which cancels out
-                return whole_fields ? field([&](std::int64_t) { return word(i / in_word); }, i % in_word, bits)
-                                    : field(word, i, bits);
-              };
-              return [=](std::int64_t first, std::int64_t count, double* w) {
-                const std::int64_t middle = std::int64_t{1} << (bits - 1);
+    const auto group = groups_of(source, x + "weight_g_idx", cols, size, groups);
+    coding how{
+        .bits = coded_bits(bits), .group = run_of(group, size), .scale = number_type(source, x + "weight_scale")};
+    how.same.zero = static_cast<double>(std::int64_t{1} << (bits - 1));
+    if (!g.symmetric) how.zero = dtype::u8;
+    return coded(rows, how, cols, [=, symmetric = g.symmetric]() -> coded_rows {
+      const tensor_data stored = source.read(x + "weight_packed");
+      const tensor_data zeros = symmetric ? tensor_data{} : source.read(x + "weight_zero_point");
+      const auto number = [=](const auto& word, std::int64_t i) { // less 2^(bits - 1), which cancels out
+        return whole_fields ? field([&](std::int64_t) { return word(i / in_word); }, i % in_word, bits)
+                            : field(word, i, bits);
+      };
+      return {how, cols,
+              [=](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
                 for (std::int64_t r = first; r < first + count; ++r) {
-                  const auto of_row = [&](std::int64_t k) { return word_at(codes.bytes.data(), r * words + k); };
-                  for (std::int64_t i = 0; i < cols; ++i) {
-                    const std::int64_t g = group[static_cast<std::size_t>(i)];
-                    const auto of_column = [&](std::int64_t k) { return word_at(zeros.bytes.data(), k * groups + g); };
-                    const std::int64_t zero = symmetric ? middle : number(of_column, r);
-                    *w++ = static_cast<double>(number(of_row, i) - zero) *
-                           scales[static_cast<std::size_t>(r * groups + g)];
-                  }
+                  const auto of_row = [&](std::int64_t k) { return word_at(stored.bytes.data(), r * words + k); };
+                  for (std::int64_t i = 0; i < cols; ++i) *codes++ = static_cast<std::uint8_t>(number(of_row, i));
                 }
-              };
-            }};
+              },
+              [=, scales = read_scales(source, x + "weight_scale")](std::int64_t r, std::int64_t run) {
+                const std::int64_t g = group[static_cast<std::size_t>(run * how.group)];
+                const auto of_column = [&](std::int64_t k) { return word_at(zeros.bytes.data(), k * groups + g); };
+                return group_numbers{.scale = scales[static_cast<std::size_t>(r * groups + g)],
+                                     .zero = symmetric ? how.same.zero : static_cast<double>(number(of_column, r))};
+              }};
+    });
   }
 
   /// E2M1 codes with a scale a group: E8M0 (mxfp4), or E4M3 over a number of the whole matrix, which divides (nvfp4).
@@ -192,14 +195,14 @@ private:
     if (nvidia) expect(source, x + "weight_scale", {dtype::f8_e4m3}, shape);
     else expect(source, x + "weight_scale", {dtype::u8, dtype::f8_e8m0}, shape);
     if (nvidia) expect_one(source, x + "weight_global_scale");
-    return four_bit_floats(source, x + "weight_packed", size, [=] {
-      std::vector<double> scales = read_scales(source, x + "weight_scale");
-      if (!nvidia) return scales;
-      const double divisor = read_scale(source, x + "weight_global_scale");
-      if (!(divisor > 0)) fail("tensor ", x, "weight_global_scale: expected a positive number, got ", divisor);
-      for (double& s : scales) s /= divisor;
-      return scales;
-    });
+    if (!nvidia) return four_bit_floats(source, x + "weight_packed", size, x + "weight_scale");
+    const std::string divisor = x + "weight_global_scale";
+    return four_bit_floats(source, x + "weight_packed", size, x + "weight_scale",
+                           {.outer_divisor = number_type(source, divisor)}, [=] {
+                             const double number = read_scale(source, divisor);
+                             if (!(number > 0)) fail("tensor ", divisor, ": expected a positive number, got ", number);
+                             return outer_numbers{.divisor = number};
+                           });
   }
 };
 

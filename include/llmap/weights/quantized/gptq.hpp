@@ -38,25 +38,29 @@ public:
     expect(source, x + "qzeros", {dtype::i32}, {groups, zero_words});
     if (source.find(x + "g_idx")) expect(source, x + "g_idx", {dtype::i32, dtype::i64}, {cols});
     else if (!ordered_) fail("tensor ", x, "g_idx: missing, desc_act is true: the order of the inputs is lost");
-    return encoded_matrix{
-        rows, cols, [=, this]() -> row_decoder {
-          const tensor_data codes = source.read(x + "qweight"), zeros = source.read(x + "qzeros");
-          const auto scales = read_scales(source, x + "scales");
-          const auto group = groups_of(source, x + "g_idx", cols, size, groups);
-          return [=, bits = bits_, more = stored_less_one_ ? 1 : 0](std::int64_t first, std::int64_t count, double* w) {
-            const std::int64_t wrap = (std::int64_t{1} << bits) - 1;
-            for (std::int64_t i = 0; i < cols; ++i) {
-              const std::int64_t g = group[static_cast<std::size_t>(i)];
-              for (std::int64_t r = first; r < first + count; ++r) {
-                const auto of_codes = [&](std::int64_t k) { return word_at(codes.bytes.data(), k * rows + r); };
+    const auto group = groups_of(source, x + "g_idx", cols, size, groups);
+    const coding how{.bits = coded_bits(bits_),
+                     .group = run_of(group, size),
+                     .scale = number_type(source, x + "scales"),
+                     .zero = dtype::u8};
+    return coded(rows, how, cols, [=, bits = bits_, more = stored_less_one_ ? 1 : 0]() -> coded_rows {
+      return {how, cols,
+              [=, stored = source.read(x + "qweight")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                for (std::int64_t i = 0; i < cols; ++i)
+                  for (std::int64_t r = first; r < first + count; ++r) {
+                    const auto of_codes = [&](std::int64_t k) { return word_at(stored.bytes.data(), k * rows + r); };
+                    codes[(r - first) * cols + i] = static_cast<std::uint8_t>(field(of_codes, i, bits));
+                  }
+              },
+              [=, zeros = source.read(x + "qzeros"), scales = read_scales(source, x + "scales")](std::int64_t r,
+                                                                                                 std::int64_t run) {
+                const std::int64_t wrap = (std::int64_t{1} << bits) - 1,
+                                   g = group[static_cast<std::size_t>(run * how.group)];
                 const auto of_zeros = [&](std::int64_t k) { return word_at(zeros.bytes.data(), g * zero_words + k); };
-                const std::int64_t zero = (field(of_zeros, r, bits) + more) & wrap;
-                w[(r - first) * cols + i] = static_cast<double>(field(of_codes, i, bits) - zero) *
-                                            scales[static_cast<std::size_t>(g * rows + r)];
-              }
-            }
-          };
-        }};
+                return group_numbers{.scale = scales[static_cast<std::size_t>(g * rows + r)],
+                                     .zero = static_cast<double>((field(of_zeros, r, bits) + more) & wrap)};
+              }};
+    });
   }
 };
 

@@ -3,6 +3,7 @@
 // bits. Source: hqq, core/quantize.py.
 #pragma once
 #include "llmap/weights/quantized/scheme.hpp"
+#include <numeric>
 
 namespace llmap::quantized {
 
@@ -56,22 +57,28 @@ public:
     for (const char* name : {"scale", "zero"})
       expect(source, x + name, scale_types,
              axis ? std::vector{groups, std::int64_t{1}} : std::vector{std::int64_t{1}, groups});
-    return encoded_matrix{rows, cols, [=]() -> row_decoder {
-                            const tensor_data codes = source.read(x + "W_q");
-                            const auto scales = read_scales(source, x + "scale"),
-                                       zeros = read_scales(source, x + "zero");
-                            return [=](std::int64_t first, std::int64_t count, double* w) {
-                              const std::int64_t part = lines * bits / 8;
-                              for (std::int64_t i = first * cols; i < (first + count) * cols; ++i) {
-                                const std::int64_t line = i / width, column = i % width;
-                                const auto byte = static_cast<unsigned>(
-                                    codes.bytes[static_cast<std::size_t>(line % part * width + column)]);
-                                const unsigned q = byte >> (8 - bits * (line / part + 1)) & ((1u << bits) - 1);
-                                const auto g = static_cast<std::size_t>(axis ? line : column);
-                                *w++ = (static_cast<double>(q) - zeros[g]) * scales[g];
-                              }
-                            };
-                          }};
+    const coding how{.bits = coded_bits(static_cast<int>(bits)),
+                     .group = axis ? std::gcd(cols, size) : 1, // of a row's inputs
+                     .scale = number_type(source, x + "scale"),
+                     .zero = number_type(source, x + "zero")};
+    return coded(rows, how, cols, [=]() -> coded_rows {
+      return {how, cols,
+              [=, stored = source.read(x + "W_q")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                const std::int64_t part = lines * bits / 8;
+                for (std::int64_t i = first * cols; i < (first + count) * cols; ++i) {
+                  const std::int64_t line = i / width, column = i % width;
+                  const auto byte =
+                      static_cast<unsigned>(stored.bytes[static_cast<std::size_t>(line % part * width + column)]);
+                  *codes++ = static_cast<std::uint8_t>(byte >> (8 - bits * (line / part + 1)) & ((1u << bits) - 1));
+                }
+              },
+              [=, scales = read_scales(source, x + "scale"),
+               zeros = read_scales(source, x + "zero")](std::int64_t row, std::int64_t run) {
+                const std::int64_t i = row * cols + run * how.group;
+                const auto g = static_cast<std::size_t>(axis ? i / width : i % width);
+                return group_numbers{.scale = scales[g], .zero = zeros[g]};
+              }};
+    });
   }
 };
 

@@ -38,20 +38,24 @@ public:
     const std::int64_t groups = cols / size;
     expect(source, x + "scales", scale_types, {rows, groups});
     expect(source, x + "biases", scale_types, {rows, groups});
-    return encoded_matrix{
-        rows, cols, [=, bits = bits, size = size]() -> row_decoder {
-          const tensor_data codes = source.read(x + "weight");
-          const auto scales = read_scales(source, x + "scales"), biases = read_scales(source, x + "biases");
-          return [=](std::int64_t first, std::int64_t count, double* w) {
-            for (std::int64_t r = first; r < first + count; ++r) {
-              const auto of_row = [&](std::int64_t k) { return word_at(codes.bytes.data(), r * words + k); };
-              for (std::int64_t i = 0; i < cols; ++i) {
-                const auto g = static_cast<std::size_t>(r * groups + i / size);
-                *w++ = static_cast<double>(field(of_row, i, bits)) * scales[g] + biases[g];
-              }
-            }
-          };
-        }};
+    const coding how{.bits = coded_bits(bits),
+                     .group = size,
+                     .scale = number_type(source, x + "scales"),
+                     .offset = number_type(source, x + "biases")};
+    return coded(rows, how, cols, [=, bits = bits]() -> coded_rows {
+      return {how, cols,
+              [=, stored = source.read(x + "weight")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                for (std::int64_t r = first; r < first + count; ++r) {
+                  const auto of_row = [&](std::int64_t k) { return word_at(stored.bytes.data(), r * words + k); };
+                  for (std::int64_t i = 0; i < cols; ++i) *codes++ = static_cast<std::uint8_t>(field(of_row, i, bits));
+                }
+              },
+              [=, scales = read_scales(source, x + "scales"),
+               biases = read_scales(source, x + "biases")](std::int64_t r, std::int64_t group) {
+                const auto g = static_cast<std::size_t>(r * groups + group);
+                return group_numbers{.scale = scales[g], .offset = biases[g]};
+              }};
+    });
   }
 };
 

@@ -15,12 +15,8 @@ public:
     const tensor_info info = expect(source, x, {dtype::u8}, {-1, -1});
     expect(source, scale, {dtype::f8_e4m3}, {info.shape[0], ceil_div(2 * info.shape[1], 16)});
     expect_one(source, second);
-    return four_bit_floats(source, x, 16, [=] {
-      std::vector<double> scales = read_scales(source, scale);
-      const double whole = read_scale(source, second);
-      for (double& s : scales) s *= whole;
-      return scales;
-    });
+    return four_bit_floats(source, x, 16, scale, {.outer_scale = number_type(source, second)},
+                           [=] { return outer_numbers{.scale = read_scale(source, second)}; });
   }
 };
 

@@ -16,11 +16,26 @@ namespace llmap::quantized {
 /// Decodes rows [first, first + count) of a matrix into `values` (count, cols).
 using row_decoder = std::function<void(std::int64_t first, std::int64_t count, double* values)>;
 
-/// A matrix (rows, cols) = (out, in) that is stored in fewer bits. `open` reads its tensors and checks their values.
+/// A matrix (rows, cols) = (out, in) that is stored in fewer bits. `open` reads its tensors and checks their values; so
+/// does `open_codes`, which is there where a coding is.
 struct encoded_matrix {
   std::int64_t rows = 0, cols = 0;
   std::function<row_decoder()> open;
+  std::optional<coding> how{};
+  std::function<coded_rows()> open_codes{};
 };
+/// A matrix in codes: its decoder follows from them.
+inline encoded_matrix coded(std::int64_t rows, const coding& how, std::int64_t cols,
+                            std::function<coded_rows()> open_codes) {
+  const auto open = [open_codes]() -> row_decoder {
+    return [m = std::make_shared<const coded_rows>(open_codes())](std::int64_t first, std::int64_t count, double* w) {
+      std::vector<std::uint8_t> codes(static_cast<std::size_t>(count * m->cols));
+      m->codes(first, count, codes.data());
+      for (std::int64_t r = 0; r < count; ++r) decode_row(*m, first + r, codes.data() + r * m->cols, w + r * m->cols);
+    };
+  };
+  return {rows, cols, open, how, std::move(open_codes)};
+}
 
 /// A way to store matrices in fewer bits. scheme_of makes the one that a config names.
 class scheme {
@@ -111,6 +126,11 @@ inline std::vector<double> read_scales(const any_tensors& source, const std::str
     if (!std::isfinite(values[i])) llmap::detail::not_finite(name, i);
   return values;
 }
+/// The type that holds the numbers of a tensor of scales.
+inline dtype number_type(const any_tensors& source, const std::string& name) {
+  const dtype type = source.find(name)->type;
+  return is_weight_dtype(type) ? type : dtype::bf16; // F8 and E8M0
+}
 /// A scale of a whole matrix: the one number of a tensor [] or [1] or [1, 1].
 inline double read_scale(const any_tensors& source, const std::string& name) { return read_scales(source, name).at(0); }
 /// Fails unless the tensor is there and holds one number.
@@ -159,6 +179,15 @@ inline std::vector<std::int64_t> groups_of(const any_tensors& source, const std:
   return group;
 }
 
+/// Inputs that follow one another in one group: `size` where the groups do, else 1.
+inline std::int64_t run_of(const std::vector<std::int64_t>& group, std::int64_t size) {
+  for (std::size_t i = 0; i < group.size(); ++i)
+    if (group[i] != static_cast<std::int64_t>(i) / size) return 1;
+  return std::min(size, static_cast<std::int64_t>(group.size()));
+}
+/// The bits that hold a code of `bits` bits, see coding.
+constexpr int coded_bits(int bits) { return bits <= 4 ? 4 : 8; }
+
 /// w = (code - zero) * scale, each of a tile of tile_rows x tile_cols, the last ones cut. Codes are F8_E4M3 or I8;
 /// `zero` is the name of the tensor of zero points, or empty.
 inline encoded_matrix tiled(const any_tensors& source, const std::string& weight, const std::string& scale,
@@ -174,41 +203,52 @@ inline encoded_matrix tiled(const any_tensors& source, const std::string& weight
   };
   check(scale, scale_types);
   if (!zero.empty()) check(zero, {dtype::i8});
-  return {rows, cols, [=]() -> row_decoder {
-            const tensor_data codes = source.read(weight);
-            const std::vector<double> scales = read_scales(source, scale);
-            std::vector<std::int64_t> zeros(scales.size(), 0);
-            if (!zero.empty()) zeros = read_integers(source, zero);
-            return [=](std::int64_t first, std::int64_t count, double* values) {
-              for (std::int64_t r = first; r < first + count; ++r)
-                for (std::int64_t c = 0; c < cols; ++c, ++values) {
-                  const std::byte code = codes.bytes[static_cast<std::size_t>(r * cols + c)];
-                  const auto tile = static_cast<std::size_t>(r / tile_rows * across + c / tile_cols);
-                  const double x = info.type == dtype::i8 ? static_cast<double>(static_cast<std::int8_t>(code))
-                                                          : e4m3[static_cast<std::size_t>(code)];
-                  *values = (x - static_cast<double>(zeros[tile])) * scales[tile];
-                }
-            };
-          }};
+  const bool integers = info.type == dtype::i8;
+  coding how{.bits = 8, .group = std::min(tile_cols, cols), .scale = number_type(source, scale)};
+  if (integers) how.same.zero = 128; // of codes that begin with -128
+  else how.table.assign(e4m3.begin(), e4m3.end());
+  if (!zero.empty()) how.zero = dtype::u8;
+  return coded(rows, how, cols, [=]() -> coded_rows {
+    const tensor_data stored = source.read(weight);
+    std::vector<double> zeros;
+    if (!zero.empty())
+      for (const std::int64_t z : read_integers(source, zero)) zeros.push_back(static_cast<double>(z + 128));
+    return {how, cols,
+            [=](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+              for (std::int64_t i = 0; i < count * cols; ++i)
+                codes[i] = static_cast<std::uint8_t>(stored.bytes[static_cast<std::size_t>(first * cols + i)]) ^
+                           static_cast<std::uint8_t>(integers ? 128 : 0);
+            },
+            [=, scales = read_scales(source, scale)](std::int64_t row, std::int64_t group) {
+              const auto tile = static_cast<std::size_t>(row / tile_rows * across + group);
+              return group_numbers{.scale = scales[tile], .zero = zeros.empty() ? how.same.zero : zeros[tile]};
+            }};
+  });
 }
 
-/// w = E2M1 code * the scale of its group of inputs; two codes a byte, the low half first. `scales` gives one number
-/// for each of ceil(cols / group) groups of a row when the matrix is opened.
+/// w = E2M1 code * the scale of its group of inputs; two codes a byte, the low half first. `scale` names one number for
+/// each of ceil(cols / group) groups of a row; `outer` gives what the whole matrix scales them by when it is opened,
+/// and `how` its types.
 inline encoded_matrix four_bit_floats(const any_tensors& source, const std::string& weight, std::int64_t group,
-                                      const std::function<std::vector<double>()>& scales) {
+                                      const std::string& scale, coding how = {},
+                                      const std::function<outer_numbers()>& outer = {}) {
   const tensor_info info = expect(source, weight, {dtype::u8}, {-1, -1});
   const std::int64_t rows = info.shape[0], cols = 2 * info.shape[1], groups = ceil_div(cols, group);
-  return {rows, cols, [=]() -> row_decoder {
-            const tensor_data codes = source.read(weight);
-            return [=, factors = scales()](std::int64_t first, std::int64_t count, double* values) {
-              for (std::int64_t r = first; r < first + count; ++r)
-                for (std::int64_t c = 0; c < cols; ++c) {
-                  const auto byte = static_cast<unsigned>(codes.bytes[static_cast<std::size_t>((r * cols + c) / 2)]);
-                  *values++ =
-                      e2m1[c % 2 ? byte >> 4 : byte & 15] * factors[static_cast<std::size_t>(r * groups + c / group)];
-                }
-            };
-          }};
+  how.bits = 4, how.group = group, how.span = groups, how.scale = number_type(source, scale);
+  how.table.assign(e2m1.begin(), e2m1.end());
+  return coded(rows, how, cols, [=]() -> coded_rows {
+    coded_rows opened{how, cols,
+                      [=, stored = source.read(weight)](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+                        const std::byte* from = stored.bytes.data() + first * cols / 2;
+                        for (std::int64_t i = 0; i < count * cols; ++i)
+                          codes[i] = static_cast<std::uint8_t>(i % 2 ? from[i / 2] >> 4 : from[i / 2] & std::byte{15});
+                      },
+                      [=, scales = read_scales(source, scale)](std::int64_t row, std::int64_t g) {
+                        return group_numbers{.scale = scales[static_cast<std::size_t>(row * groups + g)]};
+                      }};
+    if (outer) opened.outer = [numbers = outer()](std::int64_t, std::int64_t) { return numbers; };
+    return opened;
+  });
 }
 
 } // namespace llmap::quantized
