@@ -54,6 +54,39 @@ TEST(gguf, models_have_the_log_probabilities_of_transformers) {
     for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-9) << name << ", token " << i;
   }
 }
+TEST(gguf, weights_stay_in_the_codes_of_their_blocks) {
+  struct comparison {
+    const llmap::gguf::tensors& tensors;
+    const llmap::tensor_naming names{};
+    int in_codes = 0;
+    void operator()(const llmap::linear_plan& p, llmap::tensor_use) {
+      if (!p.present()) return;
+      llmap::arena room;
+      const auto held = llmap::pack<float>(llmap::cpu_executor{2}, tensors, p, names, {}, room);
+      std::size_t row = 0;
+      std::vector<float> got(held.cols);
+      for (const llmap::matrix_part& part : p.parts) {
+        std::vector<float> all;
+        append_widened(tensors.read(part.weight), part.weight, all);
+        for (std::size_t r = 0; r < static_cast<std::size_t>(part.rows); ++r) {
+          held.read_row(row++, got.data());
+          const float* want = all.data() + llmap::detail::stored_row(part, r) * held.cols;
+          ASSERT_TRUE(std::equal(got.begin(), got.end(), want)) << part.weight << " row " << r;
+        }
+      }
+      in_codes += !held.in_codes.empty();
+    }
+    void operator()(const llmap::vector_plan&, llmap::tensor_use) {}
+    void operator()(const llmap::norm_plan&, llmap::tensor_use) {}
+  };
+  for (const std::string name : {"llama_q4_k_m", "llama_q8_0", "qwen2_q5_1", "qwen3_f16"}) {
+    const auto path = golden::folder("gguf") / (name + ".gguf");
+    const llmap::gguf::tensors tensors(std::make_shared<const llmap::gguf::file>(path));
+    comparison all{tensors};
+    visit_tensors(llmap::plan_of(llmap::model_config(path)), all);
+    EXPECT_EQ(all.in_codes > 0, name != "qwen3_f16") << name;
+  }
+}
 TEST(gguf, what_is_not_understood_is_refused_by_name) {
   golden::scratch dir;
   const auto string_entry = [](const std::string& key, const std::string& value) {

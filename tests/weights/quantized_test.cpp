@@ -6,6 +6,8 @@
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/model_weights.hpp"
 #include "support/golden.hpp"
+#include "support/own_json.hpp"
+#include "support/peak_memory.hpp"
 #include <cstdio>
 
 using namespace llmap;
@@ -49,8 +51,54 @@ std::vector<std::string> cases() {
   return names;
 }
 
+/// Tensors without their codes.
+struct plain_tensors {
+  any_tensors of;
+  std::vector<std::string> names() const { return of.names(); }
+  std::optional<tensor_info> find(const std::string& name) const { return of.find(name); }
+  tensor_data read(const std::string& name) const { return of.read(name); }
+};
+
+/// Packs every matrix of a plan with and without codes, and compares all weights.
+struct held_matrices {
+  const any_tensors tensors;
+  const tensor_naming names;
+  int in_codes = 0, decoded = 0; // of those that are stored in codes
+
+  void operator()(const linear_plan& p, tensor_use) {
+    if (!p.present()) return;
+    arena room;
+    const auto held = pack<float>(cpu_executor{2}, tensors, p, names, compute_type::working, room),
+               wide = pack<float>(cpu_executor{2}, plain_tensors{tensors}, p, names, compute_type::working, room);
+    std::vector<float> row(held.cols), expected(held.cols);
+    for (std::size_t r = 0; r < held.rows; ++r) {
+      held.read_row(r, row.data()), wide.read_row(r, expected.data());
+      ASSERT_EQ(std::memcmp(row.data(), expected.data(), row.size() * sizeof(float)), 0)
+          << p.parts[0].weight << " row " << r;
+    }
+    const bool coded = std::all_of(p.parts.begin(), p.parts.end(), [&](const matrix_part& part) {
+      return tensors.coding_of(names(part.weight)).has_value();
+    });
+    EXPECT_TRUE(coded || held.in_codes.empty());
+    if (coded) ++(held.in_codes.empty() ? decoded : in_codes);
+  }
+  void operator()(const vector_plan&, tensor_use) {}
+  void operator()(const norm_plan&, tensor_use) {}
+};
+
 } // namespace
 
+TEST_P(stored_in_fewer_bits, stay_in_codes_where_that_takes_less) {
+  const any_tensors tensors = model.tensors(dtype::f32);
+  held_matrices held{tensors, {tensors, model.plan.prefix, model.plan.nested}};
+  visit_tensors(model.plan, held);
+  const std::string name = GetParam();
+  // Inputs that are not in the order of their groups; rows that blocks of 64 run across.
+  const bool scattered = name == "gptq4_desc_act" || name == "ct_w4a16_gidx",
+             across = name == "bnb_nf4" || name == "bnb_fp4_double";
+  EXPECT_EQ(held.in_codes > 0, !scattered && !name.starts_with("lora"));
+  EXPECT_EQ(held.decoded > 0, scattered || across);
+}
 TEST_P(stored_in_fewer_bits, weights) {
   const any_tensors narrow = model.tensors(dtype::f32), wide = model.tensors(dtype::f64);
   ASSERT_FALSE(expected["weights"].empty());
@@ -173,4 +221,75 @@ TEST(quantized, is_described) {
   EXPECT_EQ(described("fp8_block128"), "fp8, tiles of 128 x 128");
   EXPECT_EQ(described("ct_mixed"), "compressed-tensors float-quantized and pack-quantized");
   EXPECT_EQ(described("mlx4"), "mlx, 4 bits, groups of 32");
+}
+namespace {
+/// Matrices of the layers in 4 bits, groups of 128 with an f16 scale; the embedding in bf16; made when they are read.
+struct four_bit_weights {
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, shape] : shapes) all.push_back(name);
+    return all;
+  }
+  bool in_codes(const std::string& name) const { return name.ends_with("_proj.weight"); }
+  std::optional<tensor_info> find(const std::string& name) const {
+    const auto it = shapes.find(name);
+    if (it == shapes.end()) return std::nullopt;
+    return tensor_info{in_codes(name) ? dtype::f32 : dtype::bf16, it->second};
+  }
+  tensor_data read(const std::string& name) const {
+    const tensor_info info = *find(name);
+    auto ones = std::make_shared<std::vector<bf16>>(static_cast<std::size_t>(info.elements()), bf16(0.5f));
+    return {info, std::as_bytes(std::span(*ones)), ones};
+  }
+  std::optional<coding> coding_of(const std::string& name) const {
+    if (!in_codes(name)) return std::nullopt;
+    return coding{.bits = 4, .group = 128, .scale = dtype::f16, .same = {.zero = 8}};
+  }
+  coded_rows read_coded(const std::string& name) const {
+    const std::int64_t cols = shapes.at(name)[1];
+    return {*coding_of(name), cols,
+            [=](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
+              for (std::int64_t i = 0; i < count * cols; ++i)
+                codes[i] = static_cast<std::uint8_t>((first * cols + i) * 2654435761 >> 20 & 15);
+            },
+            [](std::int64_t row, std::int64_t) {
+              return group_numbers{.scale = 0x1p-9 * static_cast<double>(1 + row % 3), .zero = 8};
+            }};
+  }
+  std::uint64_t stored() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, shape] : shapes) {
+      const auto elements = static_cast<std::uint64_t>(find(name)->elements());
+      bytes += in_codes(name) ? elements / 2 + elements / 128 * 2 : elements * 2;
+    }
+    return bytes;
+  }
+};
+} // namespace
+// 1.15 times what is stored: packed otherwise, each of the 4 bits would take 32.
+TEST(quantized, a_loaded_model_takes_the_memory_of_its_codes) {
+  nlohmann::json json = golden::read(golden::folder("models") / "llama_mha" / "config.json");
+  json["hidden_size"] = 2048, json["intermediate_size"] = 8192, json["num_hidden_layers"] = 2;
+  json["num_attention_heads"] = 16, json["num_key_value_heads"] = 4, json["vocab_size"] = 2000;
+  json.erase("head_dim");
+  const decoder_plan plan = plan_of(config(golden::own(json), "config.json"));
+  four_bit_weights source;
+  for (const tensor_spec& t : tensor_table(plan)) source.shapes[t.name] = t.shape;
+  const double stored = static_cast<double>(source.stored()), allowed = 1.15 * stored;
+  EXPECT_GT(stored, 64e6);
+  ASSERT_LE(static_cast<double>(weight_bytes<float>(cpu_executor{}, plan, source)), allowed);
+  const bool measured = set_back_peak_memory();
+  const long before = peak_memory();
+  const auto model = load_decoder<double>(cpu_executor{2}, plan, any_tensors::of(source), "folder");
+  const double mib = 1 << 20;
+  const auto grown = [&] { return measured ? static_cast<double>(peak_memory() - before) * 1024 : 0; };
+  EXPECT_LE(grown(), allowed + 16 * mib);
+  // A batch widens panels in room that each thread keeps.
+  ragged_batch batch;
+  batch.add(std::vector<std::int32_t>{1, 5, 9, 2});
+  score_workspace<cpu_executor, double> work;
+  for (const double p : token_log_probabilities(cpu_executor{2}, model, batch, work)) EXPECT_TRUE(std::isfinite(p));
+  EXPECT_LE(grown(), allowed + 64 * mib);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 namespace llmap {
 
@@ -60,6 +61,35 @@ dtype packed_dtype(const Source& source, const linear_plan& plan, const tensor_n
                                                              : dtype::f32;
   }
   return *common == dtype::f64 && std::is_same_v<T, float> ? dtype::f32 : *common;
+}
+
+/// Output rows of a linear that have one coding.
+struct coded_part {
+  coding how;
+  std::size_t rows = 0;
+};
+
+/// The codings of a linear's rows if the matrix can stay in codes: every part is stored in them, and where the coding
+/// changes a panel of NR rows ends. Else nothing.
+template <tensor_source Source>
+std::vector<coded_part> coded_parts(const Source& source, const linear_plan& plan, const tensor_naming& names,
+                                    std::size_t NR) {
+  std::vector<coded_part> all;
+  if (plan.cols == 0) return {};
+  const auto type_of = [&](const matrix_part& part) { return source.find(names(part.weight))->type; };
+  for (const matrix_part& part : plan.parts) {
+    if (type_of(part) != type_of(plan.parts.front())) return {};
+    const auto how = part.transposed ? std::nullopt : coding_of(source, names(part.weight));
+    if (!how) return {};
+    // A product that is not exact in double could be rounded together with its sum on another instruction set.
+    if (how->scale == dtype::f64 && how->offset) return {};
+    if (all.empty() || !(all.back().how == *how)) {
+      if (!all.empty() && all.back().rows % NR != 0) return {};
+      all.push_back({*how});
+    }
+    all.back().rows += static_cast<std::size_t>(part.rows);
+  }
+  return all;
 }
 
 } // namespace llmap

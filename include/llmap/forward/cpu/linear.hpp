@@ -2,11 +2,12 @@
 // Same bits for any M, any order of rows and any thread count: each element is a sum, in the order of K,
 // of chains of at most 128 multiply-adds.
 //
-// Seven headers make it, from the outside in:
+// These headers make it, from the outside in:
 //   linear           y = x W^T + b                     what a caller sees
 //   packed_product   tasks: blocks of rows x panels    threads, order in the caches, prefetch
 //   packed_rows      X in strips of R rows             one stream of memory per strip
 //   packed_matrix    W in panels of NR columns         in the stored type; made by pack, panel_packing
+//   widen_codes      panels of codes, widened          before the rows of a task
 //   matrix_tile      R x NR sums in registers          the multiply-adds
 //
 // Error: |y - exact| <= (128 + K / 128) eps sum_k |x_k w_k|, eps of T; one sequential sum would have K eps.

@@ -23,7 +23,7 @@ arena room_for(const cpu_executor& exec, const decoder_plan& plan, const Source&
 }
 
 /// For bf16 products a matrix of more than two bytes per element is packed before it is rounded, so that the largest
-/// one exists twice.
+/// one exists twice. Codes stay as they are.
 template <class T, tensor_source Source>
 std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, const Source& source,
                             compute_type compute) {
@@ -32,7 +32,7 @@ std::uint64_t loading_bytes(const cpu_executor& exec, const decoder_plan& plan, 
   std::uint64_t twice = 0;
   visit_tensors(plan, [&](const auto& p, tensor_use) {
     if constexpr (std::is_same_v<std::decay_t<decltype(p)>, linear_plan>)
-      if (bits_of(packed_dtype<T>(source, p, names)) > 16)
+      if (bits_of(packed_dtype<T>(source, p, names)) > 16 && detail::panels_in_codes<T>(source, p, names).empty())
         twice = std::max(twice, packed_bytes<T>(exec, source, p, names));
   });
   return twice;

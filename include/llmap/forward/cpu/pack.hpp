@@ -1,7 +1,9 @@
 // Packs a weight matrix. The stored tensor is read once, in parallel, every weight is checked to be finite, and pages
-// are returned block by block: a load takes the memory of the packed weights and a few MiB.
+// are returned block by block: a load takes the memory of the packed weights and a few MiB. A matrix that is stored in
+// codes stays in them (pack_codes.hpp) where that saves half of the memory.
 #pragma once
 #include "llmap/forward/cpu/executor.hpp"
+#include "llmap/forward/cpu/pack_codes.hpp"
 #include "llmap/forward/cpu/packed_matrix.hpp"
 #include "llmap/forward/stored_matrix.hpp"
 #include <algorithm>
@@ -114,10 +116,10 @@ std::uint64_t packed_bytes(const cpu_executor&, const Source& source, const line
                            const tensor_naming& names) {
   const std::uint64_t NR = simd::panel_width<T>(),
                       padded = (static_cast<std::uint64_t>(plan.rows()) + NR - 1) / NR * NR;
-  const auto element = static_cast<std::uint64_t>(bits_of(packed_dtype<T>(source, plan, names)) / 8);
-  const std::uint64_t cols = static_cast<std::uint64_t>(plan.cols),
-                      padded_cols = element == 2 ? (cols + 1) / 2 * 2 : cols;
-  return padded * (padded_cols * element + sizeof(T));
+  std::uint64_t bytes = 0;
+  for (const coded_panels& c : detail::panels_in_codes<T>(source, plan, names)) bytes += c.size_bytes();
+  if (bytes == 0) bytes = detail::bytes_of_elements<T>(source, plan, names);
+  return bytes + padded * sizeof(T);
 }
 
 namespace detail {
@@ -126,16 +128,8 @@ namespace detail {
 template <class T, tensor_source Source>
 packed_matrix<T> pack_stored(const cpu_executor& exec, const Source& source, const linear_plan& plan,
                              const tensor_naming& names, arena& room) {
-  packed_matrix<T> packed;
-  packed.rows = static_cast<std::size_t>(plan.rows());
-  packed.cols = static_cast<std::size_t>(plan.cols);
-  packed.panel = simd::panel_width<T>();
-
-  packed.type = packed_dtype<T>(source, plan, names);
+  packed_matrix<T> packed = without_weights<T>(source, plan, names);
   const std::size_t padded = packed.panels() * packed.panel;
-  packed.bias.resize(padded);
-  std::fill(packed.bias.data(), packed.bias.data() + padded, T(0));
-
   packed.visit([&]<class Stored>() {
     packed.bytes = room.take(padded * packed.template padded_cols<Stored>() * sizeof(Stored));
     std::size_t first_row = 0;
@@ -146,18 +140,12 @@ packed_matrix<T> pack_stored(const cpu_executor& exec, const Source& source, con
       if (!loaded || loaded->weight != part.weight || loaded->slice != part.slice)
         data = read_matrix(source, name, part, part.stored_rows * plan.cols);
       loaded = &part;
-      const std::size_t rows = static_cast<std::size_t>(part.rows);
       visit_weight_dtype(data.info.type, [&]<class From>() {
         if constexpr (sizeof(Stored) != 2 || std::is_same_v<From, Stored>)
           if (!part_packer<From, Stored>(part, data, first_row, packed).run(exec.threads))
             name_not_finite<From, Stored>(data, name);
       });
-      if (!part.bias.empty()) {
-        std::vector<T> bias;
-        append_widened(read_matrix(source, names(part.bias), part, part.stored_rows), names(part.bias), bias);
-        for (std::size_t r = 0; r < rows; ++r) packed.bias[first_row + r] = bias[stored_row(part, r)];
-      }
-      first_row += rows;
+      first_row += static_cast<std::size_t>(part.rows);
     }
     auto* out = reinterpret_cast<Stored*>(packed.bytes.data());
     for (std::size_t row = packed.rows; row < padded; ++row)
@@ -197,6 +185,8 @@ inline packed_matrix<float> in_bf16(packed_matrix<float> w, int threads, arena& 
 template <class T, tensor_source Source>
 packed_matrix<T> pack(const cpu_executor& exec, const Source& source, const linear_plan& plan,
                       const tensor_naming& names, compute_type compute, arena& room) {
+  if (auto panels = detail::panels_in_codes<T>(source, plan, names); !panels.empty())
+    return detail::pack_codes<T>(exec, source, plan, names, compute, std::move(panels), room);
   if constexpr (std::is_same_v<T, float>)
     if (compute == compute_type::bf16) {
       arena own; // for weights of more than two bytes

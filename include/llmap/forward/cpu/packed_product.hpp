@@ -3,10 +3,11 @@
 // A task takes a block of packed rows of X, which stays in the second-level cache, and streams panels of W past it. K
 // is cut into even blocks of at most max_depth; if there is more than one, the unfinished tiles of a few panels wait in
 // `scratch`. Panels stored in a narrower type are widened block by block into `scratch`, once for all rows of the task,
-// while the first strip of rows is multiplied.
+// while the first strip of rows is multiplied; codes are widened before it.
 #pragma once
 #include "llmap/forward/cpu/packed_matrix.hpp"
 #include "llmap/forward/cpu/packed_rows.hpp"
+#include "llmap/forward/cpu/widen_codes.hpp"
 #include <algorithm>
 
 namespace llmap {
@@ -92,7 +93,8 @@ template <class T, bool pairs, class Finish> struct panel_task {
 template <class T, class Stored, class Finish>
 void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, std::size_t first_panel,
                      std::size_t panels, T* scratch, const Finish& finish) {
-  constexpr bool pairs = std::is_same_v<Stored, bf16_pair>;
+  constexpr bool in_codes = std::is_same_v<Stored, codes_as<T>> || std::is_same_v<Stored, codes_as<bf16_pair>>;
+  constexpr bool pairs = std::is_same_v<Stored, bf16_pair> || std::is_same_v<Stored, codes_as<bf16_pair>>;
   const std::size_t K = w.depth(), NR = w.panel, step = depth_block(K), end = first_panel + panels;
   const std::size_t R = simd::tile_rows();
   T *widened = scratch, *sums = widened + step * NR, *waiting = sums + R * NR;
@@ -102,24 +104,38 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
     do {
       const std::size_t depth = std::min(step, K - k);
       for (std::size_t p = group; p < group_end; ++p) {
-        const Stored* stored = w.template panel_data<Stored>(p) + k * NR;
+        const auto place = [&](std::size_t panel, std::size_t row) {
+          if constexpr (in_codes) {
+            const auto [of, number] = w.panel_in_codes(panel);
+            return of->words(number, pairs ? 2 * row : row);
+          } else {
+            return w.template panel_data<Stored>(panel) + row * NR;
+          }
+        };
+        const auto* stored = place(p, k);
         // Prefetched: the next panel, else the next block of K, else the first panel of the next task.
         const bool last = p + 1 == group_end, turn = last && k + depth < K;
-        const auto* next = reinterpret_cast<const char*>(
-            w.template panel_data<Stored>(turn ? group : std::min(p + 1, w.panels() - 1)) + (turn   ? k + depth
-                                                                                             : last ? 0
-                                                                                                    : k) *
-                                                                                                NR);
+        const auto* next =
+            reinterpret_cast<const char*>(place(turn ? group : std::min(p + 1, w.panels() - 1), turn   ? k + depth
+                                                                                                : last ? 0
+                                                                                                       : k));
+        std::size_t next_bytes = depth * NR * sizeof(*stored);
         const T *block = widened, *first_sums = nullptr;
-        if constexpr (std::is_same_v<Stored, T> || pairs) {
+        if constexpr (in_codes) {
+          using wide = std::conditional_t<pairs, bf16_pair, T>;
+          const auto [of, number] = w.panel_in_codes(p);
+          const std::size_t first = pairs ? 2 * k : k, end = std::min(w.cols, pairs ? 2 * (k + depth) : k + depth);
+          simd::run(
+              widen_codes_task<wide>{of, number, first, end, w.type == dtype::f64, reinterpret_cast<wide*>(widened)});
+          next_bytes = (end - first) * NR * static_cast<std::size_t>(of->how().bits) / 8;
+        } else if constexpr (std::is_same_v<Stored, T> || pairs) {
           block = reinterpret_cast<const T*>(stored);
         } else {
           if (rows >= R) first_sums = sums;
           simd::run(widen_task<T, Stored>{stored, depth, widened, first_sums ? x + k * R : nullptr, sums, next});
         }
         simd::run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, first_sums,
-                                               waiting + (p - group) * rows * NR, next, depth * NR * sizeof(Stored), p,
-                                               finish});
+                                               waiting + (p - group) * rows * NR, next, next_bytes, p, finish});
       }
       k += depth;
     } while (k < K);
