@@ -17,6 +17,7 @@ namespace llmap {
 
 enum class affinity_kind { euclidean, sqeuclidean };
 
+/// Affinities of K models, as t-SNE takes them.
 struct affinities_result {
   std::vector<double> beta;   // (K) per nats^2, or per nats^4
   matrix<double> conditional; // (K, K) row i is p(.|i), zero diagonal

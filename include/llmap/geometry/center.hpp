@@ -13,6 +13,7 @@
 
 namespace llmap {
 
+/// A matrix less the means of its rows, then of its columns, with these means.
 template <class T> struct centered_matrix {
   matrix<T> q;                     // (K, N)
   std::vector<double> row_mean;    // (K) mean log-likelihood per text, nats

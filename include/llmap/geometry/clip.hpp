@@ -99,6 +99,7 @@ template <class T> double clip_threshold(const cpu_executor& exec, matrix_view<c
   return position.of(found[0], left_out);
 }
 
+/// A matrix whose low entries were raised to the threshold, and how many were.
 template <class T> struct clipped_matrix {
   matrix<T> values;     // (K, N); NaN stays NaN
   double threshold = 0; // nats

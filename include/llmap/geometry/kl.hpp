@@ -17,12 +17,14 @@
 
 namespace llmap {
 
+/// KL of every pair of K models.
 struct kl_table {
   std::size_t texts = 0; // N
   double mean_bytes = 0; // of those texts; 0: not known
   matrix<double> nats;   // (K, K) KL, nats per text
 };
 
+/// What is known of the errors of a kl_table.
 struct kl_error_table {
   matrix<double> standard_error;  // (K, K) of KL, nats per text, texts taken as independent; NaN for two texts
   matrix<double> fourth_moment;   // (K, K) mean d^4, nats^4

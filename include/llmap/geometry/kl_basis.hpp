@@ -16,6 +16,7 @@ namespace llmap {
 
 inline constexpr double least_effective_texts = 10;
 
+/// The marks of an estimate.
 struct kl_basis {
   bool far = false, few = false;
 };

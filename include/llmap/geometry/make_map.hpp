@@ -8,6 +8,7 @@
 
 namespace llmap {
 
+/// How a map is made.
 struct map_options {
   double clip_quantile = 0.02;
   std::optional<double> clip_threshold; // of a finished map, kept when models are added to it

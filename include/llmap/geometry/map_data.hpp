@@ -9,16 +9,19 @@
 
 namespace llmap {
 
+/// Labels of the models, by which points are colored.
 struct model_group {
   std::string name;                // e.g. "family"
   std::vector<std::string> labels; // (K)
 };
 
+/// Numbers of the models, by which points are colored.
 struct model_values {
   std::string name;           // e.g. "parameters"
   std::vector<double> values; // (K); NaN: not known
 };
 
+/// A map of K models.
 struct map_data {
   std::vector<std::string> models;  // (K)
   std::vector<model_group> groups;  // what points can be colored by; at least one

@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// Coordinates whose squared distances approach those given.
 struct mds_result {
   matrix<double> coordinates;      // (K, P), P = positive eigenvalues above 1e-13 of the first, at most K - 1
   std::vector<double> eigenvalues; // (K) all, descending

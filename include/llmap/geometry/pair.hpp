@@ -55,6 +55,7 @@ inline std::vector<std::size_t> most_influential(const std::vector<double>& shar
   return order;
 }
 
+/// The texts of one domain in a pair.
 struct domain_part {
   std::size_t texts = 0;
   double mean = 0;         // of d within the domain, nats
@@ -62,6 +63,7 @@ struct domain_part {
   double contribution = 0; // (n_g/N)(variance + mean^2): sums over domains to V
 };
 
+/// A distance split into domains, nats².
 struct domain_split_result {
   std::vector<domain_part> parts; // by domain number
   double within = 0, between = 0; // within + between = V
@@ -151,6 +153,7 @@ inline double resampled_kl(std::span<const double> d, std::span<const std::size_
          n / 2;
 }
 
+/// What replicates of a KL say of its error, in the unit of the values.
 struct bootstrap_result {
   double standard_error = 0; // ddof 1
   double low = 0, high = 0;  // percentile interval

@@ -8,6 +8,7 @@
 
 namespace llmap {
 
+/// KL of every pair, each on all texts that the two have.
 struct pairwise_kl_table {
   matrix<double> nats, bits_per_byte, standard_error, mean_difference; // (K, K)
   matrix<std::size_t> texts; // (K, K) texts of each pair; diagonal: of the model itself

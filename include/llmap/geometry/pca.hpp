@@ -11,6 +11,7 @@
 
 namespace llmap {
 
+/// The first P principal components of K models.
 struct pca_result {
   matrix<double> scores;                        // (K, P) nats
   matrix<double> loadings;                      // (P, N)

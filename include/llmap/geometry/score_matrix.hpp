@@ -10,6 +10,7 @@
 
 namespace llmap {
 
+/// Log-likelihoods of N texts under K models, with what is known of both.
 struct score_matrix {
   std::vector<std::string> models;    // (K)
   std::vector<std::string> texts;     // (N)

@@ -7,11 +7,13 @@
 
 namespace llmap {
 
+/// The models that a user asks for, by name.
 struct model_selection {
   std::vector<std::string> only{}; // empty: all
   std::vector<std::string> exclude{};
 };
 
+/// The rows of a matrix that are kept.
 struct selected_models {
   std::vector<std::size_t> rows;           // ascending
   std::vector<std::string> without_scores; // left out because no text has a usable score

@@ -5,6 +5,7 @@
 
 namespace llmap {
 
+/// A text that was left out, and why.
 struct excluded_text {
   std::size_t text;   // column of the matrix
   std::string name;   // of the text
@@ -12,6 +13,7 @@ struct excluded_text {
   std::string first;  // name of the first model that lacks it
 };
 
+/// The texts that every model has scored, and the others.
 struct text_selection {
   std::vector<std::size_t> kept; // columns, ascending
   std::vector<excluded_text> excluded;

@@ -13,16 +13,19 @@
 
 namespace llmap {
 
+/// A checkpoint: a model of the map, by its row.
 struct training_step {
   std::size_t model;
   std::optional<std::int64_t> step; // none: the end of the run, which carries no number
 };
 
+/// Checkpoints of one training.
 struct training_run {
   std::string name;                 // what the names share
   std::vector<training_step> steps; // two or more, in the order of training
 };
 
+/// A name that ends in a step of training.
 struct step_name {
   std::string base; // the name without its step
   std::int64_t step;

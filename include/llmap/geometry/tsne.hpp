@@ -17,6 +17,7 @@
 
 namespace llmap {
 
+/// How the descent goes.
 struct tsne_options {
   int iterations = 1000; // of each descent; after 250 the picture is rough, after 1000 it hardly moves
   int exaggerated = 250; // of them, with P times `exaggeration`, in which clusters find their places
@@ -25,11 +26,13 @@ struct tsne_options {
   int descents = 0;         // the best of these is kept; 0: 8 up to 200 models, else 2
 };
 
+/// Places of K models, and what they attain.
 struct tsne_result {
   matrix<double> y;     // (K, 2)
   double objective = 0; // sum P ln(P / Q)
 };
 
+/// The objective at some places, and its gradient.
 struct tsne_step {
   double objective;
   matrix<double> gradient; // (K, 2)

@@ -8,14 +8,17 @@
 
 namespace llmap {
 
+/// A point that wants a label.
 struct label_point {
   double x, y, width; // center of the point, width of its text (same unit)
 };
 
+/// Where a label goes.
 struct label_spot {
   double x, y; // left end and middle of the text
 };
 
+/// The picture that labels are placed in.
 struct label_area {
   double width, height; // of the picture
   double radius, line;  // of a point; height of a line of text

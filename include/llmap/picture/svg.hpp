@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// How a figure looks.
 struct svg_options {
   double width = 800, height = 560; // at most; a flat map makes a lower figure
   bool pca = false;                 // else t-SNE
