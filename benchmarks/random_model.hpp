@@ -34,7 +34,7 @@ struct random_weights {
   llmap::tensor_data read(const std::string& name) const {
     const auto info = table.at(name);
     auto values = std::make_shared<std::vector<llmap::bf16>>(static_cast<std::size_t>(info.elements()));
-    const float scale = info.shape.size() == 2 ? 3.f / std::sqrt(static_cast<float>(info.shape[1])) : 0.f;
+    const float scale = info.shape.size() >= 2 ? 3.f / std::sqrt(static_cast<float>(info.shape.back())) : 0.f;
     for (std::size_t i = 0; i < values->size(); ++i)
       (*values)[i] = llmap::bf16(
           scale == 0.f ? 1.f : scale * static_cast<float>(llmap::counter_random{name.size()}.uniform(1, i) - 0.5));
