@@ -14,12 +14,24 @@ std::filesystem::path module_path() {
   return {};
 }
 
+/// Of a name of devices; none: all.
+std::vector<int> numbers_in(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  if (colon == name.npos) return {0};
+  std::vector<int> numbers;
+  for (const char *at = name.data() + colon + 1, *const end = name.data() + name.size(); at < end; ++at) {
+    int number = 0;
+    const auto [rest, problem] = std::from_chars(at, end, number);
+    if (problem != std::errc{}) break; // all
+    numbers.push_back(number);
+    at = rest;
+  }
+  return numbers;
+}
+
 } // namespace
 
 std::unique_ptr<const scoring_device> open_device(const std::string& name) {
-  int number = 0;
-  if (const std::size_t colon = name.find(':'); colon != name.npos)
-    std::from_chars(name.data() + colon + 1, name.data() + name.size(), number);
   const std::filesystem::path path = module_path();
   if (path.empty())
     llmap::fail("--device ", name, ": this build of llmap has no CUDA (nvcc was not found when it was built)");
@@ -27,5 +39,5 @@ std::unique_ptr<const scoring_device> open_device(const std::string& name) {
   if (!module) llmap::fail("--device ", name, ": ", ::dlerror());
   const auto open = reinterpret_cast<open_device_function*>(::dlsym(module, "llmap_open_device"));
   if (!open) llmap::fail("--device ", name, ": ", ::dlerror());
-  return std::unique_ptr<const scoring_device>(open(number));
+  return std::unique_ptr<const scoring_device>(open(name, numbers_in(name)));
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 /// What score_missing asks of a tokenizer.
 struct device_words {
@@ -26,8 +27,10 @@ public:
                                           const llmap::scoring_watch& watch) const = 0;
 };
 
-/// `name` is cuda or cuda:NUMBER. Fails in one line if there is no such device or no module.
+/// `name` is cuda, cuda:NUMBER, cuda:NUMBER,NUMBER... or cuda:all. Several devices share the texts of a model and count
+/// as one: they have the same facts. Fails in one line if there is no such device, no module, or if devices differ.
 std::unique_ptr<const scoring_device> open_device(const std::string& name);
 
-/// What the module exports: device `number`, for the caller to delete.
-using open_device_function = const scoring_device*(int number);
+/// What the module exports: the devices of these numbers, or all if there are none, for the caller to delete. `name` is
+/// what messages call them.
+using open_device_function = const scoring_device*(const std::string& name, const std::vector<int>& numbers);

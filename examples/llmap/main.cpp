@@ -99,11 +99,23 @@ void add_logprobs(CLI::App& app) {
   c->callback([a] { run_logprobs(*a); });
 }
 
-/// Nothing, or what is wrong with the name of a device.
+/// Nothing, or what is wrong with the name of devices.
 std::string is_device(const std::string& name) {
-  const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 9 &&
-                        name.find_first_not_of("0123456789", 5) == name.npos;
-  return name == "cpu" || name == "cuda" || numbered ? "" : "expected cpu, cuda or cuda:NUMBER, got " + name;
+  if (name == "cpu" || name == "cuda" || name == "cuda:all") return "";
+  std::vector<std::string> numbers;
+  for (std::size_t at = 5, end; name.starts_with("cuda:") && at <= name.size(); at = end + 1) {
+    end = std::min(name.find(',', at), name.size());
+    numbers.push_back(name.substr(at, end - at));
+  }
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const bool numbered =
+        !numbers[i].empty() && numbers[i].size() < 4 && numbers[i].find_first_not_of("0123456789") == std::string::npos;
+    if (!numbered) numbers.clear();
+    else if (std::find(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(i), numbers[i]) !=
+             numbers.begin() + static_cast<std::ptrdiff_t>(i))
+      return "expected a device once, got " + name;
+  }
+  return numbers.empty() ? "expected cpu, cuda, cuda:NUMBER[,NUMBER...] or cuda:all, got " + name : "";
 }
 
 void add_score(CLI::App& app, const std::string& command) {
@@ -121,8 +133,11 @@ void add_score(CLI::App& app, const std::string& command) {
                 "working precision; bf16: products in bf16, faster and less accurate")
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
       ->capture_default_str();
-  c->add_option("--device", a->settings.device, "where to compute: cpu, cuda, or cuda:NUMBER")
-      ->check(CLI::Validator(is_device, "cpu|cuda[:NUMBER]"))
+  c->add_option(
+       "--device", a->settings.device,
+       "where to compute: cpu, cuda (the first device), or cuda:NUMBER; several devices of one kind, cuda:0,1 or "
+       "cuda:all, share the texts and give the same scores as one")
+      ->check(CLI::Validator(is_device, "cpu|cuda[:NUMBER[,NUMBER...]|:all]"))
       ->capture_default_str();
   c->add_option("--threads", a->settings.threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->add_option("--batch", a->settings.batch_rows,

@@ -313,6 +313,20 @@ TEST(defects, memory_of_the_wrong_kind) {
   const auto buffer = ones(64, 64);
   EXPECT_EQ(message_of(foreign_pointer<true>, buffer.data()), "");
 
+  {
+    stand_in::set_devices(2);
+    LLMAP_CUDA_CHECK(cudaSetDevice(1));
+    const auto there = ones(64, 64);
+    EXPECT_EQ(message_of(foreign_pointer<true>, there.data()), "");
+    expect_caught(message_of(foreign_pointer<true>, buffer.data()), "foreign_pointer", "memory of another device");
+    LLMAP_CUDA_CHECK(cudaSetDevice(0));
+    expect_caught(message_of(foreign_pointer<true>, there.data()), "foreign_pointer", "memory of another device");
+    EXPECT_EQ(message_of(foreign_pointer<true>, buffer.data()), "");
+    LLMAP_CUDA_CHECK(cudaSetDevice(1));
+  }
+  LLMAP_CUDA_CHECK(cudaSetDevice(0));
+  stand_in::set_devices(1);
+
   expect_caught(message_of(global_unwritten<true>, ones(64, 128).data()), "global_unwritten", "never written: byte ");
   const auto whole = ones(128, 128);
   EXPECT_EQ(message_of(global_unwritten<true>, whole.data()), "");

@@ -31,6 +31,9 @@ struct cpu_executor {
   using weights_room = arena;
 };
 
+/// Any thread may call ops.
+inline void enter(const cpu_executor&) {}
+
 /// Calls body(first, count) for blocks of at most `block` of the n rows, in parallel.
 template <class Body>
 void for_row_blocks(const cpu_executor& exec, std::size_t n, std::size_t block, const Body& body) {

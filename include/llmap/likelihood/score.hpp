@@ -3,6 +3,7 @@
 #pragma once
 #include "llmap/forward/transformer.hpp"
 #include "llmap/likelihood/text_score.hpp"
+#include "llmap/likelihood/workers.hpp"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -90,25 +91,31 @@ public:
 
 /// Computes the token log-probabilities of texts given as ids, in order and batch by batch: `done(first, batch, nats)`
 /// gets those of texts first, first + 1, ... as token_log_probabilities returns them. `done` returns nothing, or false
-/// to stop. Texts must fit the model's positions.
+/// to stop. Texts must fit the model's positions. Of texts shared with other workers only those taken here come, and
+/// stopping leaves nobody any.
 template <class Exec, class T, class Done>
-void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
-                 const score_options& options, const Done& done) {
+void for_batches(const Exec& exec, const decoder<Exec, T>& model, texts_to_take& texts, const score_options& options,
+                 const Done& done) {
   score_workspace<Exec, T> work;
   batch_pace pace(options.batch_rows ? options.batch_rows : batch_rows<T>(exec, model.plan), options.batch_seconds);
-  for (std::size_t first = 0; first < texts.size();) {
+  for (texts_to_take::part taken; !(taken = texts.take(pace.rows())).empty();) {
+    const std::size_t first = taken.first;
     ragged_batch batch;
-    std::size_t last = first;
-    while (last < texts.size() && (last == first || batch.rows() + texts[last].size() <= pace.rows()))
-      batch.add(texts[last++]);
+    for (std::size_t i = first; i < taken.last; ++i) batch.add(texts[i]);
     const auto start = std::chrono::steady_clock::now();
     const std::vector<double> nats = token_log_probabilities(exec, model, batch, work);
     pace.took(batch.rows(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if constexpr (std::is_void_v<decltype(done(first, batch, std::span<const double>(nats)))>)
       done(first, batch, std::span<const double>(nats));
-    else if (!done(first, batch, std::span<const double>(nats))) return;
-    first = last;
+    else if (!done(first, batch, std::span<const double>(nats))) return texts.stop();
   }
+}
+/// The same for texts that are nobody else's.
+template <class Exec, class T, class Done>
+void for_batches(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
+                 const score_options& options, const Done& done) {
+  texts_to_take all(texts);
+  for_batches(exec, model, all, options, done);
 }
 
 /// How many tokens of a text have a log-probability.
@@ -116,8 +123,8 @@ inline std::size_t tokens_scored(std::size_t length) { return length > 0 ? lengt
 
 /// Scores texts given as ids: `done(first, scores)` gets the scores of texts first, first + 1, ..., see for_batches.
 template <class Exec, class T, class Done>
-void score_texts(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
-                 const score_options& options, const Done& done) {
+void score_texts(const Exec& exec, const decoder<Exec, T>& model, texts_to_take& texts, const score_options& options,
+                 const Done& done) {
   for_batches(exec, model, texts, options,
               [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
                 std::vector<text_score> scores;
@@ -134,6 +141,13 @@ void score_texts(const Exec& exec, const decoder<Exec, T>& model, std::span<cons
                 }
                 return done(first, std::span<const text_score>(scores));
               });
+}
+/// The same for texts that are nobody else's.
+template <class Exec, class T, class Done>
+void score_texts(const Exec& exec, const decoder<Exec, T>& model, std::span<const std::vector<std::int32_t>> texts,
+                 const score_options& options, const Done& done) {
+  texts_to_take all(texts);
+  score_texts(exec, model, all, options, done);
 }
 
 } // namespace llmap

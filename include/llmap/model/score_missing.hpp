@@ -10,7 +10,10 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <mutex>
 #include <numbers>
+#include <optional>
+#include <span>
 
 namespace llmap {
 
@@ -81,9 +84,10 @@ public:
 
 } // namespace detail
 
-/// Scores the texts that have no score under the model yet. `store` was opened with `texts`.
+/// Scores the texts that have no score under the model yet. `store` was opened with `texts`. The executors share the
+/// texts; each holds the weights. `watch` is called by one of their threads at a time.
 template <class T, executor Exec, class Words>
-scoring_report score_missing(score_store& store, const Exec& exec, const model_to_score<Words>& model,
+scoring_report score_missing(score_store& store, std::span<const Exec> execs, const model_to_score<Words>& model,
                              const text_set& texts, const store_scoring_options& options = {},
                              const scoring_watch& watch = {}) {
   using clock = std::chrono::steady_clock;
@@ -103,7 +107,7 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
   scoring_progress progress{.now = phase::tokenizing, .texts = missing.size()};
   const auto go_on = [&](phase now) {
     progress.now = now;
-    return report.complete = !watch || watch(progress);
+    return report.complete = report.complete && (!watch || watch(progress));
   };
   const auto score_them = [&] {
     if (!go_on(phase::tokenizing)) return;
@@ -111,24 +115,35 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
         encode_texts(model.words, model.plan, texts, missing, options.policy, model.folder.string(), options.threads);
     for (const auto& ids : encoded.ids) progress.tokens += static_cast<std::int64_t>(ids.size());
     if (!go_on(phase::packing_weights)) return;
-    const auto network = load_decoder<T>(exec, model.plan, model.weights.tensors(dtype_of<T>, model.plan.tied()),
-                                         model.folder.string(), options.load);
-    if (!go_on(phase::scoring)) return;
-    const auto start = clock::now();
-    auto saved_at = start;
+    std::mutex reporting; // of what the workers share, from here on
+    std::optional<clock::time_point> start, saved_at;
     detail::pending_scores pending(store, stored, model.weights);
-    score_texts(exec, network, encoded, options.batches, [&](std::size_t first, std::span<const text_score> batch) {
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        pending.add(missing[first + i], batch[i]);
-        progress.tokens_done += static_cast<std::int64_t>(encoded.ids[first + i].size());
-        report.tokens_now += batch[i].tokens_scored;
+    texts_to_take left(encoded.ids);
+    with_workers(execs, left, [&](const Exec& exec) {
+      const auto network = load_decoder<T>(exec, model.plan, model.weights.tensors(dtype_of<T>, model.plan.tied()),
+                                           model.folder.string(), options.load);
+      {
+        const std::lock_guard hold(reporting);
+        if (!start) {
+          if (!go_on(phase::scoring)) left.stop();
+          start = saved_at = clock::now();
+        }
       }
-      report.scored = progress.texts_done = first + batch.size();
-      if (seconds_since(saved_at) > options.save_seconds) pending.save(), saved_at = clock::now();
-      return go_on(phase::scoring);
+      score_texts(exec, network, encoded, left, options.batches,
+                  [&](std::size_t first, std::span<const text_score> batch) {
+                    const std::lock_guard hold(reporting);
+                    for (std::size_t i = 0; i < batch.size(); ++i) {
+                      pending.add(missing[first + i], batch[i]);
+                      progress.tokens_done += static_cast<std::int64_t>(encoded.ids[first + i].size());
+                      report.tokens_now += batch[i].tokens_scored;
+                    }
+                    report.scored = progress.texts_done += batch.size();
+                    if (seconds_since(*saved_at) > options.save_seconds) pending.save(), saved_at = clock::now();
+                    return go_on(phase::scoring);
+                  });
     });
     pending.save();
-    report.seconds = seconds_since(start);
+    report.seconds = seconds_since(*start);
   };
   if (!missing.empty()) score_them();
 
@@ -149,6 +164,14 @@ scoring_report score_missing(score_store& store, const Exec& exec, const model_t
   report.bits_per_byte =
       bytes ? -nats / (static_cast<double>(bytes) * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
   return report;
+}
+
+/// The same on one executor.
+template <class T, executor Exec, class Words>
+scoring_report score_missing(score_store& store, const Exec& exec, const model_to_score<Words>& model,
+                             const text_set& texts, const store_scoring_options& options = {},
+                             const scoring_watch& watch = {}) {
+  return score_missing<T>(store, std::span<const Exec>(&exec, 1), model, texts, options, watch);
 }
 
 } // namespace llmap

@@ -86,16 +86,24 @@ encoded_texts encode_texts(const Tokenizer& words, const decoder_plan& plan, con
   return out;
 }
 
-/// score_texts for encoded texts; the scores of truncated ones are flagged.
+/// score_texts for those of encoded texts that are taken here from `left`; the scores of truncated ones are flagged.
 template <class Exec, class T, class Done>
-void score_texts(const Exec& exec, const decoder<Exec, T>& model, const encoded_texts& texts,
+void score_texts(const Exec& exec, const decoder<Exec, T>& model, const encoded_texts& texts, texts_to_take& left,
                  const score_options& options, const Done& done) {
-  score_texts(exec, model, texts.ids, options, [&](std::size_t first, std::span<const text_score> batch) {
+  score_texts(exec, model, left, options, [&](std::size_t first, std::span<const text_score> batch) {
     std::vector<text_score> scores(batch.begin(), batch.end());
     for (std::size_t i = 0; i < scores.size(); ++i)
       if (texts.truncated[first + i]) scores[i].flags |= flag_truncated;
     return done(first, std::span<const text_score>(scores));
   });
+}
+
+/// The same for all of them.
+template <class Exec, class T, class Done>
+void score_texts(const Exec& exec, const decoder<Exec, T>& model, const encoded_texts& texts,
+                 const score_options& options, const Done& done) {
+  texts_to_take all(texts.ids);
+  score_texts(exec, model, texts, all, options, done);
 }
 
 } // namespace llmap

@@ -66,9 +66,12 @@ const device_memory::allocation& device_memory::find(std::uint64_t address, std:
   if (last_ && address >= last_->begin && address + bytes <= last_->begin + last_->size) return *last_;
   if (!(address & device_bit)) throw fault("access to an address that is not the device's");
   const auto next = live_.upper_bound(address);
+  const bool outside =
+      next == live_.begin() || address + bytes > std::prev(next)->second.begin + std::prev(next)->second.size;
+  if (outside && elsewhere && elsewhere(address)) throw fault("access to memory of another device");
   if (next == live_.begin()) throw fault("global access out of bounds: before every allocation");
   const allocation& found = std::prev(next)->second;
-  if (address + bytes > found.begin + found.size)
+  if (outside)
     throw fault("global access out of bounds: bytes " + std::to_string(address - found.begin) + " to " +
                 std::to_string(address - found.begin + bytes - 1) + " of " + found.name + ", which has " +
                 std::to_string(found.size));

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -36,6 +37,9 @@ public:
   device_memory(const device_memory&) = delete;
   device_memory& operator=(const device_memory&) = delete;
   ~device_memory();
+
+  /// Whether another device has this address; a kernel that follows it is told so.
+  std::function<bool(std::uint64_t)> elsewhere;
 
   /// Pages are taken when they are first written, so that arrays may be larger than the machine. 0: out of memory.
   std::uint64_t allocate(std::uint64_t bytes, std::string name);

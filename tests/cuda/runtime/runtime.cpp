@@ -8,9 +8,9 @@
 
 namespace {
 
-struct image { // the PTX of one translation unit, decoded when a kernel of it is first needed
+struct image { // the PTX of one translation unit, decoded when a kernel of it is first needed on a device
   std::vector<std::string> texts;
-  std::unique_ptr<ptx::module> code;
+  std::map<int, std::unique_ptr<ptx::module>> code;
 };
 struct kernel_symbol {
   image* of;
@@ -25,26 +25,60 @@ struct variable_symbol {
 constexpr int most_shared = 163 * 1024;            // of a block of sm_80, opted in
 constexpr std::uint64_t pool_memory = 80ull << 30; // what the device says it has
 
-struct state {
-  std::recursive_mutex lock;
+struct device {
+  int major = 8;
   ptx::device_memory memory;
+  std::map<std::uint64_t, std::uint64_t> allocations; // by address: bytes
+  std::uint64_t allocated = 0, most = 0, made = 0;
+  std::deque<std::function<void()>> queue;
+};
+
+struct state {
+  std::recursive_mutex lock; // one call at a time, whichever thread makes it
+  std::deque<device> all;    // kept where a test makes some look absent
   std::vector<std::unique_ptr<image>> images;
   std::map<const void*, kernel_symbol> kernels;
   std::map<const void*, variable_symbol> variables;
-  std::map<std::uint64_t, std::uint64_t> allocations; // by address: bytes
-  std::uint64_t allocated = 0, limit = pool_memory;
+  std::uint64_t limit = pool_memory; // of each device
   std::map<const char*, std::size_t> pinned;
-  std::deque<std::function<void()>> queue;
   ptx::launch_options options;
   ptx::counters counted;
-  cudaError_t last = cudaSuccess;
-  std::string message;
-  int devices = 1;
+  int devices = 0;
+
+  state() { // LLMAP_DEVICES=8,9: two, of these major compute capabilities
+    const char* const named = std::getenv("LLMAP_DEVICES");
+    for (const char* at = named && *named ? named : "8"; *at; at += *at == ',') {
+      set_devices(devices + 1);
+      all.back().major = static_cast<int>(std::strtol(at, const_cast<char**>(&at), 10));
+    }
+  }
+  void set_devices(int count) {
+    for (devices = count; static_cast<int>(all.size()) < count;) {
+      const device& own = all.emplace_back();
+      all.back().memory.elsewhere = [this, &own](std::uint64_t address) {
+        return std::any_of(all.begin(), all.end(),
+                           [&](const device& d) { return &d != &own && d.memory.contains(address); });
+      };
+    }
+  }
 };
 state& here() {
   static state s;
   return s;
 }
+
+thread_local int in_use = 0; // the device of this thread's calls
+thread_local cudaError_t last = cudaSuccess;
+thread_local std::string message;
+
+device& current() { return here().all.at(static_cast<std::size_t>(in_use)); }
+/// The device whose memory this is, or the one in use.
+device& owner(std::uint64_t address) {
+  for (device& d : here().all)
+    if (d.memory.contains(address)) return d;
+  return current();
+}
+std::unique_lock<std::recursive_mutex> alone() { return std::unique_lock(here().lock); }
 
 struct launch_shape {
   dim3 grid, block;
@@ -57,16 +91,17 @@ std::vector<launch_shape>& shapes() {
 }
 
 cudaError_t answer(cudaError_t e) {
-  if (e != cudaSuccess) here().last = e;
+  if (e != cudaSuccess) last = e;
   return e;
 }
-cudaError_t failed(cudaError_t e, const std::string& message) {
-  here().message = message;
+cudaError_t failed(cudaError_t e, const std::string& why) {
+  message = why;
   return answer(e);
 }
 
 const ptx::module& decoded(image& of) {
-  if (of.code) return *of.code;
+  std::unique_ptr<ptx::module>& code = of.code[in_use];
+  if (code) return *code;
   // LLMAP_PTX_TARGET=90: the PTX for compute capability 9.0; the lowest that is embedded otherwise.
   const char* const wanted = std::getenv("LLMAP_PTX_TARGET");
   const std::string* best = nullptr;
@@ -77,16 +112,16 @@ const ptx::module& decoded(image& of) {
     if (wanted ? target == std::atoi(wanted) : !best || target < least) best = &text, least = target;
   }
   if (!best) throw ptx::error("no PTX of the wanted target is embedded");
-  of.code = ptx::decode(*best, here().memory);
-  return *of.code;
+  code = ptx::decode(*best, current().memory);
+  return *code;
 }
 
-cudaError_t finish() { // all that is queued
-  state& s = here();
+cudaError_t finish() { // all that is queued on the device in use
+  device& d = current();
   cudaError_t result = cudaSuccess;
-  while (!s.queue.empty()) {
-    const std::function<void()> work = std::move(s.queue.front());
-    s.queue.pop_front();
+  while (!d.queue.empty()) {
+    const std::function<void()> work = std::move(d.queue.front());
+    d.queue.pop_front();
     try {
       work();
     } catch (const std::exception& problem) {
@@ -97,8 +132,8 @@ cudaError_t finish() { // all that is queued
 }
 
 cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, std::size_t shared) {
+  const auto hold = alone();
   state& s = here();
-  const std::lock_guard hold(s.lock);
   const auto found = s.kernels.find(function);
   if (found == s.kernels.end()) return answer(cudaErrorInvalidDeviceFunction);
   try {
@@ -108,9 +143,9 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
       return failed(cudaErrorInvalidValue, ptx::readable(kernel.name) +
                                                ": more shared memory than the kernel may have: " +
                                                std::to_string(kernel.shared_bytes + shared) + " bytes");
-    auto run = std::make_shared<ptx::launch>(code, kernel, s.memory, ptx::extent{grid.x, grid.y, grid.z},
+    auto run = std::make_shared<ptx::launch>(code, kernel, current().memory, ptx::extent{grid.x, grid.y, grid.z},
                                              ptx::extent{block.x, block.y, block.z}, shared, arguments, s.options);
-    s.queue.emplace_back([run, &s] {
+    current().queue.emplace_back([run, &s] {
       run->run();
       s.counted.add(run->counted);
     });
@@ -126,11 +161,10 @@ bool on_device(const void* p) { return (address(p) & ptx::device_bit) != 0; }
 /// Either pointer may be the host's or the device's.
 void copy_now(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  ptx::device_memory& memory = here().memory;
-  if (on_device(to) && on_device(from)) memory.copy(address(to), address(from), bytes);
+  if (on_device(to) && on_device(from)) current().memory.copy(address(to), address(from), bytes);
   else
-    std::memmove(on_device(to) ? memory.for_host(address(to), bytes, true) : to,
-                 on_device(from) ? memory.for_host(address(from), bytes, false) : from, bytes);
+    std::memmove(on_device(to) ? owner(address(to)).memory.for_host(address(to), bytes, true) : to,
+                 on_device(from) ? owner(address(from)).memory.for_host(address(from), bytes, false) : from, bytes);
 }
 bool is_pinned(const void* p) {
   const auto& pinned = here().pinned;
@@ -156,7 +190,9 @@ namespace stand_in {
 void use(ptx::launch_options options) { here().options = options; }
 ptx::counters counted() { return here().counted; }
 void reset_counters() { here().counted = {}; }
-std::size_t live_allocations() { return here().allocations.size(); }
+std::size_t live_allocations() { return current().allocations.size(); }
+memory_use memory() { return {current().made, current().allocated, current().most}; }
+void reset_memory() { current().most = current().allocated, current().made = 0; }
 std::uint64_t local_bytes(const void* kernel) {
   const kernel_symbol& k = here().kernels.at(kernel);
   return decoded(*k.of).entry(k.name).local_bytes;
@@ -171,7 +207,7 @@ std::vector<std::string> in_loops(const void* kernel, std::string_view part) {
       found.push_back(code.code[i].name + " " + ptx::source_of(code, code.code[i]));
   return found;
 }
-void set_devices(int count) { here().devices = count; }
+void set_devices(int count) { here().set_devices(count); }
 void set_memory(std::uint64_t bytes) { here().limit = bytes; }
 } // namespace stand_in
 
@@ -244,48 +280,54 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* c, const void* functio
 }
 
 cudaError_t cudaMalloc(void** to, std::size_t bytes) {
-  state& s = here();
+  const auto hold = alone();
+  device& d = current();
   *to = nullptr;
   if (bytes == 0) return cudaSuccess;
-  if (s.allocated + bytes > s.limit) return answer(cudaErrorMemoryAllocation);
-  const std::uint64_t at = s.memory.allocate(bytes, "an allocation of " + std::to_string(bytes) + " bytes");
+  if (d.allocated + bytes > here().limit) return answer(cudaErrorMemoryAllocation);
+  const std::uint64_t at = d.memory.allocate(bytes, "an allocation of " + std::to_string(bytes) + " bytes");
   if (at == 0) return answer(cudaErrorMemoryAllocation);
-  s.allocations[at] = bytes;
-  s.allocated += bytes;
+  d.allocations[at] = bytes;
+  d.allocated += bytes;
+  d.most = std::max(d.most, d.allocated), ++d.made;
   *to = reinterpret_cast<void*>(at);
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* p) {
+  const auto hold = alone();
   if (!p) return cudaSuccess;
-  state& s = here();
   const cudaError_t before = finish();
-  const auto found = s.allocations.find(address(p));
-  if (found == s.allocations.end()) return failed(cudaErrorInvalidValue, "cudaFree of what was not allocated");
-  s.allocated -= found->second;
-  s.allocations.erase(found);
-  s.memory.release(address(p));
+  device& d = owner(address(p));
+  const auto found = d.allocations.find(address(p));
+  if (found == d.allocations.end()) return failed(cudaErrorInvalidValue, "cudaFree of what was not allocated");
+  d.allocated -= found->second;
+  d.allocations.erase(found);
+  d.memory.release(address(p));
   return before;
 }
 cudaError_t cudaMallocAsync(void** to, std::size_t bytes, cudaStream_t) { return cudaMalloc(to, bytes); }
 cudaError_t cudaFreeAsync(void* p, cudaStream_t) {
+  const auto hold = alone();
   if (!p) return cudaSuccess;
-  if (!here().allocations.count(address(p)))
-    return failed(cudaErrorInvalidValue, "cudaFreeAsync of what was not allocated");
-  here().queue.emplace_back([p] {
-    state& s = here();
-    s.allocated -= s.allocations.at(address(p));
-    s.allocations.erase(address(p));
-    s.memory.release(address(p));
+  device& d = current();
+  if (!d.allocations.count(address(p)))
+    return failed(cudaErrorInvalidValue, "cudaFreeAsync of what was not allocated on the device in use");
+  d.queue.emplace_back([p, &d] {
+    d.allocated -= d.allocations.at(address(p));
+    d.allocations.erase(address(p));
+    d.memory.release(address(p));
   });
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** to, std::size_t bytes) {
+  const auto hold = alone();
   *to = std::malloc(bytes);
   here().pinned[static_cast<char*>(*to)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** to, std::size_t bytes, unsigned) { return cudaMallocHost(to, bytes); }
 cudaError_t cudaFreeHost(void* p) {
+  const auto hold = alone();
   finish();
   here().pinned.erase(static_cast<char*>(p));
   std::free(p);
@@ -293,24 +335,27 @@ cudaError_t cudaFreeHost(void* p) {
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
+  const auto hold = alone();
   const cudaError_t before = finish();
   const cudaError_t copied = guarded([&] { copy_now(to, from, bytes); });
   return before != cudaSuccess ? before : copied;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  const auto hold = alone();
   const bool to_host = !on_device(to), from_host = !on_device(from);
   if (to_host && !is_pinned(to)) return cudaMemcpy(to, from, bytes, kind); // the call waits, as CUDA's does
   if (from_host && !is_pinned(from)) {                                     // staged before the call returns
     const char* const first = static_cast<const char*>(from);
-    here().queue.emplace_back(
+    current().queue.emplace_back(
         [to, bytes, staged = std::vector<char>(first, first + bytes)] { copy_now(to, staged.data(), bytes); });
     return cudaSuccess;
   }
-  here().queue.emplace_back([=] { copy_now(to, from, bytes); });
+  current().queue.emplace_back([=] { copy_now(to, from, bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
                          std::size_t height, cudaMemcpyKind) {
+  const auto hold = alone();
   const cudaError_t before = finish();
   const cudaError_t copied = guarded([&] {
     for (std::size_t r = 0; r < height; ++r)
@@ -323,19 +368,23 @@ cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, 
   return cudaMemcpy2D(to, to_pitch, from, from_pitch, width, height, kind);
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
-  here().queue.emplace_back([=] { std::memset(here().memory.for_host(address(to), bytes, true), value, bytes); });
+  const auto hold = alone();
+  current().queue.emplace_back([=] { std::memset(current().memory.for_host(address(to), bytes, true), value, bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
+  const auto hold = alone();
   cudaMemsetAsync(to, value, bytes, nullptr);
   return finish();
 }
 cudaError_t cudaMemcpyToSymbol(const void* symbol, const void* from, std::size_t bytes, std::size_t offset,
                                cudaMemcpyKind) {
+  const auto hold = alone();
   finish();
   return guarded([&] { copy_now(reinterpret_cast<void*>(symbol_address(symbol) + offset), from, bytes); });
 }
 cudaError_t cudaMemcpyFromSymbol(void* to, const void* symbol, std::size_t bytes, std::size_t offset, cudaMemcpyKind) {
+  const auto hold = alone();
   finish();
   return guarded([&] { copy_now(to, reinterpret_cast<void*>(symbol_address(symbol) + offset), bytes); });
 }
@@ -345,26 +394,32 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return *count > 0 ? cudaSuccess : answer(cudaErrorNoDevice);
 }
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = in_use;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  return device >= 0 && device < here().devices ? cudaSuccess : answer(cudaErrorInvalidDevice);
+  if (device < 0 || device >= here().devices) return answer(cudaErrorInvalidDevice);
+  in_use = device;
+  return cudaSuccess;
 }
-cudaError_t cudaDeviceSynchronize() { return finish(); }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return finish(); }
+cudaError_t cudaDeviceSynchronize() {
+  const auto hold = alone();
+  return finish();
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaDeviceSynchronize(); }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
   *stream = reinterpret_cast<cudaStream_t>(new char);
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const auto hold = alone();
   finish();
   delete reinterpret_cast<char*>(stream);
   return cudaSuccess;
 }
-cudaError_t cudaGetLastError() { return std::exchange(here().last, cudaSuccess); }
-cudaError_t cudaPeekAtLastError() { return here().last; }
+cudaError_t cudaGetLastError() { return std::exchange(last, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last; }
 const char* cudaGetErrorString(cudaError_t e) {
   switch (e) {
   case cudaSuccess:
@@ -378,14 +433,15 @@ const char* cudaGetErrorString(cudaError_t e) {
   case cudaErrorInvalidDeviceFunction:
     return "invalid device function";
   default:
-    return here().message.c_str();
+    return message.c_str();
   }
 }
 const char* cudaGetErrorName(cudaError_t e) { return e == cudaSuccess ? "cudaSuccess" : "cudaError"; }
 
 cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
+  const auto hold = alone();
   *total = here().limit;
-  *available = *total - here().allocated;
+  *available = *total - current().allocated;
   return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
@@ -397,15 +453,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device < 0 || device >= here().devices) return answer(cudaErrorInvalidDevice);
   *p = {};
   std::strcpy(p->name, "PTX interpreter");
-  p->major = 8, p->minor = 0, p->multiProcessorCount = 4;
+  p->major = here().all[static_cast<std::size_t>(device)].major, p->minor = 0, p->multiProcessorCount = 4;
   p->totalGlobalMem = here().limit, p->sharedMemPerBlock = 48 * 1024, p->sharedMemPerBlockOptin = most_shared;
   p->warpSize = 32, p->maxThreadsPerBlock = 1024;
   return cudaSuccess;
 }
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int device) {
   switch (what) {
   case cudaDevAttrComputeCapabilityMajor:
-    *value = 8;
+    *value = here().all.at(static_cast<std::size_t>(device)).major;
     break;
   case cudaDevAttrComputeCapabilityMinor:
     *value = 0;
@@ -440,6 +496,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
   return cudaSuccess;
 }
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* a, const void* function) {
+  const auto hold = alone();
   const auto found = here().kernels.find(function);
   if (found == here().kernels.end()) return answer(cudaErrorInvalidDeviceFunction);
   return guarded([&] {
@@ -451,6 +508,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* a, const void* function) {
   });
 }
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute what, int value) {
+  const auto hold = alone();
   const auto found = here().kernels.find(function);
   if (found == here().kernels.end()) return answer(cudaErrorInvalidDeviceFunction);
   if (what == cudaFuncAttributeMaxDynamicSharedMemorySize) {

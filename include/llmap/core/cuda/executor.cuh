@@ -55,6 +55,7 @@ template <class T> class expert_rows;
 struct cuda_executor {
   cudaStream_t stream = nullptr;
   std::shared_ptr<cublas_lt> library; // of products; none: the own kernels make them
+  int device = 0;                     // that the stream belongs to
 
   template <class T> using matrix = cuda_matrix<T>;
   template <class T> using vector = cuda_buffer<T>;
@@ -67,10 +68,16 @@ struct cuda_executor {
   struct weights_room {}; // each matrix has memory of its own
 };
 
-/// The executor of a device: what follows in this thread runs there.
+/// What follows in this thread runs on the device of the executor. CUDA keeps the device in use for each thread; every
+/// thread that calls ops on a device other than the first says so once.
+inline void enter(const cuda_executor& exec) { LLMAP_CUDA_CHECK(cudaSetDevice(exec.device)); }
+
+/// The executor of a device, entered.
 inline cuda_executor use_device(const cuda_device& device) {
-  LLMAP_CUDA_CHECK(cudaSetDevice(device.number));
-  return {};
+  cuda_executor exec;
+  exec.device = device.number;
+  enter(exec);
+  return exec;
 }
 
 /// Everything of a device that may change a bit of a result, in one line: the kernels are the library's own, and are
