@@ -6,6 +6,7 @@
 #include "llmap/core/json_writer.hpp"
 #include "llmap/core/output_path.hpp"
 #include "llmap/model/model_folders.hpp"
+#include "llmap/model/read_ahead.hpp"
 #include "llmap/model/scoring_report.hpp"
 #include "llmap/store/store.hpp"
 #include <algorithm>
@@ -110,7 +111,11 @@ void run_score(const score_arguments& a) {
   const std::string how_to_go_on = "what was scored is in " + shown(a.store) + ", to go on: " + shown(a.command);
   end_on_signals("llmap: interrupted; " + how_to_go_on);
   std::vector<llmap::scoring_report> reports;
+  llmap::read_ahead next;
   for (std::size_t i = 0; i < models.size(); ++i) {
+    settings.weights_are_read = [&] {
+      if (i + 1 < models.size()) next.start(models[i + 1].folder, settings.base);
+    };
     const std::string name = a.name.empty() ? models[i].name() : a.name;
     try {
       const std::string place = fmt::format("[{}/{}] ", i + 1, models.size());

@@ -105,7 +105,10 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
   const auto watch = [&](const llmap::scoring_progress& now) {
     if (now.now != phase::scoring) return progress.phase(llmap::name_of(now.now)), true;
     if (now.texts_done) progress.scored(now.tokens_done, now.tokens);
-    else progress.phase(llmap::name_of(now.now)), interruption.emplace();
+    else {
+      progress.phase(llmap::name_of(now.now)), interruption.emplace();
+      if (settings.weights_are_read) settings.weights_are_read();
+    }
     return interruption->signal() == 0;
   };
   const llmap::scoring_report report =

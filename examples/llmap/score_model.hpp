@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct score_settings {
   std::string precision = "f32", bos = "as_tokenizer", overlong = "error";
   std::string device = "cpu";
   const scoring_device* opened = nullptr; // the device, if it is not the CPU
+  std::function<void()> weights_are_read; // called when a model's are, before its texts are scored
   int threads = llmap::default_threads();
   std::size_t batch_rows = 0; // 0: chosen by the model's size
 };
