@@ -18,3 +18,4 @@
 #include "llmap/forward/cuda/state_scans.cuh"
 #include "llmap/forward/cuda/streams.cuh"
 #include "llmap/likelihood/cuda/head.cuh"
+#include "llmap/likelihood/cuda/reserve.cuh"

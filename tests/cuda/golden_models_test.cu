@@ -8,6 +8,9 @@
 #include "llmap/weights/model_weights.hpp"
 #include "support/golden.hpp"
 
+#include <array>
+#include <latch>
+
 using namespace llmap;
 
 static_assert(forward_ops<cuda_executor, float> && forward_ops<cuda_executor, double>);
@@ -48,6 +51,152 @@ TEST_P(golden_model_cuda, float64) {
   compare<double>([](const nlohmann::json&) { return 1e-9; });
 }
 TEST_P(golden_model_cuda, float32) { compare<float>(golden::float32_bound(expected)); }
+#ifdef LLMAP_EMULATED
+namespace {
+/// Texts of a golden model, cut short, and what one batch of them without an arena gives.
+struct short_texts {
+  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<double> nats;
+
+  template <class T>
+  short_texts(const decoder<cuda_executor, T>& model, const nlohmann::json& expected,
+              const std::vector<std::size_t>& lengths) {
+    for (const std::size_t length : lengths) {
+      const std::vector<std::int32_t> all = expected["sequences"].back()["ids"];
+      ids.emplace_back(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(length, all.size())));
+    }
+    ragged_batch batch;
+    for (const auto& text : ids) batch.add(text);
+    score_workspace<cuda_executor, T> work;
+    nats = token_log_probabilities(cuda_executor{}, model, batch, work);
+  }
+};
+} // namespace
+
+/// The memory of all batches is one allocation, taken before the first and as large as was said before.
+TEST_P(golden_model_cuda, takes_its_memory_once) {
+  if (const char* const asked = std::getenv("LLMAP_GOLDEN"); asked && std::string_view(asked) == "few")
+    GTEST_SKIP() << "no size depends on the order of threads";
+  const auto model = load<float>();
+  const short_texts texts(model, expected, {9, 5});
+  synchronize(exec);
+  stand_in::reset_memory();
+  const std::uint64_t before = stand_in::memory().bytes;
+  score_workspace<cuda_executor, float> work;
+  const std::size_t planned = batch_memory(exec, model, 9, work);
+  std::vector<double> got;
+  for_batches(exec, model, texts.ids, {.batch_rows = 9}, [&](std::size_t, const ragged_batch&, auto nats) {
+    got.insert(got.end(), nats.begin(), nats.end());
+    EXPECT_EQ(stand_in::memory().allocations, 1u) << "after " << got.size() << " tokens";
+  });
+  EXPECT_EQ(stand_in::memory().most_bytes, before + planned);
+  EXPECT_EQ(stand_in::memory().bytes, before);
+  EXPECT_EQ(got, texts.nats);
+  const std::size_t rounding = 40 * cuda_arena::unit;
+  EXPECT_LE(planned, 3 * 9 * (batch_bytes<float>(exec, model.plan) + slab_bytes<float>(exec, model.plan)) +
+                         static_cast<std::size_t>(detail::slab_room_of(model.plan).state) * 8 + rounding);
+}
+TEST(cuda_memory, too_little_is_said_with_sizes) {
+  const cuda_executor exec;
+  const std::filesystem::path folder = golden::folder("models") / "llama_mha";
+  const model_weights weights{folder};
+  const decoder_plan plan = plan_of(config::load(folder));
+  const auto load = [&] {
+    return load_decoder<float>(exec, plan, weights.tensors(dtype::f32, plan.tied()), folder.string(),
+                               {.available = available_memory(exec)});
+  };
+  const auto message = [](const auto& body) -> std::string {
+    try {
+      body();
+    } catch (const llmap::error& problem) {
+      return problem.what();
+    }
+    return "";
+  };
+  const std::uint64_t all = available_memory(exec);
+  stand_in::reset_memory();
+  stand_in::set_memory(stand_in::memory().bytes + (1 << 20));
+  EXPECT_EQ(message(load), folder.string() +
+                               ": the model does not fit into memory: 2 MiB needed, 1 MiB available (weights 1 MiB, "
+                               "activations of a small batch 1 MiB)");
+  EXPECT_EQ(stand_in::memory().allocations, 0u);
+  stand_in::set_memory(all);
+
+  const auto model = load();
+  const short_texts texts(model, golden::read(folder / "expected.json"), {9, 5, 14, 3});
+  const std::uint64_t before = all - available_memory(exec);
+  score_workspace<cuda_executor, float> work;
+  const std::size_t of_31 = batch_memory(exec, model, 31, work), of_14 = batch_memory(exec, model, 14, work);
+  const auto score = [&] {
+    std::vector<double> got;
+    for_batches(exec, model, texts.ids, {}, [&](std::size_t, const ragged_batch& batch, auto nats) {
+      EXPECT_LE(batch.rows(), 15u);
+      got.insert(got.end(), nats.begin(), nats.end());
+    });
+    EXPECT_EQ(got, texts.nats);
+  };
+  stand_in::set_memory(before + of_31 - cuda_arena::unit); // batches are smaller then
+  EXPECT_EQ(message(score), "");
+  stand_in::set_memory(before + of_14 - cuda_arena::unit);
+  EXPECT_EQ(message(score).find("the texts do not fit into the device's memory beside the weights: 1 MiB of "
+                                "activations needed for one of 14 tokens, 0 MiB available"),
+            0u)
+      << message(score);
+  stand_in::set_memory(all);
+}
+#endif
+
+/// Two executors share the texts of a model, on two devices where there are two.
+TEST(cuda_workers, give_the_bits_of_one) {
+#ifdef LLMAP_EMULATED
+  stand_in::set_devices(2);
+#endif
+  const std::vector<cuda_device> devices = cuda_devices();
+  const std::array execs{use_device(devices.back()), use_device(devices.front())};
+  const std::filesystem::path folder = golden::folder("models") / "llama_mha";
+  const model_weights weights{folder};
+  const decoder_plan plan = plan_of(config::load(folder));
+  const auto load = [&](const cuda_executor& exec) {
+    return load_decoder<float>(exec, plan, weights.tensors(dtype::f32, plan.tied()), folder.string());
+  };
+  std::vector<std::vector<std::int32_t>> texts;
+  const nlohmann::json expected = golden::read(folder / "expected.json");
+  for (const auto& s : expected["sequences"]) texts.push_back(s["ids"]);
+  while (texts.size() < 4) texts.push_back(texts[texts.size() - 2]);
+  std::vector<std::vector<double>> got(texts.size()), want(texts.size());
+  const auto into = [](std::vector<std::vector<double>>& all) {
+    return [&all](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
+      for (std::size_t t = 0; t < batch.texts(); ++t) {
+        all[first + t].assign(nats.begin(), nats.begin() + static_cast<std::ptrdiff_t>(batch.length(t) - 1));
+        nats = nats.subspan(batch.length(t) - 1);
+      }
+    };
+  };
+  for_batches(execs[1], load(execs[1]), texts, {}, into(want));
+#ifdef LLMAP_EMULATED
+  enter(execs[0]);
+  stand_in::reset_memory();
+#endif
+  texts_to_take left(texts);
+  std::latch both(2);
+  with_workers(std::span<const cuda_executor>(execs), left, [&](const cuda_executor& exec) {
+    bool came = false;
+    for_batches(exec, load(exec), left, {.batch_rows = 1},
+                [&](std::size_t first, const ragged_batch& batch, std::span<const double> nats) {
+                  if (!std::exchange(came, true)) both.arrive_and_wait(); // so that each has a text
+                  into(got)(first, batch, nats);
+                });
+  });
+  EXPECT_EQ(got, want);
+  EXPECT_FALSE(want.back().empty());
+#ifdef LLMAP_EMULATED
+  enter(execs[0]);
+  EXPECT_GT(stand_in::memory().allocations, 0u) << "nothing was done on the other device";
+  enter(execs[1]);
+  stand_in::set_devices(1);
+#endif
+}
+
 /// On a device, or if LLMAP_GOLDEN is "all", every case; on the interpreter one for each mixer and kind of attention,
 /// or a "few".
 static std::vector<std::string> cases() {

@@ -163,24 +163,32 @@ template <class T, class Exec> std::size_t batch_rows(const Exec& exec, const de
                     limits.most_batch);
 }
 
+/// Bytes that a model takes: loaded, and for a small batch. They count together.
+struct model_memory {
+  std::uint64_t weights = 0, activations = 0;
+  operator std::uint64_t() const { return weights + activations; }
+};
+
 /// Bytes that loading a plan and computing a small batch takes.
 template <class T, class Exec, tensor_source Source>
-std::uint64_t memory_needed(const Exec& exec, const decoder_plan& plan, const Source& source,
-                            compute_type compute = compute_type::working) {
+model_memory memory_needed(const Exec& exec, const decoder_plan& plan, const Source& source,
+                           compute_type compute = compute_type::working) {
   const std::int64_t sinusoids =
       plan.embedding.sinusoids ? (plan.position_limit + plan.embedding.position_offset) * plan.width : 0;
-  return weight_bytes<T>(exec, plan, source) + loading_bytes<T>(exec, plan, source, compute) +
-         static_cast<std::uint64_t>(sinusoids) * sizeof(T) +
-         static_cast<std::uint64_t>(detail::slab_room_of(plan).state) * sizeof(T) +
-         512 * (batch_bytes<T>(exec, plan) + slab_bytes<T>(exec, plan));
+  return {weight_bytes<T>(exec, plan, source) + loading_bytes<T>(exec, plan, source, compute) +
+              static_cast<std::uint64_t>(sinusoids) * sizeof(T),
+          static_cast<std::uint64_t>(detail::slab_room_of(plan).state) * sizeof(T) +
+              512 * (batch_bytes<T>(exec, plan) + slab_bytes<T>(exec, plan))};
 }
 
 /// Fails if a model needs more memory than there is. `where` (a file or folder) starts the message.
-inline void check_memory(std::uint64_t needed, std::uint64_t available, const std::string& where) {
+inline void check_memory(const model_memory& needed, std::uint64_t available, const std::string& where) {
   constexpr std::uint64_t mib = 1 << 20;
+  const auto up = [](std::uint64_t bytes) { return (bytes + mib - 1) / mib; };
   if (needed > available)
-    fail(where, ": the model does not fit into memory: ", (needed + mib - 1) / mib, " MiB needed, ", available / mib,
-         " MiB available");
+    fail(where, ": the model does not fit into memory: ", up(needed), " MiB needed, ", available / mib,
+         " MiB available (weights ", up(needed.weights), " MiB, activations of a small batch ", up(needed.activations),
+         " MiB)");
 }
 
 } // namespace llmap

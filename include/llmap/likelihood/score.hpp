@@ -89,6 +89,19 @@ public:
   }
 };
 
+/// What batches are computed with: an executor, and how many tokens they are filled up to.
+template <class Exec> struct batch_setup {
+  Exec exec;
+  std::size_t rows;
+};
+/// An executor that takes the memory of all batches before the first has a function of its own beside this one. `rows`
+/// are wanted; the longest text has to fit whatever they are.
+template <class Exec, class T>
+batch_setup<Exec> set_up(const Exec& exec, const decoder<Exec, T>&, score_workspace<Exec, T>&, std::size_t rows,
+                         std::size_t) {
+  return {exec, rows};
+}
+
 /// Computes the token log-probabilities of texts given as ids, in order and batch by batch: `done(first, batch, nats)`
 /// gets those of texts first, first + 1, ... as token_log_probabilities returns them. `done` returns nothing, or false
 /// to stop. Texts must fit the model's positions. Of texts shared with other workers only those taken here come, and
@@ -97,13 +110,15 @@ template <class Exec, class T, class Done>
 void for_batches(const Exec& exec, const decoder<Exec, T>& model, texts_to_take& texts, const score_options& options,
                  const Done& done) {
   score_workspace<Exec, T> work;
-  batch_pace pace(options.batch_rows ? options.batch_rows : batch_rows<T>(exec, model.plan), options.batch_seconds);
+  const std::size_t wanted = options.batch_rows ? options.batch_rows : batch_rows<T>(exec, model.plan);
+  const batch_setup<Exec> setup = set_up(exec, model, work, std::min(wanted, texts.tokens()), texts.longest());
+  batch_pace pace(setup.rows, options.batch_seconds);
   for (texts_to_take::part taken; !(taken = texts.take(pace.rows())).empty();) {
     const std::size_t first = taken.first;
     ragged_batch batch;
     for (std::size_t i = first; i < taken.last; ++i) batch.add(texts[i]);
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<double> nats = token_log_probabilities(exec, model, batch, work);
+    const std::vector<double> nats = token_log_probabilities(setup.exec, model, batch, work);
     pace.took(batch.rows(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if constexpr (std::is_void_v<decltype(done(first, batch, std::span<const double>(nats)))>)
       done(first, batch, std::span<const double>(nats));

@@ -3,6 +3,7 @@
 // depend on the texts beside it, hence not on the number of workers either.
 #pragma once
 #include "llmap/core/error.hpp"
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,8 +17,8 @@ namespace llmap {
 /// Texts given as ids that nobody has taken yet, handed out from the first to the last. Any thread may call.
 class texts_to_take {
   std::span<const std::vector<std::int32_t>> texts_;
-  std::size_t next_ = 0;
-  std::mutex lock_;
+  std::size_t next_ = 0, longest_ = 0, tokens_ = 0;
+  std::mutex lock_; // of next_
 
 public:
   /// Texts [first, last).
@@ -26,7 +27,12 @@ public:
     bool empty() const { return first == last; }
   };
 
-  explicit texts_to_take(std::span<const std::vector<std::int32_t>> texts) : texts_(texts) {}
+  explicit texts_to_take(std::span<const std::vector<std::int32_t>> texts) : texts_(texts) {
+    for (const auto& text : texts) longest_ = std::max(longest_, text.size()), tokens_ += text.size();
+  }
+  std::size_t longest() const { return longest_; }
+  /// Of all texts, taken or not.
+  std::size_t tokens() const { return tokens_; }
   const std::vector<std::int32_t>& operator[](std::size_t i) const { return texts_[i]; }
   /// The next texts of at most `rows` tokens together, but at least one; empty: none is left.
   part take(std::size_t rows) {

@@ -1,5 +1,5 @@
-// Device memory in the order of a stream: taken and given back by operations on it, never waiting for it. Its numbers
-// are unspecified until something writes them.
+// Device memory in the order of a stream: taken and given back by operations on it, never waiting for it, or a part of
+// the executor's arena. Its numbers are unspecified until something writes them.
 #pragma once
 #include "llmap/core/cuda/executor.cuh"
 #include <cstddef>
@@ -15,10 +15,13 @@ template <class T> class cuda_buffer {
   T* data_ = nullptr;
   std::size_t size_ = 0, capacity_ = 0;
   cudaStream_t stream_ = nullptr;
+  std::shared_ptr<cuda_arena> arena_; // that it is a part of
 
   void give_back() noexcept {
-    if (data_) cudaFreeAsync(data_, stream_);
+    if (data_ && arena_) arena_->give_back(data_, capacity_ * sizeof(T));
+    else if (data_) cudaFreeAsync(data_, stream_);
     data_ = nullptr, size_ = capacity_ = 0;
+    arena_.reset();
   }
 
 public:
@@ -36,6 +39,7 @@ public:
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0), capacity_ = std::exchange(other.capacity_, 0);
     stream_ = other.stream_;
+    arena_ = std::move(other.arena_);
     return *this;
   }
   ~cuda_buffer() { give_back(); }
@@ -46,7 +50,10 @@ public:
       give_back();
       if (size > static_cast<std::size_t>(-1) / 2 / sizeof(T)) fail("out of device memory: ", size, " elements");
       stream_ = exec.stream;
-      const cudaError_t result = cudaMallocAsync(reinterpret_cast<void**>(&data_), size * sizeof(T), stream_);
+      if (exec.arena) data_ = static_cast<T*>(exec.arena->take(size * sizeof(T)));
+      if (data_) arena_ = exec.arena;
+      const cudaError_t result =
+          data_ ? cudaSuccess : cudaMallocAsync(reinterpret_cast<void**>(&data_), size * sizeof(T), stream_);
       if (result != cudaSuccess) data_ = nullptr;
       if (result == cudaErrorMemoryAllocation) {
         cudaGetLastError();
@@ -57,6 +64,8 @@ public:
     }
     size_ = size;
   }
+  /// Makes room for so many, of which it has none yet.
+  void reserve(const cuda_executor& exec, std::size_t size) { resize(exec, size), size_ = 0; }
   T* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::span<T> span() const { return {data_, size_}; }

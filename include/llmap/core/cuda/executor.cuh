@@ -2,7 +2,7 @@
 // are queued on the stream and return at once; views and spans they take lie in device memory and must live until the
 // stream has come so far.
 #pragma once
-#include "llmap/core/cuda/check.cuh"
+#include "llmap/core/cuda/arena.cuh"
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -56,6 +56,7 @@ struct cuda_executor {
   cudaStream_t stream = nullptr;
   std::shared_ptr<cublas_lt> library; // of products; none: the own kernels make them
   int device = 0;                     // that the stream belongs to
+  std::shared_ptr<cuda_arena> arena;  // of buffers made with this executor; none: each asks the device
 
   template <class T> using matrix = cuda_matrix<T>;
   template <class T> using vector = cuda_buffer<T>;
@@ -92,14 +93,15 @@ inline std::string device_facts(const cuda_device& device) {
          std::to_string(kernel_generation);
 }
 
-/// Bytes that are free on the device in use.
-inline std::uint64_t available_memory(const cuda_executor&) {
+/// Waits for all that was queued; fails with what went wrong in it.
+inline void synchronize(const cuda_executor& exec) { LLMAP_CUDA_CHECK(cudaStreamSynchronize(exec.stream)); }
+
+/// Bytes that are free on the device in use, when what is given back in the order of the stream is.
+inline std::uint64_t available_memory(const cuda_executor& exec) {
+  synchronize(exec);
   std::size_t available = 0, total = 0;
   LLMAP_CUDA_CHECK(cudaMemGetInfo(&available, &total));
   return available;
 }
-
-/// Waits for all that was queued; fails with what went wrong in it.
-inline void synchronize(const cuda_executor& exec) { LLMAP_CUDA_CHECK(cudaStreamSynchronize(exec.stream)); }
 
 } // namespace llmap

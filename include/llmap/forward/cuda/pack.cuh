@@ -70,20 +70,23 @@ std::uint64_t packed_bytes(const cuda_executor&, const Source& source, const lin
   return static_cast<std::uint64_t>(plan.rows()) * (stride * element + sizeof(T));
 }
 
-/// Nothing of a matrix exists twice on the device. cuBLASLt takes the rows and sums of a slab besides, of the widest
-/// product.
+/// Nothing of a matrix exists twice on the device. Products take x in parts of bf16, 6 bytes an element, of the rows of
+/// a small batch or of a slab of cuBLASLt's, which takes the rows and sums of a slab besides.
 template <class T, tensor_source Source>
 std::uint64_t loading_bytes(const cuda_executor& exec, const decoder_plan& plan, const Source&, compute_type) {
   struct widest {
-    std::uint64_t columns = 0;
+    std::uint64_t in = 0, columns = 0;
     void operator()(const linear_plan& p, tensor_use) {
-      columns = std::max(columns, static_cast<std::uint64_t>(2 * p.cols + p.rows())); // parts of float take 6 bytes
+      in = std::max(in, static_cast<std::uint64_t>(p.cols));
+      columns = std::max(columns, static_cast<std::uint64_t>(p.cols + p.rows()));
     }
     void operator()(const vector_plan&, tensor_use) const {}
     void operator()(const norm_plan&, tensor_use) const {}
   } of_products;
-  if (exec.library) visit_tensors(plan, of_products);
-  return of_products.columns * cublas_lt::slab_rows * sizeof(T);
+  visit_tensors(plan, of_products);
+  const std::uint64_t rows = exec.library ? cublas_lt::slab_rows : 512;
+  const std::uint64_t parts = std::is_same_v<T, float> ? 2 * rows * of_products.in * 6 : 0; // of a product and the head
+  return parts + (exec.library ? of_products.columns * cublas_lt::slab_rows * sizeof(T) : 0);
 }
 
 /// Slabs of 8160 rows, if activations of 1 GiB allow: with fewer, products of small models leave most of a device idle.
