@@ -12,6 +12,18 @@ if(LLMAP_CUDA)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual)
   endif()
   enable_language(CUDA)
+
+  # Tests and benchmarks for a GPU are compiled for the one that is here. Where there is none they show that everything
+  # compiles, and hold PTX that any GPU can run; machine code of every architecture is the business of cuda_budget.
+  find_program(LLMAP_NVIDIA_SMI nvidia-smi)
+  set(LLMAP_GPU_HERE 1)
+  if(LLMAP_NVIDIA_SMI)
+    execute_process(COMMAND ${LLMAP_NVIDIA_SMI} -L RESULT_VARIABLE LLMAP_GPU_HERE OUTPUT_QUIET ERROR_QUIET)
+  endif()
+  set(LLMAP_TWIN_ARCHITECTURES 80-virtual)
+  if(LLMAP_GPU_HERE EQUAL 0)
+    set(LLMAP_TWIN_ARCHITECTURES native)
+  endif()
 endif()
 
 # For a project that compiles CUDA itself: the headers in core/cuda and likelihood/cuda need CCCL, which comes with nvcc.

@@ -7,7 +7,7 @@ command -v nvidia-smi >/dev/null || { echo "device.sh: no nvidia-smi: no device 
 build=${BUILD:-build/device}
 cmake --preset release -B "$build" -DLLMAP_BENCHMARKS=ON >/dev/null || exit 1
 tests=$(ctest --test-dir "$build" -N -R '^gpu_' | sed -n 's/.*: \(gpu_.*\)/\1/p')
-cmake --build "$build" --target $tests ladder_head_cuda llmap_tool llmap_cuda_module || exit 1
+cmake --build "$build" --target $tests ladder_head_cuda bench_cuda llmap_tool llmap_cuda_module || exit 1
 query() { nvidia-smi --query-gpu="$1" --format=csv,noheader -i 0; }
 name=$(query name)
 out=benchmarks/results/$(tr -c 'A-Za-z0-9\n' '-' <<<"$name" | sed 's/-*$//').md
@@ -28,6 +28,13 @@ block() { # block COMMAND...: what it prints, and that it failed
   echo "## Tests"
   echo
   block ctest --test-dir "$build" -R '^gpu_' --output-on-failure --timeout 600
+  # Products by cuBLASLt first: what the others are compared with.
+  for group in "Products (rows, N, K)=^linear" "The head (rows, width, vocabulary)=^head|^cross_entropy" \
+    "Attention (heads, their keys, width, texts)=^attention" "What memory gives, and ops that only move (rows, columns)=^upload|^copy|^add_scaled|^rms_norm|^swiglu|^rope"; do
+    echo "## ${group%%=*}"
+    echo
+    block "$build/benchmarks/bench_cuda" --benchmark_filter="${group#*=}" --benchmark_min_time=0.5
+  done
   echo "## The head, step by step (rows, width, vocabulary)"
   echo
   for shape in "8192 576 49152" "8192 2048 128256" "8192 4096 128256"; do

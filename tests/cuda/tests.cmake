@@ -38,18 +38,6 @@ function(llmap_emulated target)
   target_link_libraries(${target} PRIVATE cuda_stand_in)
 endfunction()
 
-# The twins for a GPU are compiled for the one that is here. Where there is none they show that everything compiles, and
-# hold PTX that any GPU can run; machine code of every architecture is the business of cuda_budget.
-find_program(LLMAP_NVIDIA_SMI nvidia-smi)
-set(LLMAP_GPU_HERE 1)
-if(LLMAP_NVIDIA_SMI)
-  execute_process(COMMAND ${LLMAP_NVIDIA_SMI} -L RESULT_VARIABLE LLMAP_GPU_HERE OUTPUT_QUIET ERROR_QUIET)
-endif()
-set(LLMAP_TWIN_ARCHITECTURES 80-virtual)
-if(LLMAP_GPU_HERE EQUAL 0)
-  set(LLMAP_TWIN_ARCHITECTURES native)
-endif()
-
 # llmap_cuda_test(name): cuda/<name>_test.cu
 function(llmap_cuda_test name)
   llmap_emulated(emu_${name} cuda/${name}_test.cu)
