@@ -76,6 +76,8 @@ set_target_properties(emu_cublas_lt PROPERTIES ENABLE_EXPORTS ON) # the module c
 target_compile_definitions(emu_cublas_lt PRIVATE LLMAP_CUBLAS_LT="$<TARGET_FILE:cublas_lt_stand_in_0>"
   LLMAP_CUBLAS_LT_FAULT="${CMAKE_CURRENT_BINARY_DIR}/cublas_lt_stand_in_")
 llmap_cuda_test(golden_models)
+target_link_libraries(emu_golden_models PRIVATE llmap::kernels)
+target_link_libraries(gpu_golden_models PRIVATE llmap::kernels)
 foreach(order backward shuffled sm_90) # the ops' own tests take every order with every shape
   set_property(TEST emu_golden_models_${order} APPEND PROPERTY ENVIRONMENT LLMAP_GOLDEN=few)
 endforeach()
@@ -126,7 +128,7 @@ if(TARGET llmap_tool)
   set_target_properties(emu_cuda_module PROPERTIES PREFIX "" OUTPUT_NAME llmap_cuda LIBRARY_OUTPUT_DIRECTORY ${LLMAP_EMULATED_TOOL}
     CUDA_ARCHITECTURES 80-virtual CUDA_RUNTIME_LIBRARY None)
   target_compile_options(emu_cuda_module PRIVATE -std=c++20 --no-compress)
-  target_link_libraries(emu_cuda_module PRIVATE llmap::cuda llmap::store cuda_stand_in)
+  target_link_libraries(emu_cuda_module PRIVATE llmap::cuda llmap::kernels llmap::store cuda_stand_in)
   add_custom_command(TARGET emu_cuda_module POST_BUILD
     COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:llmap_tool> ${LLMAP_EMULATED_TOOL}/llmap)
   add_dependencies(emu_cuda_module llmap_tool)
