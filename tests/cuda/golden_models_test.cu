@@ -152,7 +152,7 @@ TEST(cuda_workers, give_the_bits_of_one) {
   stand_in::set_devices(2);
 #endif
   const std::vector<cuda_device> devices = cuda_devices();
-  const std::array execs{use_device(devices.back()), use_device(devices.front())};
+  const std::array execs{use_device(devices.front()), use_device(devices.back())};
   const std::filesystem::path folder = golden::folder("models") / "llama_mha";
   const model_weights weights{folder};
   const decoder_plan plan = plan_of(config::load(folder));
@@ -172,9 +172,10 @@ TEST(cuda_workers, give_the_bits_of_one) {
       }
     };
   };
-  for_batches(execs[1], load(execs[1]), texts, {}, into(want));
-#ifdef LLMAP_EMULATED
   enter(execs[0]);
+  for_batches(execs[0], load(execs[0]), texts, {}, into(want));
+#ifdef LLMAP_EMULATED
+  enter(execs[1]);
   stand_in::reset_memory();
 #endif
   texts_to_take left(texts);
@@ -190,9 +191,9 @@ TEST(cuda_workers, give_the_bits_of_one) {
   EXPECT_EQ(got, want);
   EXPECT_FALSE(want.back().empty());
 #ifdef LLMAP_EMULATED
-  enter(execs[0]);
-  EXPECT_GT(stand_in::memory().allocations, 0u) << "nothing was done on the other device";
   enter(execs[1]);
+  EXPECT_GT(stand_in::memory().allocations, 0u) << "nothing was done on the other device";
+  enter(execs[0]);
   stand_in::set_devices(1);
 #endif
 }
