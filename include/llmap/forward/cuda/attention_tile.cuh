@@ -62,8 +62,8 @@ __global__ void __launch_bounds__(attention_threads, sizeof(T) == 4 ? 2 : 1) att
     } scores;
     T v[depth][tile * Panels];
   };
-  __shared__ alignas(16) T weights[tile][stride];
-  __shared__ alignas(16) staging stage;
+  alignas(16) __shared__ T weights[tile][stride];
+  alignas(16) __shared__ staging stage;
   const query_tile own = a.tiles[blockIdx.x];
   const unsigned head = blockIdx.y, kv_head = head / a.group, thread = threadIdx.x;
   const unsigned row = thread / 16 * 4, column = thread % 16 * 4; // of the tile

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(cross_entropy_policy::threads)
   constexpr unsigned ring_bytes = policy::window * policy::windows;
   constexpr unsigned elements = policy::window / sizeof(Stored); // of a window
   constexpr int each = elements / policy::threads;
-  __shared__ alignas(16) unsigned char ring[ring_bytes];
+  alignas(16) __shared__ unsigned char ring[ring_bytes];
   __shared__ typename merged::storage room;
 
   const Stored* const row = logits + blockIdx.x * stride;
