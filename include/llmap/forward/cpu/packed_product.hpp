@@ -124,10 +124,10 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
         if constexpr (in_codes) {
           using wide = std::conditional_t<pairs, bf16_pair, T>;
           const auto [of, number] = w.panel_in_codes(p);
-          const std::size_t first = pairs ? 2 * k : k, end = std::min(w.cols, pairs ? 2 * (k + depth) : k + depth);
+          const std::size_t first = pairs ? 2 * k : k, past = std::min(w.cols, pairs ? 2 * (k + depth) : k + depth);
           simd::run(
-              widen_codes_task<wide>{of, number, first, end, w.type == dtype::f64, reinterpret_cast<wide*>(widened)});
-          next_bytes = (end - first) * NR * static_cast<std::size_t>(of->how().bits) / 8;
+              widen_codes_task<wide>{of, number, first, past, w.type == dtype::f64, reinterpret_cast<wide*>(widened)});
+          next_bytes = (past - first) * NR * static_cast<std::size_t>(of->how().bits) / 8;
         } else if constexpr (std::is_same_v<Stored, T> || pairs) {
           block = reinterpret_cast<const T*>(stored);
         } else {

@@ -52,7 +52,7 @@ private:
     const double* table = how.table.empty() ? nullptr : how.table.data();
     const double divisor = how.divisor;
     for (std::size_t j = 0; j < NR; j += W) {
-      simd::vec<double, W> v;
+      simd::vec<double, W> v{};
       if (table)
         for (int i = 0; i < W; ++i) v[i] = table[words[j + static_cast<std::size_t>(i)] >> shift & mask];
       else v = __builtin_convertvector((simd::load<std::int32_t, W>(words + j) >> shift) & mask, simd::vec<double, W>);
