@@ -13,12 +13,11 @@ work=build/one-layer
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
 awk 'BEGIN { srand(1); printf "{\"sequences\": [["; for (i = 0; i < 512; ++i) printf "%s%d", i ? ", " : "", int(rand() * 100000); print "]]}" }' >"$work/ids.json"
-echo "model               parameters  file GB  memory GiB  seconds  mean log p"
+echo "model               parameters  file GB  memory GiB  seconds  mean log p" # two bytes a parameter
 for config in tests/tool/configs/*.json; do
   model=$(basename "$config" .json)
   [ $# -gt 0 ] && [[ " $* " != *" $model "* ]] && continue
   build/bench/benchmarks/write_one_layer "$config" "$work/model"
-  parameters=$(build/release/examples/llmap info "$work/model" --json | sed -n 's/^ "parameters": \([0-9]*\).*/\1/p')
   start=$(date +%s.%N)
   build/release/examples/llmap logprobs "$work/model" --ids "$work/ids.json" >"$work/out.json" &
   peak=0
@@ -31,8 +30,9 @@ for config in tests/tool/configs/*.json; do
   done
   wait $!
   seconds=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { print b - a }')
-  mean=$(tr -d '[]' <"$work/out.json" | tr ',' '\n' | awk 'NF { s += $1; ++n } END { print s / n }')
-  printf '%-18s %11s %8.2f %11.2f %8.1f %11.4f\n' "$model" "$parameters" "$(stat -c %s "$work/model/model.safetensors" | awk '{ print $1 / 1e9 }')" \
+  mean=$(sed 's/.*"logprob":\[\([^]]*\)\].*/\1/' "$work/out.json" | tr ',' '\n' | awk '/^-?[0-9]/ { s += $1; ++n } END { print s / n }')
+  bytes=$(stat -c %s "$work/model/model.safetensors")
+  printf '%-18s %10.2fe9 %8.2f %11.2f %8.1f %11.4f\n' "$model" "$(awk -v b="$bytes" 'BEGIN { print b / 2e9 }')" "$(awk -v b="$bytes" 'BEGIN { print b / 1e9 }')" \
     "$(awk -v k=$peak 'BEGIN { print k / 1048576 }')" "$seconds" "$mean"
   rm -rf "$work/model"
 done
