@@ -12,7 +12,7 @@ cmake --build build/bench --target write_one_layer >/dev/null
 work=build/one-layer
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
-awk 'BEGIN { srand(1); printf "{\"sequences\": [["; for (i = 0; i < 512; ++i) printf "%s%d", i ? ", " : "", int(rand() * 100000); print "]]}" }' >"$work/ids.json"
+awk 'BEGIN { srand(1); printf "{\"sequences\": [["; for (i = 0; i < 512; ++i) printf "%s%d", i ? ", " : "", int(rand() * 30000); print "]]}" }' >"$work/ids.json"
 echo "model               parameters  file GB  memory GiB  seconds  mean log p" # two bytes a parameter
 for config in tests/tool/configs/*.json; do
   model=$(basename "$config" .json)
