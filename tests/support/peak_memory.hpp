@@ -12,8 +12,11 @@ inline long peak_memory() {
     if (word == "VmHWM:") return status >> word, std::stol(word);
   return 0;
 }
-/// False if the system does not allow it.
+/// False if the system does not allow it, or if the address sanitizer keeps what was freed.
 inline bool set_back_peak_memory() {
+#if defined(__SANITIZE_ADDRESS__)
+  return false;
+#endif
   return static_cast<bool>(std::ofstream("/proc/self/clear_refs") << 5 << std::flush) && peak_memory() > 0;
 }
 
