@@ -143,4 +143,16 @@ template <class Body> decltype(auto) visit_weight_dtype(dtype type, Body&& body)
   }
 }
 
+/// The same with the integers of 8 bits, std::uint8_t and std::int8_t, beside them.
+template <class Body> decltype(auto) visit_number_dtype(dtype type, Body&& body) {
+  switch (type) {
+  case dtype::u8:
+    return body.template operator()<std::uint8_t>();
+  case dtype::i8:
+    return body.template operator()<std::int8_t>();
+  default:
+    return visit_weight_dtype(type, std::forward<Body>(body));
+  }
+}
+
 } // namespace llmap

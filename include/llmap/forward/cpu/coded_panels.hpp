@@ -13,50 +13,21 @@ namespace detail {
 
 /// Reads n numbers.
 inline void read_numbers(dtype type, const std::byte* from, std::size_t n, double* to) {
-  const auto read = [&]<class Stored>() {
+  visit_number_dtype(type, [&]<class Stored>() {
     const auto* stored = reinterpret_cast<const Stored*>(from);
     for (std::size_t i = 0; i < n; ++i) {
       if constexpr (sizeof(Stored) == 2) to[i] = static_cast<double>(static_cast<float>(stored[i]));
       else to[i] = static_cast<double>(stored[i]);
     }
-  };
-  switch (type) {
-  case dtype::u8:
-    return read.template operator()<std::uint8_t>();
-  case dtype::i8:
-    return read.template operator()<std::int8_t>();
-  case dtype::f16:
-    return read.template operator()<f16>();
-  case dtype::bf16:
-    return read.template operator()<bf16>();
-  case dtype::f64:
-    return read.template operator()<double>();
-  default:
-    return read.template operator()<float>();
-  }
+  });
 }
 /// Writes a number; one that its type does not hold is a contract_error.
 inline void write_number(dtype type, double number, std::byte* to) {
-  const auto write = [&](auto stored) { std::memcpy(to, &stored, sizeof stored); };
-  switch (type) {
-  case dtype::u8:
-    write(static_cast<std::uint8_t>(number));
-    break;
-  case dtype::i8:
-    write(static_cast<std::int8_t>(number));
-    break;
-  case dtype::f16:
-    write(f16(static_cast<float>(number)));
-    break;
-  case dtype::bf16:
-    write(bf16(static_cast<float>(number)));
-    break;
-  case dtype::f64:
-    write(number);
-    break;
-  default:
-    write(static_cast<float>(number));
-  }
+  visit_number_dtype(type, [&]<class Stored>() {
+    using source = std::conditional_t<sizeof(Stored) == 2, float, double>; // bf16 and f16 are made from a float
+    const auto stored = static_cast<Stored>(static_cast<source>(number));
+    std::memcpy(to, &stored, sizeof stored);
+  });
   double held = 0;
   read_numbers(type, to, 1, &held);
   LLMAP_EXPECTS(held == number, "coded_panels: a type that holds each number");
