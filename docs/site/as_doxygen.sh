@@ -1,7 +1,23 @@
 #!/usr/bin/env bash
 # What Doxygen is shown of FILE. A header's first comment documents the file, the comment behind a member documents the
-# member, behind several members each of them, and comments hold plain text: their signs are not commands.
-exec awk '
+# member, behind several members each of them, and comments hold plain text: their signs are not commands. A function that
+# has its sentence elsewhere gets it here: the plan of a family from the head of its file, an op of an executor from
+# forward/ops.hpp, a mixer from forward/mixers/slab_pass.hpp.
+cd "$(dirname "$0")/../.."
+exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' include/llmap/forward/ops.hpp | sort -u | tr '\n' ' ')" '
+  BEGIN { split(ops, names, " "); for (i in names) is_op[names[i]] = 1 }
+  # What documents the function that begins on this line, where that stands elsewhere.
+  function sentence(line,   name) {
+    if (line !~ /^(template|inline|void|[a-z_:<>]+) .*[a-z_]\(/) return ""
+    name = line
+    sub(/\(.*/, "", name)
+    sub(/.*[ *&]/, "", name)
+    if (file ~ /\/architectures\// && line ~ /^inline decoder_plan [a-z0-9_]+\(const config& c\)/) return family
+    if (file ~ /\/mixers\// && (name == "mix" || name == "room_of")) return "As forward/mixers/slab_pass.hpp says of every mixer."
+    if (file ~ /\/forward\/(cpu|cuda)\// && name in is_op) return "As forward/ops.hpp says of this op."
+    if (file ~ /\/cuda\// && line ~ /const cuda_executor&/) return "As the function of this name that takes a cpu_executor."
+    return ""
+  }
   function plain(text,   parts, n, i, out) { # what is between backquotes is code already
     n = split(text, parts, "`")
     for (i = 1; i <= n; ++i) {
@@ -31,10 +47,15 @@ exec awk '
     return out
   }
   NR == 1 && /^\/\/ / { print "/// \\file"; head = 1 }
-  head && /^\/\// { print "///" plain(substr($0, 3)); next }
+  head && /^\/\// { print "///" plain(substr($0, 3)); family = (family ? family "\n///" : "") plain(substr($0, 4)); next }
   { head = 0 }
+  /^template <.*>$/ && !documented { held = $0; next }
+  { line = (held ? held " " : "") $0 }
+  !documented && sentence(line) { print "/// " sentence(line) }
+  held { print held; held = "" }
+  { documented = /^ *\/\/\// || (documented && /^template <.*>$/) }
   /^ *\/\/\// { at = index($0, "///"); print substr($0, 1, at + 2) plain(substr($0, at + 3)); next }
-  match($0, /[;,] +\/\/(\/<)? /) && /^  ?[A-Za-z]/ {
+  match($0, /[;,] +\/\/(\/<)? /) && /^ ? ?[A-Za-z]/ {
     code = substr($0, 1, RSTART)
     text = substr($0, RSTART + RLENGTH)
     several = code ~ /;$/ && text !~ /[*]\// ? each_member(substr(code, 1, length(code) - 1), text) : ""

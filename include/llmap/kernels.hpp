@@ -9,6 +9,7 @@
 #include "llmap/likelihood/score.hpp"
 #include "llmap/weights/any_tensors.hpp"
 
+/// Loading and the forward pass on the CPU at working type T: KEYWORD is `extern`, or empty in the library.
 #define LLMAP_INSTANTIATE_KERNELS(KEYWORD, T)                                                                          \
   KEYWORD template llmap::decoder<llmap::cpu_executor, T> llmap::load_decoder<T>(                                      \
       const llmap::cpu_executor&, llmap::decoder_plan, const llmap::any_tensors&, const std::string&,                  \
@@ -16,6 +17,7 @@
   KEYWORD template std::vector<double> llmap::token_log_probabilities(                                                 \
       const llmap::cpu_executor&, const llmap::decoder<llmap::cpu_executor, T>&, const llmap::ragged_batch&,           \
       llmap::score_workspace<llmap::cpu_executor, T>&);
+/// The map in double.
 #define LLMAP_INSTANTIATE_MAP(KEYWORD)                                                                                 \
   KEYWORD template llmap::map_data llmap::make_map<double>(const llmap::cpu_executor&, llmap::score_matrix,            \
                                                            const llmap::map_options&);

@@ -16,6 +16,7 @@ language_model<Exec, T> load_model(const Exec& exec, const std::filesystem::path
 
 } // namespace llmap
 
+/// Loading and scoring whole models on the CPU at working type T.
 #define LLMAP_INSTANTIATE_MODELS(KEYWORD, T)                                                                           \
   KEYWORD template llmap::language_model<llmap::cpu_executor, T> llmap::load_model<T>(                                 \
       const llmap::cpu_executor&, const std::filesystem::path&, const llmap::load_options&,                            \

@@ -2,8 +2,11 @@
 // minor version may rename; CHANGELOG.md says what.
 #pragma once
 
+/// Major version.
 #define LLMAP_VERSION_MAJOR 0
+/// Minor version.
 #define LLMAP_VERSION_MINOR 1
+/// Patch version.
 #define LLMAP_VERSION_PATCH 0
 
 /// A number that grows with the version: `#if LLMAP_VERSION >= 100` is 0.1.0 or later.

@@ -22,6 +22,8 @@ inline llama_options read_cohere(const config& c, const char* type) {
   o.rope->interleaved = true;
   return o;
 }
+/// A plan whose branches stand side by side behind one norm. adjust(i, name, attention) changes the attention of layer
+/// i.
 template <class Adjust> decoder_plan cohere_like_plan(const config& c, const llama_options& o, const Adjust& adjust) {
   decoder_plan plan = llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
     adjust(i, name, attention_of(layer));

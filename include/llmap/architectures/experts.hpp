@@ -9,6 +9,7 @@ struct expert_names {
   const char *gate = "gate_proj", *up = "up_proj", *down = "down_proj";
 };
 
+/// An expert of inner width `inner`; its matrices are named `at` and then `names`.
 inline mlp_plan expert(const llama_options& o, const std::string& at, std::int64_t inner, expert_names names = {}) {
   return fields::gated_mlp(at + names.gate, at + names.up, at + names.down, o.act, inner, o.width, false);
 }

@@ -206,6 +206,7 @@ inline std::int64_t width_of_head(const config& c, std::int64_t width, std::int6
 
 // --- Tensors -----------------------------------------------------------------------------------------------------
 
+/// A stored vector, or a matrix that is read as one.
 inline vector_plan vector(const std::string& name, std::vector<std::int64_t> shape) {
   return {{{name, std::move(shape)}}};
 }

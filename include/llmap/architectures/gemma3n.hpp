@@ -32,6 +32,7 @@ inline std::vector<double> cut_shares(const config& c, std::int64_t layers) {
   return shares;
 }
 
+/// The n streams of a layer (AltUp) and its low-rank branch (LAuReL).
 inline stream_layer_plan gemma3n_streams(const config& c, const llama_options& o, const std::string& name,
                                          std::int64_t n) {
   stream_layer_plan s;

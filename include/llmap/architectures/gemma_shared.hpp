@@ -39,6 +39,7 @@ inline layer_inputs_plan gemma_inputs(const llama_options& o, std::int64_t p, st
   in.norm.scale = std::sqrt(0.5);
   return in;
 }
+/// The branch of layer i that reads its own p columns of the layer inputs.
 inline branch_plan gemma_input(const llama_options& o, const std::string& name, std::int64_t i, std::int64_t p) {
   const layer_input_plan own{o.act, i * p, fields::linear(name + "per_layer_input_gate", p, o.width, false),
                              fields::linear(name + "per_layer_projection", o.width, p, false)};

@@ -47,6 +47,7 @@ template <class Mlp> decoder_plan lfm2_like_plan(const config& c, const llama_op
   return plan;
 }
 
+/// The options of LFM2, dense or with experts, from its config.json.
 inline llama_options read_lfm2(const config& c, llama_options defaults) {
   defaults.vocab = 65536, defaults.kv_heads = 8, defaults.positions = 128000, defaults.rope = rope_plan{};
   llama_options o = read_llama(c, std::move(defaults));

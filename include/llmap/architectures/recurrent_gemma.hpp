@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// A recurrent block (RG-LRU) on C channels; heads divide its gates into blocks.
 inline rg_lru_plan recurrent_block(const config& c, const std::string& name, std::int64_t C, std::int64_t heads,
                                    activation act) {
   rg_lru_plan r;

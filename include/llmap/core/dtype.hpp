@@ -103,6 +103,7 @@ inline constexpr std::array<dtype_info, 22> dtype_table{
 
 /// As the safetensors format writes it.
 constexpr std::string_view name_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].name; }
+/// Bits of an element.
 constexpr int bits_of(dtype type) { return dtype_table[static_cast<std::size_t>(type)].bits; }
 
 /// The dtype of a name in a safetensors header; nullopt if the format has none of that name.

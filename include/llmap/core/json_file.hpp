@@ -13,9 +13,10 @@
 
 namespace llmap {
 
-/// Limits on the size of a file: the small one for settings, the large one for lists of tokens, tensors, names or ids,
-/// which take tens of megabytes at most in practice.
-inline constexpr std::size_t small_file_bytes = std::size_t{64} << 20, large_file_bytes = std::size_t{1} << 30;
+/// Limit on the size of a file of settings.
+inline constexpr std::size_t small_file_bytes = std::size_t{64} << 20;
+/// Limit on the size of a list of tokens, tensors, names or ids, which takes tens of megabytes at most in practice.
+inline constexpr std::size_t large_file_bytes = std::size_t{1} << 30;
 
 /// Python's json module writes NaN and infinities bare. They are read as numbers, so that a field which holds one is
 /// refused only if it is used. A byte order mark is refused, as in Python.

@@ -156,6 +156,7 @@ struct avx512 {
 template <class Isa, class T> inline constexpr int width = Isa::bytes / static_cast<int>(sizeof(T));
 /// Vectors in a row of the register tile, and its elements: the columns of a packed panel.
 inline constexpr int tile_vectors = 2;
+/// Columns of a packed panel: the elements of a row of the register tile.
 template <class Isa, class T> inline constexpr std::size_t panel_columns = tile_vectors* width<Isa, T>;
 
 /// The instruction sets, in the order of what they need.
@@ -241,6 +242,7 @@ template <class Body> decltype(auto) with_active_isa(Body&& body) {
 inline std::size_t tile_rows() {
   return with_active_isa([]<class Isa>() { return static_cast<std::size_t>(Isa::tile_rows); });
 }
+/// Columns of a packed panel on this machine.
 template <class T> std::size_t panel_width() {
   return with_active_isa([]<class Isa>() { return panel_columns<Isa, T>; });
 }

@@ -78,10 +78,11 @@ template <class T, int W> LLMAP_INLINE vec<T, W> exp(const vec<T, W>& x) {
   return x == x ? y : x;
 }
 
+/// The largest argument of exp_term.
+template <class T> inline constexpr T exp_term_limit = static_cast<T>(exp_constants<T>::largest - 1);
 /// exp(x) for x <= exp_term_limit, in half the instructions of exp: for the terms of a sum whose maximum is known. The
 /// error bound is that of exp, but below the smallest normal number the result is not 0 but at most twice that number.
 /// NaN stays NaN.
-template <class T> inline constexpr T exp_term_limit = static_cast<T>(exp_constants<T>::largest - 1);
 template <class T, int W> LLMAP_INLINE vec<T, W> exp_term(const vec<T, W>& value) {
   using constants = exp_constants<T>;
   using integer = typename constants::integer;

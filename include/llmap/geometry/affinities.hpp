@@ -15,6 +15,7 @@
 
 namespace llmap {
 
+/// What the Gaussian of an affinity takes: squared distances, or their squares.
 enum class affinity_kind { euclidean, sqeuclidean };
 
 /// Affinities of K models, as t-SNE takes them.
@@ -90,6 +91,7 @@ inline double solve_row(std::span<double> x, double perplexity, double* p) {
 
 } // namespace detail
 
+/// Affinities of K models from their squared distances (K, K), each row with the given perplexity.
 template <class T>
 affinities_result affinities(const cpu_executor& exec, matrix_view<const T> squared, double perplexity,
                              affinity_kind kind = affinity_kind::euclidean) {

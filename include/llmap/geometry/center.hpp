@@ -28,6 +28,8 @@ template <class T> double row_mean(matrix_view<const T> l, std::size_t i) {
          detail::ordered_sum(l.cols, [&](std::size_t s) { return row[s] - first; }) / static_cast<double>(l.cols);
 }
 
+/// l (K, N), nats, less the means of its rows and then of its columns. One row or column at least, else a
+/// contract_error.
 template <class T> centered_matrix<T> center(const cpu_executor& exec, matrix_view<const T> l) {
   LLMAP_EXPECTS(l.rows > 0 && l.cols > 0, "center: empty matrix");
   expect_texts("center", l.cols);

@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// x x^T (K, K) of x (K, N), sums in double.
 template <class T> matrix<double> gram(const cpu_executor& exec, matrix_view<const T> x) {
   const detail::pair_table sums =
       detail::pair_sums<detail::product_term>(exec, detail::shifted_rows<T>{x, nullptr, nullptr});

@@ -46,9 +46,11 @@ template <class F> matrix<double> mapped(const matrix<double>& x, const F& f) {
 inline double nats_to_bits_per_byte(double nats, double mean_bytes) {
   return mean_bytes > 0 ? nats / (mean_bytes * std::numbers::ln2) : std::numeric_limits<double>::quiet_NaN();
 }
+/// The same for each entry of a matrix.
 inline matrix<double> nats_to_bits_per_byte(const matrix<double>& nats, double mean_bytes) {
   return detail::mapped(nats, [=](double v) { return nats_to_bits_per_byte(v, mean_bytes); });
 }
+/// The KL divergences of a table, bits per byte.
 inline matrix<double> kl_bits_per_byte(const kl_table& t) { return nats_to_bits_per_byte(t.nats, t.mean_bytes); }
 
 /// What a map counts in: bits/byte, or nats/text where the lengths of the texts are not known (mean_bytes is 0).

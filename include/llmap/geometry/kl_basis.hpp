@@ -14,6 +14,7 @@
 
 namespace llmap {
 
+/// Below so many effective texts an estimate is marked.
 inline constexpr double least_effective_texts = 10;
 
 /// The marks of an estimate.
@@ -36,6 +37,7 @@ inline double effective_texts(double variance, double fourth_moment, std::size_t
   const double n = static_cast<double>(texts);
   return fourth_moment > 0 ? std::min(n, n * variance * variance / fourth_moment) : n;
 }
+/// The same for each pair of a table.
 inline matrix<double> effective_texts(const kl_table& t, const kl_error_table& errors) {
   matrix<double> out(t.nats.rows(), t.nats.cols());
   for (std::size_t i = 0; i < out.rows(); ++i)

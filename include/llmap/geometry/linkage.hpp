@@ -16,6 +16,7 @@
 
 namespace llmap {
 
+/// What the distance of two subtrees is: the least, the largest or the mean distance of their models, or Ward's.
 enum class linkage_kind { single, complete, average, ward };
 
 /// Two subtrees that merge. Ids 0..K-1 are models, K + m is the m-th merge.

@@ -7,6 +7,7 @@
 
 namespace llmap {
 
+/// A name in quotes, as the Newick format writes it; control characters become '?'.
 inline std::string newick_name(const std::string& name) {
   std::string out = "'";
   for (const char c : name) {
@@ -27,6 +28,7 @@ inline std::string newick_branch(std::string text, double length) {
 
 } // namespace detail
 
+/// A tree in the Newick format, with branch lengths. `names` has one name for each model.
 inline std::string newick(const model_tree& t, const std::vector<std::string>& names) {
   LLMAP_EXPECTS(names.size() == t.models, "newick: one name per model");
   std::vector<std::string> text(t.models + t.merges.size());

@@ -15,8 +15,10 @@
 
 namespace llmap {
 
-using difference = std::vector<double>; // (N) nats, mean 0
+/// What one model gives each text more than another, less its mean: (N) nats.
+using difference = std::vector<double>;
 
+/// What model i gives each text more than model j, less its mean, nats.
 template <class T>
 difference centered_difference(const cpu_executor&, matrix_view<const T> clipped, std::size_t i, std::size_t j) {
   LLMAP_EXPECTS(i < clipped.rows && j < clipped.rows, "centered_difference: no such model");
@@ -31,6 +33,7 @@ difference centered_difference(const cpu_executor&, matrix_view<const T> clipped
   return d;
 }
 
+/// The sum of squares in one fixed order.
 inline double sum_of_squares(std::span<const double> d) {
   return detail::ordered_sum(d.size(), [&](std::size_t s) { return d[s] * d[s]; });
 }

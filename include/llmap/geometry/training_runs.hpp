@@ -59,6 +59,7 @@ inline std::optional<step_name> parse_step(std::string_view name) {
   return step_name{std::move(base), std::stoll(low.substr(digits, end - digits))};
 }
 
+/// The training runs among models, by the step or the number of tokens in their names, in the order of steps.
 inline std::vector<training_run> find_training_runs(const std::vector<std::string>& models) {
   std::map<std::string, std::vector<training_step>> found;
   for (std::size_t i = 0; i < models.size(); ++i)

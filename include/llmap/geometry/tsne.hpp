@@ -242,6 +242,8 @@ tsne_result best_descent(Forces& forces, const matrix<double>& start, const tsne
 
 } // namespace detail
 
+/// Places (K, 2) of models by exact t-SNE from joint affinities (K, K) and first places (K, 2). It is the best of the
+/// descents that options ask for.
 template <class T>
 tsne_result tsne(const cpu_executor& exec, matrix_view<const T> joint, const matrix<double>& start,
                  const tsne_options& options = {}) {

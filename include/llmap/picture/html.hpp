@@ -76,6 +76,7 @@ inline void replace_mark(std::string& page, const std::string& mark, const std::
 
 } // namespace detail
 
+/// A page that shows the map without any other file; names of models are written as text, never as markup.
 inline std::string map_html(const map_data& map, const std::string& title = "Map of language models") {
   json_writer json;
   json.object([&] {

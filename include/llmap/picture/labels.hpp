@@ -31,6 +31,7 @@ struct label_box {
 };
 } // namespace detail
 
+/// Where the label of each point goes, in the given order of importance; none where no place is free.
 inline std::vector<std::optional<label_spot>>
 place_labels(const std::vector<label_point>& points, const std::vector<std::size_t>& order, const label_area& area) {
   std::vector<detail::label_box> used;

@@ -12,6 +12,7 @@
 
 namespace llmap {
 
+/// The kind as map.json and the tool write it.
 inline const char* affinity_name(affinity_kind kind) {
   return kind == affinity_kind::euclidean ? "euclidean" : "sqeuclidean";
 }
@@ -35,6 +36,7 @@ inline void write_training_runs(json_writer& json, const map_data& map) {
 }
 } // namespace detail
 
+/// A map as JSON, with the fields that the head of this file lists.
 inline std::string map_json(const map_data& map) {
   json_writer json(json_writer::layout::indented);
   json.object([&] {

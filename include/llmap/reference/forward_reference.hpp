@@ -8,6 +8,7 @@
 
 namespace llmap::reference {
 
+/// A vector, or a matrix row by row.
 using vector = std::vector<double>;
 
 /// y (M, N) = x (M, K) w (N, K)^T + b (N), b may be empty.
@@ -132,10 +133,13 @@ inline double cross_entropy(const vector& logits, std::size_t target) {
   return logits[target] - most - std::log(sum);
 }
 
+/// x times the normal distribution function of x.
 inline double gelu(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
+/// Its approximation by tanh.
 inline double gelu_tanh(double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
 }
+/// x times its sigmoid.
 inline double silu(double x) { return x / (1 + std::exp(-x)); }
 /// Parameters alpha_p, alpha_n, beta, eps.
 inline double xielu(double x, const vector& p) {

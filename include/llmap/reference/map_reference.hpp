@@ -18,6 +18,7 @@ inline double clip_threshold(const rows& l, double q) {
   return v[k] + (next - v[k]) * (position - static_cast<double>(k));
 }
 
+/// The mean of v.
 inline double mean(const std::vector<double>& v) {
   double sum = 0;
   for (const double x : v) sum += x;

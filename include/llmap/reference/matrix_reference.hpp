@@ -9,7 +9,9 @@
 
 namespace llmap::reference {
 
+/// A matrix, row by row.
 using rows = std::vector<std::vector<double>>;
+/// The models of a subtree.
 using group = std::vector<std::size_t>;
 
 /// The rows of a matrix with rows(), cols() and m(i, j).
@@ -20,11 +22,13 @@ template <class Matrix> rows rows_of(const Matrix& m) {
   return out;
 }
 
+/// The squared distance of two vectors.
 inline double squared_distance(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (std::size_t s = 0; s < a.size(); ++s) sum += (a[s] - b[s]) * (a[s] - b[s]);
   return sum;
 }
+/// The squared distances of all pairs of rows.
 inline rows squared_distances(const rows& x) {
   rows out(x.size(), std::vector<double>(x.size()));
   for (std::size_t i = 0; i < x.size(); ++i)
@@ -116,9 +120,11 @@ inline rows conditional_affinities(const rows& d, double perplexity) {
   return out;
 }
 
+/// The weight of a pair before it is divided by the total.
 inline double tsne_weight(const rows& y, std::size_t i, std::size_t j) {
   return 1 / (1 + squared_distance(y[i], y[j]));
 }
+/// The sum of the weights of all pairs.
 inline double tsne_total(const rows& y) {
   double total = 0;
   for (std::size_t i = 0; i < y.size(); ++i)
@@ -157,16 +163,19 @@ template <class F> double sum_between(const rows& distance, const group& a, cons
     for (const std::size_t j : b) sum += f(distance[i][j]);
   return sum;
 }
+/// The least distance between two groups.
 inline double single_distance(const rows& distance, const group& a, const group& b) {
   double least = INFINITY;
   sum_between(distance, a, b, [&](double d) { return least = std::min(least, d); });
   return least;
 }
+/// The largest distance between two groups.
 inline double complete_distance(const rows& distance, const group& a, const group& b) {
   double largest = 0;
   sum_between(distance, a, b, [&](double d) { return largest = std::max(largest, d); });
   return largest;
 }
+/// The mean distance between two groups.
 inline double average_distance(const rows& distance, const group& a, const group& b) {
   return sum_between(distance, a, b, [](double d) { return d; }) / static_cast<double>(a.size() * b.size());
 }

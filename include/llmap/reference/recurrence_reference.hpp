@@ -11,7 +11,9 @@ namespace llmap::reference {
 
 using vector = std::vector<double>;
 
+/// 1 / (1 + exp(-x)).
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+/// log(1 + exp(x)).
 inline double softplus(double x) { return std::log(1 + std::exp(x)); }
 
 /// y (T, C): y_t = bias + sum_j weight[c, j] x_{t - (taps - 1) + j}

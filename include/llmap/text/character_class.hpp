@@ -8,12 +8,19 @@
 
 namespace llmap::character_class {
 
+/// Classes, a bit each.
 using mask = std::uint8_t;
-/// A bit for each class.
-inline constexpr mask upper = 1, lower = 2, uncased = 4, mark = 8, number = 16, newline = 32, blank = 64,
-                      slash = 128; // 0: any other
-/// Classes joined: what \p{L} and \s take.
-inline constexpr mask letter = upper | lower | uncased, space = newline | blank; // newline: CR and LF only
+// A bit for each class; a code point of none has 0.
+inline constexpr mask upper = 1;                        ///< Lu, Lt
+inline constexpr mask lower = 2;                        ///< Ll
+inline constexpr mask uncased = 4;                      ///< Lm, Lo
+inline constexpr mask mark = 8;                         ///< M
+inline constexpr mask number = 16;                      ///< N
+inline constexpr mask newline = 32;                     ///< CR and LF
+inline constexpr mask blank = 64;                       ///< other white space
+inline constexpr mask slash = 128;                      ///< /
+inline constexpr mask letter = upper | lower | uncased; ///< what \p{L} takes
+inline constexpr mask space = newline | blank;          ///< what \s takes
 
 /// The class of a code point, computed.
 inline mask classify(char32_t c) {

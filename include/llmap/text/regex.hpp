@@ -1,6 +1,7 @@
 // A compiled regular expression: PCRE2 with JIT, over valid UTF-8. Immutable, so threads may share it.
 #pragma once
 #ifndef PCRE2_CODE_UNIT_WIDTH
+/// The library of PCRE2 for UTF-8.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #endif
 #include "llmap/core/error.hpp"

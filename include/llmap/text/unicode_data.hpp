@@ -10,6 +10,7 @@ namespace llmap::unicode {
 
 inline constexpr const char* version = "16.0.0"; ///< of the general categories
 
+/// General categories, named as Unicode abbreviates them.
 enum class category : std::uint8_t {
   lu,
   ll,

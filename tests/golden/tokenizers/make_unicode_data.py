@@ -115,8 +115,9 @@ print("""// Unicode as the reference has it, not as the machine's libraries do: 
 
 namespace llmap::unicode {
 
-inline constexpr const char* version = "16.0.0";
+inline constexpr const char* version = "16.0.0"; ///< of the general categories
 
+/// General categories, named as Unicode abbreviates them.
 enum class category : std::uint8_t {""")
 print("  " + ", ".join(k.lower() for k in CATEGORIES))
 print("""};

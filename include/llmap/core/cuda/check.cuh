@@ -13,4 +13,5 @@ inline void cuda_check(cudaError_t result, const char* call) {
 
 } // namespace llmap
 
+/// Calls a function of the CUDA runtime; what it refuses is an llmap::error.
 #define LLMAP_CUDA_CHECK(call) ::llmap::cuda_check((call), #call)

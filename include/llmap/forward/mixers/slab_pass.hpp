@@ -1,4 +1,7 @@
-// What every mixer is given: the slab that its layer works on, and the columns of the workspace that it takes.
+// What every mixer is given: the slab that its layer works on, and the columns of the workspace that it takes. A mixer
+// is two functions, found by the type of its plan:
+//   room_of(plan)                       the columns that it takes for each row
+//   mix(at, plan, weights, x, y, mode)  x (S, C) to y (S, C), where mode says whether y is overwritten or added to
 #pragma once
 #include "llmap/forward/ops.hpp"
 

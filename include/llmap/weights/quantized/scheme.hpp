@@ -90,6 +90,7 @@ inline std::uint32_t word_at(const std::byte* bytes, std::int64_t k) {
   return word;
 }
 
+/// a / b rounded up, for a >= 0 and b > 0.
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // --- Tensors of a scheme -------------------------------------------------------------------------------------------
