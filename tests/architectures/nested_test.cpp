@@ -52,6 +52,11 @@ TEST(text_config, gemma3_in_both_spellings) {
     EXPECT_EQ(scores(plan, wrapped(folder, "language_model.model.", "language_model.")), expected) << name;
   }
 }
+TEST(text_config, a_text_model_saved_alone_by_the_class_of_the_larger_one) {
+  const auto folder = golden::folder("models") / "gemma3n_text_variant";
+  const decoder_plan plan = plan_of(config::load(folder));
+  EXPECT_EQ(scores(plan, wrapped(folder, "model.language_model.", "")), scores(plan, checkpoint(folder)));
+}
 TEST(text_config, what_is_not_known_is_refused) {
   const auto plan = [](const char* text) { return plan_of(config(parse_json(text, "config.json"), "config.json")); };
   EXPECT_MESSAGE(plan(R"({"model_type": "new_vl", "text_config": {"model_type": "llama"}})"),

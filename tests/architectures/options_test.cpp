@@ -50,3 +50,20 @@ TEST(options, of_published_files) {
   EXPECT_EQ(plan("glm_moe_dsa", R"("index_topk": 77)").position_limit, 77);
   EXPECT_EQ(plan("deepseek_v32", "").position_limit, 2048);
 }
+TEST(options, longrope_with_its_original_length_inside) {
+  const char* const factors = R"("short_factor": [1, 1, 1, 2], "long_factor": [2, 3, 4, 5])";
+  const auto rope = [&](const std::string& more) {
+    return *attention(
+                plan("llama", "\"max_position_embeddings\": 64, \"rope_parameters\": {\"rope_type\": \"longrope\", " +
+                                  more + factors + "}"),
+                0)
+                .rope;
+  };
+  const double from_ratio = std::sqrt(1 + std::log(4.0) / std::log(16.0));
+  EXPECT_EQ(rope(R"("original_max_position_embeddings": 16, )").original_positions, 16);
+  EXPECT_EQ(rope(R"("original_max_position_embeddings": 16, )").factor, 4);
+  EXPECT_EQ(rope(R"("original_max_position_embeddings": 16, )").attention_factor, from_ratio);
+  EXPECT_EQ(rope(R"("original_max_position_embeddings": 16, "factor": 2, )").factor, 2);
+  EXPECT_EQ(rope(R"("factor": 2, )").original_positions, 64);
+  EXPECT_MESSAGE(rope(""), "rope_parameters: factor: missing, rope type longrope needs it");
+}

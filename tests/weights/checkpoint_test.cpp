@@ -183,6 +183,13 @@ TEST(tensor_table, names_what_is_there_if_nothing_is_found) {
   EXPECT_MESSAGE(check_tensors(source, table, "model"), "model: none of 2 tensors is there under its name: a: missing, "
                                                         "expected [2]; there are encoder.a, encoder.b");
 }
+TEST(tensor_table, a_scalar_is_a_vector_of_one_element) {
+  memory_tensors source;
+  source.add<float>("beta", {}, std::vector<float>{0.5f});
+  EXPECT_TRUE(tensor_problems(source, std::vector<tensor_spec>{{"beta", {1}}}).empty());
+  EXPECT_EQ(tensor_problems(source, std::vector<tensor_spec>{{"beta", {2}}}),
+            std::vector<std::string>{"beta: expected shape [2], got []"});
+}
 TEST(tensor_table, lists_every_problem_at_once) {
   memory_tensors source;
   const std::vector<float> two{1, 2};

@@ -173,13 +173,16 @@ inline constexpr wrapped_architecture wrapped_architectures[] = {
 
 template <std::same_as<config> Config = config> decoder_plan plan_of(const Config& c);
 
+/// What stands for the prefix of a text model in the files of a larger one. Its classes save a text model alone under
+/// these names too (Gemma3nForCausalLM).
+inline std::vector<std::string> nested_prefixes() { return {"model.language_model.", "language_model.model."}; }
+
 /// The plan of the text part of a larger model. Its head is tied where the files hold none of its own, whatever the
 /// config says: the two levels of it may differ.
 inline decoder_plan text_plan_of(const config& c, const config& text, std::string_view inner) {
   json inner_fields = *c.find("text_config");
   if (!text.has("model_type")) inner_fields.members()->push_back({"model_type", json(inner)});
   decoder_plan plan = plan_of(config(std::move(inner_fields), text.where()));
-  plan.nested = {"model.language_model.", "language_model.model."};
   if (plan.tied()) plan.head.table = fields::table("lm_head.weight", plan.vocab, plan.embedding.table.cols);
   plan.head.tied_where_absent = true;
   return plan;
@@ -210,6 +213,7 @@ template <std::same_as<config> Config> decoder_plan plan_of(const Config& c) {
     known.append(known.empty() ? "" : ", ").append(a.model_type);
     if (a.model_type != type) continue;
     decoder_plan plan = a.plan(c);
+    plan.nested = nested_prefixes();
     plan.custom_code = custom;
     return plan;
   }

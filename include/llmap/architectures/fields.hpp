@@ -110,9 +110,11 @@ public:
   }
   void longrope() {
     rope_.kind = rope_plan::scaling::longrope;
-    const bool top_level = !model_.absent("original_max_position_embeddings");
-    rope_.original_positions = top_level ? model_.positive("original_max_position_embeddings", 1) : positions_;
-    rope_.factor = top_level ? positions_ / rope_.original_positions : required("factor");
+    const char* const original = "original_max_position_embeddings"; // at the top level, or in this object
+    const bool top_level = !model_.absent(original);
+    rope_.original_positions = top_level ? model_.positive(original, 1) : optional(original, positions_);
+    const double ratio = positions_ / rope_.original_positions;
+    rope_.factor = top_level ? ratio : scaling_.absent(original) ? required("factor") : optional("factor", ratio);
     rope_.short_factor = factors("short_factor");
     rope_.long_factor = factors("long_factor");
     const double s = rope_.factor;

@@ -1,5 +1,6 @@
-// mamba2: layers of one scan each whose heads have one decay a token, with a norm after the gate.
-// Source: transformers 4.57 modeling_mamba2.py; Dao and Gu 2024.
+// mamba2: layers of one scan each whose heads have one decay a token, with a norm of each group after the gate.
+// transformers 4.57 takes the groups together, unlike mamba_ssm, vLLM and transformers 5.
+// Source: transformers 5.24 modeling_mamba2.py; mamba_ssm mamba2.py; Dao and Gu 2024.
 #pragma once
 #include "llmap/architectures/mamba.hpp"
 
@@ -63,7 +64,7 @@ inline decoder_plan mamba2_plan_of(const config& c) {
           fail(c.where(), ": expand: expected expand * hidden_size to be num_heads * head_dim, ", o.inner());
         mamba2_plan m = mamba2_mixer(o, name, C);
         read_step_limits(c, m);
-        m.norm = fields::rms_norm(name + "norm", o.inner(), epsilon);
+        m.norm = mamba2_group_norm(o, name, epsilon);
         return m;
       });
 }

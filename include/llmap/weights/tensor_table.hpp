@@ -64,6 +64,11 @@ inline std::string first_names(const std::vector<std::string>& names) {
   return names.size() > 3 ? text + ", ..." : text;
 }
 
+/// Whether a stored tensor has the shape that a plan expects. A scalar is a vector of one element.
+inline bool has_shape(const tensor_info& found, const tensor_spec& wanted) {
+  return found.shape == wanted.shape || (found.shape.empty() && wanted.shape == std::vector<std::int64_t>{1});
+}
+
 /// One line per problem: missing, misshapen or wrongly typed tensors. Empty if the source can be loaded.
 template <tensor_source Source>
 std::vector<std::string> tensor_problems(const Source& source, std::span<const tensor_spec> table) {
@@ -71,7 +76,7 @@ std::vector<std::string> tensor_problems(const Source& source, std::span<const t
   for (const tensor_spec& wanted : table) {
     const auto found = source.find(wanted.name);
     if (!found) problems.push_back(wanted.name + ": missing, expected " + shape_text(wanted.shape));
-    else if (found->shape != wanted.shape)
+    else if (!has_shape(*found, wanted))
       problems.push_back(wanted.name + ": expected shape " + shape_text(wanted.shape) + ", got " +
                          shape_text(found->shape));
     else if (!is_weight_dtype(found->type))
