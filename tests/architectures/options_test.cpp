@@ -67,3 +67,30 @@ TEST(options, longrope_with_its_original_length_inside) {
   EXPECT_EQ(rope(R"("factor": 2, )").original_positions, 64);
   EXPECT_MESSAGE(rope(""), "rope_parameters: factor: missing, rope type longrope needs it");
 }
+TEST(options, as_transformers_5_writes_them) {
+  const decoder_plan olmo = plan("olmo3", R"("rope_parameters": {
+      "full_attention": {"rope_type": "linear", "factor": 2, "rope_theta": 700},
+      "sliding_attention": {"rope_type": "default", "rope_theta": 300}})");
+  EXPECT_EQ(attention(olmo, 3).rope->theta, 700);
+  EXPECT_EQ(attention(olmo, 3).rope->factor, 2);
+  EXPECT_EQ(attention(olmo, 0).rope->theta, 300);
+  EXPECT_EQ(attention(olmo, 0).rope->kind, rope_plan::scaling::none);
+  EXPECT_MESSAGE(plan("llama", R"("rope_parameters": {"full_attention": {"rope_type": "default"}})"),
+                 "config.json: rope_parameters: expected one rotation for all layers, got one for each kind of layer");
+
+  const decoder_plan granite = plan("granitemoehybrid", R"("mamba_n_heads": 8, "mamba_d_head": 8, "layer_types":
+      ["linear_attention", "full_attention", "mamba", "attention"])");
+  for (const std::size_t layer : {1u, 3u}) EXPECT_EQ(attention(granite, layer).heads, 4);
+  for (const std::size_t layer : {0u, 2u})
+    EXPECT_TRUE(std::holds_alternative<mamba2_plan>(granite.layers[layer].branches[0].mixer));
+
+  const auto limits = [](const std::string& value) {
+    const decoder_plan p = plan("mamba2", "\"num_heads\": 8, \"head_dim\": 8, \"time_step_limit\": " + value);
+    return std::get<mamba2_plan>(p.layers[0].branches[0].mixer).most_step;
+  };
+  EXPECT_EQ(limits(R"([0, {"__float__": "Infinity"}])"), std::numeric_limits<double>::infinity());
+  EXPECT_MESSAGE(limits(R"([0, {"__float__": "NaN"}])"), "time_step_limit: expected two numbers");
+
+  const decoder_plan qwen = plan("qwen3_moe", R"("num_local_experts": 5, "num_experts_per_tok": 2)");
+  EXPECT_EQ(std::get<mixture_plan>(qwen.layers[0].branches[1].mixer).experts.size(), 5u);
+}

@@ -152,6 +152,8 @@ inline rope_plan scaled_rope(const config& c, const std::optional<config>& scali
 inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positions,
                          std::string_view theta_names = "rope_theta", double theta = 10000) {
   const std::optional<config> parameters = c.object("rope_parameters");
+  if (parameters && parameters->object("full_attention"))
+    fail(c.where(), ": rope_parameters: expected one rotation for all layers, got one for each kind of layer");
   return scaled_rope(c, parameters ? parameters : c.object("rope_scaling"), dims, positions,
                      c.positive(theta_names, theta));
 }
@@ -169,6 +171,7 @@ inline std::int64_t rotated_dims(const config& c, std::int64_t head_dim, double 
 }
 
 /// Whether entry i of a list with one a layer, `field`, is `one` rather than `other`; otherwise(i) without a list.
+/// Either may have several spellings, "mamba|linear_attention".
 template <class Otherwise>
 bool layer_is(const config& c, std::int64_t layers, std::int64_t i, const char* one, const char* other,
               const Otherwise& otherwise, std::string_view field = "layer_types") {
@@ -177,9 +180,15 @@ bool layer_is(const config& c, std::int64_t layers, std::int64_t i, const char* 
   if (!types->items() || types->items()->size() != static_cast<std::size_t>(layers))
     c.refuse(field, *types, "one entry a layer (" + std::to_string(layers) + ")");
   const json& entry = (*types->items())[static_cast<std::size_t>(i)];
-  if (entry.is(one)) return true;
-  if (entry.is(other)) return false;
-  c.refuse(field, entry, std::string(other) + " or " + one);
+  const auto is_any = [&](std::string_view names) {
+    for (std::size_t at = 0; at <= names.size(); at = std::min(names.find('|', at), names.size()) + 1)
+      if (entry.is(names.substr(at, names.find('|', at) - at))) return true;
+    return false;
+  };
+  if (is_any(one)) return true;
+  if (is_any(other)) return false;
+  const auto first = [](std::string_view names) { return std::string(names.substr(0, names.find('|'))); };
+  c.refuse(field, entry, first(other) + " or " + first(one));
 }
 /// Whether layer i has a window, by layer_types.
 template <class Otherwise>

@@ -33,7 +33,8 @@ inline decoder_plan granitemoehybrid_plan(const config& c) {
   if (positions != "rope" && positions != "nope")
     c.refuse("position_embedding_type", json(positions), "rope, nope or null");
   const auto is_mamba = [&](std::int64_t i) {
-    return fields::layer_is(c, o.layers, i, "mamba", "attention", [](std::int64_t) { return true; });
+    return fields::layer_is(c, o.layers, i, "mamba|linear_attention", "attention|full_attention",
+                            [](std::int64_t) { return true; });
   };
   bool any = false;
   for (std::int64_t i = 0; i < o.layers; ++i) any |= is_mamba(i);

@@ -6,12 +6,17 @@
 
 namespace llmap {
 
+/// A limit; transformers 5 writes {"__float__": "Infinity"} for an infinite one.
+inline std::optional<double> step_limit(const json& v) {
+  const json* name = v.find("__float__");
+  return name && name->is("Infinity") ? std::numeric_limits<double>::infinity() : v.number();
+}
 /// The limits of the step; Infinity is a number here.
 inline void read_step_limits(const config& c, mamba2_plan& m) {
   const json* limits = c.find("time_step_limit");
   if (!limits || limits->is_null()) return;
   if (!limits->items() || limits->items()->size() != 2) c.refuse("time_step_limit", *limits, "two numbers");
-  const auto least = (*limits->items())[0].number(), most = (*limits->items())[1].number();
+  const auto least = step_limit((*limits->items())[0]), most = step_limit((*limits->items())[1]);
   if (!least || !most || !(*least >= 0) || !(*most >= *least))
     c.refuse("time_step_limit", *limits, "two numbers, the second not below the first");
   m.least_step = *least, m.most_step = *most;

@@ -5,8 +5,9 @@
 
 namespace llmap {
 
-inline decoder_plan olmo2_plan(const config& c) {
-  llama_options o = read_llama(c, {.model_type = "olmo2", .vocab = 50304, .epsilon = 1e-5});
+/// An olmo2 whose options differ from these defaults where the config says so.
+inline decoder_plan olmo2_like_plan(const config& c, llama_options defaults) {
+  llama_options o = read_llama(c, std::move(defaults));
   o.act = fields::activation_of(c, "hidden_act", "silu");
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
   return llama_plan(o, [&](std::int64_t, const std::string& name, layer_plan& layer) {
@@ -17,6 +18,10 @@ inline decoder_plan olmo2_plan(const config& c) {
     layer.branches[0].after = fields::rms_norm(name + "post_attention_layernorm", o.width, o.epsilon);
     layer.branches[1].after = fields::rms_norm(name + "post_feedforward_layernorm", o.width, o.epsilon);
   });
+}
+
+inline decoder_plan olmo2_plan(const config& c) {
+  return olmo2_like_plan(c, {.model_type = "olmo2", .vocab = 50304, .epsilon = 1e-5});
 }
 
 } // namespace llmap

@@ -32,7 +32,8 @@ struct qwen_experts {
   router_plan router;
 
   qwen_experts(const config& c, std::int64_t count_, std::int64_t chosen, bool normalized, std::int64_t inner_)
-      : count(c.integer("num_experts", count_, 0, 1 << 12)), inner(c.integer("moe_intermediate_size", inner_)) {
+      : count(c.integer("num_experts|num_local_experts", count_, 0, 1 << 12)),
+        inner(c.integer("moe_intermediate_size", inner_)) {
     if (count == 0) return;
     router.chosen = c.integer("num_experts_per_tok", chosen, 1, count);
     router.normalized = c.boolean("norm_topk_prob", normalized);
