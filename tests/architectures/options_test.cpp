@@ -91,6 +91,11 @@ TEST(options, as_transformers_5_writes_them) {
   EXPECT_EQ(limits(R"([0, {"__float__": "Infinity"}])"), std::numeric_limits<double>::infinity());
   EXPECT_MESSAGE(limits(R"([0, {"__float__": "NaN"}])"), "time_step_limit: expected two numbers");
 
+  const decoder_plan windows = plan("qwen2_moe", R"("use_sliding_window": true, "sliding_window": 5, "layer_types":
+      ["full_attention", "sliding_attention", "full_attention", "full_attention"])");
+  EXPECT_EQ(attention(windows, 0).window, 0);
+  EXPECT_EQ(attention(windows, 1).window, 5);
+
   const decoder_plan qwen = plan("qwen3_moe", R"("num_local_experts": 5, "num_experts_per_tok": 2)");
   EXPECT_EQ(std::get<mixture_plan>(qwen.layers[0].branches[1].mixer).experts.size(), 5u);
 }

@@ -1,6 +1,6 @@
 // qwen2_moe (Qwen1.5-MoE, Qwen2-57B-A14B): a qwen2 with mixtures of experts beside a shared expert, which has a gate
-// of its own. Where use_sliding_window is true, every layer has the window. Source: transformers 4.57
-// modeling_qwen2_moe.py.
+// of its own. Where use_sliding_window is true, every layer has the window, or those that layer_types names. Source:
+// transformers 4.57 and 5.24 modeling_qwen2_moe.py.
 #pragma once
 #include "llmap/architectures/experts.hpp"
 #include <algorithm>
@@ -63,7 +63,7 @@ inline decoder_plan qwen2_moe_plan(const config& c) {
   const auto sparse = qwen_sparse_layers(c, o.layers, experts.count);
   const std::int64_t window = c.boolean("use_sliding_window", false) ? fields::window_of(c, 4096) : 0;
   return llama_plan(o, [&](std::int64_t i, const std::string& name, layer_plan& layer) {
-    attention_of(layer).window = window;
+    if (fields::is_sliding(c, o.layers, i, [](std::int64_t) { return true; })) attention_of(layer).window = window;
     if (sparse(i)) layer.branches[1].mixer = experts.layer(o, name);
   });
 }
