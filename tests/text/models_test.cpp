@@ -151,4 +151,10 @@ TEST(tokenizers_backend, is_the_file_as_it_stands) {
   folder.write("tokenizer.json", R"({"model":{"type":"WordLevel","vocab":{"a":0,"<unk>":1}}})");
   folder.write("tokenizer_config.json", R"({"tokenizer_class":"TokenizersBackend"})");
   EXPECT_EQ(tokenizer::load(folder.path()).encode("a"), (ids{0}));
+  // A prefix space too, which the classes of transformers 4 set themselves.
+  folder.write("tokenizer.json", R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true,"use_regex":false},
+      "model":{"type":"WordLevel","vocab":{"a":0,"\u0120a":1},"unk_token":"a"}})");
+  EXPECT_EQ(tokenizer::load(folder.path()).encode("a"), (ids{1}));
+  folder.write("tokenizer_config.json", R"({"tokenizer_class":"PreTrainedTokenizerFast"})");
+  EXPECT_EQ(tokenizer::load(folder.path()).encode("a"), (ids{0}));
 }

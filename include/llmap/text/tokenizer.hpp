@@ -120,7 +120,9 @@ private:
     if (kind.name == "Llama" && !config.absent("add_prefix_space") && files.form == vocabulary_form::tokenizer_json)
       fail(config.where(),
            ".add_prefix_space: expected none for this class, which would rebuild itself from tokenizer.model");
-    pre_tokenizer_.force_prefix_space(config.boolean("add_prefix_space", false));
+    // The classes of transformers 4 set the prefix space themselves; the one that 5 writes takes the file at its word.
+    if (config.absent("tokenizer_class") || config.at("tokenizer_class").text() != "TokenizersBackend")
+      pre_tokenizer_.force_prefix_space(config.boolean("add_prefix_space", false));
     if (kind.name == "Bert") {
       const auto field = [&](const char* key) {
         return config.absent(key) ? std::optional<bool>() : std::optional(config.boolean(key, false));
