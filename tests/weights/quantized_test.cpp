@@ -189,6 +189,23 @@ TEST(quantized, malformed_folders_are_refused) {
     EXPECT_NE(message.find(checkpoints.string()), std::string::npos) << "no place: " << message;
   }
 }
+// PEFT saves whole every module whose name ends like one of the list, and what lies inside it.
+TEST(lora, modules_are_saved_by_the_end_of_their_names) {
+  const std::vector<float> two{1, 2}, other{5, 6};
+  memory_tensors base, adapter;
+  for (const char* name : {"model.layers.0.input_layernorm.weight", "model.layers.0.mlp.up_proj.weight"})
+    base.add<float>(name, {2}, two), adapter.add<float>(std::string("base_model.model.") + name, {2}, other);
+  const auto read = [&](const char* list, const char* name) {
+    const config c(parse_json(std::string(R"({"peft_type": "LORA", "r": 1, "modules_to_save": )") + list + "}", "a"),
+                   "a");
+    return read_widened<double>(
+        lora_tensors(any_tensors::referring_to(base), any_tensors::referring_to(adapter), c, {}, dtype::f64, "folder"),
+        name);
+  };
+  for (const char* name : {"model.layers.0.input_layernorm.weight", "model.layers.0.mlp.up_proj.weight"})
+    EXPECT_EQ(read(R"(["norm", "mlp"])", name), (std::vector<double>{5, 6})) << name;
+  EXPECT_MESSAGE(read(R"(["norm"])", ""), "expected model.layers.0.mlp.up_proj in modules_to_save of a");
+}
 // A folder whose config asks for bits that its weights do not have.
 TEST(quantized, a_wish_is_no_scheme) {
   const golden::scratch dir;

@@ -147,12 +147,16 @@ class lora_tensors {
       if (const auto at = body.find(wrapper); at != std::string::npos) body.replace(at, wrapper.size(), ".");
     const std::string owner = body.substr(0, body.rfind('.'));
     std::vector<std::string> saved{"embed_tokens", "wte", "lm_head"};
-    if (const json* named = config_.find("modules_to_save"); named && named->items())
-      for (const json& m : *named->items())
+    if (const json* list = config_.find("modules_to_save"); list && list->items())
+      for (const json& m : *list->items())
         if (m.string()) saved.push_back(*m.string());
-    if (std::none_of(saved.begin(), saved.end(),
-                     [&](const std::string& m) { return owner == m || owner.ends_with("." + m); }))
-      fail("tensor ", name, ": expected ", owner, " in modules_to_save of ", config_.where());
+    const auto is_saved = [&](std::string_view module) { // PEFT: it ends like a name of the list
+      return std::any_of(saved.begin(), saved.end(), [&](const std::string& m) { return module.ends_with(m); });
+    };
+    bool named = is_saved(owner);
+    for (auto dot = owner.find('.'); !named && dot != std::string::npos; dot = owner.find('.', dot + 1))
+      named = is_saved(std::string_view(owner).substr(0, dot)); // or it lies inside such a module
+    if (!named) fail("tensor ", name, ": expected ", owner, " in modules_to_save of ", config_.where());
     if (below_.tied_head && owner.ends_with("lm_head"))
       fail("tensor ", name, ": the base's head is its embedding, which a saved head would leave behind");
     replace(name_in_base(body), name);
