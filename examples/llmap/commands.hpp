@@ -44,7 +44,7 @@ struct tokenize_arguments {
 void run_tokenize(const tokenize_arguments& a);
 
 struct logprobs_arguments {
-  std::string folder, base, ids, precision = "f32";
+  std::string folder, base, ids, precision = "f32", activations = "full";
   int threads = llmap::default_threads();
 };
 void run_logprobs(const logprobs_arguments& a);

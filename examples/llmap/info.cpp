@@ -10,6 +10,7 @@
 #include "llmap/forward/cpu/attention.hpp"
 #include "llmap/forward/cpu/memory.hpp"
 #include "llmap/forward/cpu/route.hpp"
+#include "llmap/forward/deployed_inputs.hpp"
 #include "llmap/likelihood/cpu/linear_cross_entropy.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/model/planned_tensors.hpp"
@@ -69,6 +70,7 @@ struct weight_facts {
   std::size_t files = 0;
   std::uint64_t bytes = 0;
   std::string quantization, base;          // base: of an adapter
+  std::string deployed;                    // inputs that the deployed model rounds, or why that is not followed
   std::vector<std::string> unused, unread; // files, tensors
 };
 
@@ -125,6 +127,28 @@ bool has_weights(const std::filesystem::path& folder) {
 
 tokenizer_facts facts_of(const model_tokenizer& t) { return {t.vocab_size(), t.bos_id(), t.eos_id(), t.adds_bos()}; }
 
+/// Whether some norm rounds what it gives (BitNet).
+struct rounded_norms {
+  bool found = false;
+  void operator()(const llmap::norm_plan& p, llmap::tensor_use) { found |= p.rounded; }
+  void operator()(const llmap::linear_plan&, llmap::tensor_use) {}
+  void operator()(const llmap::vector_plan&, llmap::tensor_use) {}
+};
+/// What --activations deployed would round.
+std::string deployed_of(const llmap::decoder_plan& plan, const llmap::any_tensors& tensors) {
+  try {
+    std::string all;
+    for (const auto& [rule, matrices] : llmap::deployed_inputs(plan, tensors))
+      all += fmt::format("{}inputs of {} matrices are rounded to {}", all.empty() ? "" : "; ", matrices, rule);
+    if (!all.empty()) return all;
+    rounded_norms norms;
+    visit_tensors(plan, norms);
+    return norms.found ? "inputs are rounded to int8 a token, which is part of the model" : "inputs are not rounded";
+  } catch (const llmap::error& unknown) {
+    return unknown.what();
+  }
+}
+
 model_facts read_model(const std::filesystem::path& folder, const std::string& base) {
   if (!has_weights(folder)) {
     const llmap::decoder_plan plan = load_plan_of_config(folder);
@@ -139,6 +163,7 @@ model_facts read_model(const std::filesystem::path& folder, const std::string& b
                stored_bytes(files),
                files.quantization(),
                files.adapted() ? files.base().string() : "",
+               deployed_of(plan, files.tensors(llmap::dtype::f32, plan.tied())),
                files.stored() ? unused_weights(files.base(), *files.stored()) : std::vector<std::string>(),
                unread_tensors(plan, files.tensors(llmap::dtype::f32, plan.tied()))};
   f.tokenizer = facts_of(model_tokenizer(model_tokenizer_files(files)));
@@ -157,8 +182,8 @@ void print_text(const model_facts& f) {
                f.weights->bytes, f.weights->files, f.weights->files == 1 ? "" : "s");
   else fmt::print("weights        {} parameters in {} tensors; only the config is here\n", f.parameters, f.tensors);
   if (f.weights && !f.weights->quantization.empty())
-    fmt::print("quantized      {}; scored with the decoded weights, activations are not rounded\n",
-               f.weights->quantization);
+    fmt::print("quantized      {}; scored with the decoded weights\nas deployed    {}\n", f.weights->quantization,
+               f.weights->deployed);
   if (f.weights && !f.weights->base.empty()) fmt::print("adapter        of {}\n", shown(f.weights->base));
   fmt::print("a token        {:.0f} of the parameters\n", f.active);
   fmt::print("a text         {:.3f} GFLOP for {} tokens\n", f.operations * 1e-9, f.tokens);
@@ -212,6 +237,7 @@ void print_json(const std::string& path, const model_facts& f) {
         out.field("files", f.weights->files);
         out.field("bytes", f.weights->bytes);
         out.field("quantization", f.weights->quantization);
+        out.field("as_deployed", f.weights->deployed);
         out.field("adapter_of", f.weights->base);
         out.field("not_used", f.weights->unused);
         out.field("tensors_not_read", f.weights->unread);

@@ -70,8 +70,9 @@ template <class T> void run(const logprobs_arguments& a) {
       llmap::fail(where, ": expected at most ", plan.position_limit, " tokens (the model's positions), got ",
                   sequences[i].size());
   }
-  const auto model = llmap::load_decoder<T>(exec, plan, weights.tensors(llmap::dtype_of<T>, plan.tied()),
-                                            folder.string(), {.compute = compute_type_of(a.precision)});
+  const auto model = llmap::load_decoder<T>(
+      exec, plan, weights.tensors(llmap::dtype_of<T>, plan.tied()), folder.string(),
+      {.compute = compute_type_of(a.precision), .activations = activation_mode_of(a.activations)});
   std::vector<std::vector<double>> logprobs(sequences.size());
   llmap::for_batches(exec, model, sequences, {},
                      [&](std::size_t first, const llmap::ragged_batch& batch, std::span<const double> nats) {
@@ -85,6 +86,7 @@ template <class T> void run(const logprobs_arguments& a) {
   llmap::json_writer out;
   out.object([&] {
     out.field("precision", a.precision);
+    if (a.activations != "full") out.field("activations", a.activations);
     out.field("sequences", [&] {
       out.array([&] {
         for (std::size_t i = 0; i < sequences.size(); ++i)

@@ -88,6 +88,14 @@ void add_tokenize(CLI::App& app) {
   c->callback([a] { run_tokenize(*a); });
 }
 
+void add_activations(CLI::App& c, std::string& activations) {
+  c.add_option("--activations", activations,
+               "what quantized matrices read: full precision, or rounded as the deployed model rounds it (fp8, int8 "
+               "and nvfp4 schemes whose rule is known; on the CPU)")
+      ->check(CLI::IsMember({"full", "deployed"}))
+      ->capture_default_str();
+}
+
 void add_logprobs(CLI::App& app) {
   const auto a = std::make_shared<logprobs_arguments>();
   CLI::App* c = app.add_subcommand("logprobs", "Print the log-probability of every token of given ids (JSON)");
@@ -95,6 +103,7 @@ void add_logprobs(CLI::App& app) {
   add_base(*c, a->base);
   add_input(*c, "--ids", a->ids, "{\"sequences\": [[ids], ...]}, or what llmap tokenize prints")->required();
   c->add_option("--precision", a->precision)->check(CLI::IsMember({"f32", "f64", "bf16"}))->capture_default_str();
+  add_activations(*c, a->activations);
   c->add_option("--threads", a->threads, "default: all processors")->check(CLI::Range(1, 4096));
   c->callback([a] { run_logprobs(*a); });
 }
@@ -133,6 +142,7 @@ void add_score(CLI::App& app, const std::string& command) {
                 "working precision; bf16: products in bf16, faster and less accurate")
       ->check(CLI::IsMember({"f32", "f64", "bf16"}))
       ->capture_default_str();
+  add_activations(*c, a->settings.activations);
   c->add_option(
        "--device", a->settings.device,
        "where to compute: cpu, cuda (the first device), or cuda:NUMBER; several devices of one kind, cuda:0,1 or "

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "device.hpp"
 #include "interruption.hpp"
+#include "llmap/forward/deployed_inputs.hpp"
 #include "llmap/model/model_folders.hpp"
 #include "llmap/model/score_missing.hpp"
 #include "model_files.hpp"
@@ -88,11 +89,14 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
     progress.note(fmt::format("{}: the publisher's code, {}, is not run: scored as the {} of transformers", shown(name),
                               shown(plan.custom_code), shown(plan.model_type)));
   const model_tokenizer_files files(weights);
-  llmap::store_scoring_options options{.policy = policy_of(settings),
-                                       .load = {.compute = compute_type_of(settings.precision)},
-                                       .threads = settings.threads};
+  llmap::store_scoring_options options{
+      .policy = policy_of(settings),
+      .load = {.compute = compute_type_of(settings.precision), .activations = activation_mode_of(settings.activations)},
+      .threads = settings.threads};
   options.batches.batch_rows = settings.batch_rows;
   llmap::model_record record{name, "", plan.model_type, llmap::policy_line<T>(options.load.compute, options.policy)};
+  record.policy +=
+      llmap::activations_line(options.load.activations, plan, weights.tensors(llmap::dtype_of<T>, plan.tied()));
   record.device = settings.device;
   if (settings.opened) record.policy += ", device " + settings.opened->facts();
   std::optional<model_tokenizer> words;

@@ -18,7 +18,7 @@ class scoring_device;
 
 struct score_settings {
   std::string base; // of adapters; empty: what they name
-  std::string precision = "f32", bos = "as_tokenizer", overlong = "error";
+  std::string precision = "f32", activations = "full", bos = "as_tokenizer", overlong = "error";
   std::string device = "cpu";
   const scoring_device* opened = nullptr; // the device, if it is not the CPU
   std::function<void()> weights_are_read; // called when a model's are, before its texts are scored

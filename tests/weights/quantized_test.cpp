@@ -133,6 +133,40 @@ TEST_P(stored_in_fewer_bits, log_probabilities) {
   RecordProperty("scheme", scheme.empty() ? "LoRA" : scheme);
   RecordProperty("largest_error", golden::short_number(largest));
 }
+// Inputs rounded as deployed: where a rule is known, and where none is followed.
+TEST_P(stored_in_fewer_bits, log_probabilities_as_deployed) {
+  const cpu_executor exec{2};
+  const std::string name = GetParam();
+  const auto load = [&] {
+    return load_decoder<double>(exec, model.plan, model.tensors(dtype::f64), folder.string(),
+                                {.activations = activation_mode::deployed});
+  };
+  const std::map<std::string, std::string> refused{{"bnb_int8", "LLM.int8 chooses the columns"},
+                                                   {"fbgemm_fp8", "those of fbgemm_fp8 are not followed"},
+                                                   {"fp8_tensor", "those of fp8 are not followed"},
+                                                   {"modelopt_nvfp4", "those of modelopt NVFP4 are not followed"}};
+  if (const auto why = refused.find(name); why != refused.end()) {
+    EXPECT_MESSAGE(load(), why->second);
+    return;
+  }
+  const auto network = load();
+  score_workspace<cpu_executor, double> work;
+  for (const auto& s : expected["sequences"]) {
+    ragged_batch batch;
+    batch.add(s["ids"].get<std::vector<std::int32_t>>());
+    const auto got = token_log_probabilities(exec, network, batch, work);
+    std::vector<double> want = s["logprob"].get<std::vector<double>>();
+    if (expected.contains("rounded_activations")) {
+      const std::string rule = expected["rounded_activations"].begin().key();
+      ASSERT_TRUE(s.contains("logprob_" + rule));
+      want = s["logprob_" + rule].get<std::vector<double>>();
+    } else if (name == "ct_mixed" || name == "fp8_block128") {
+      continue; // a rule without expected values
+    }
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-9) << "token " << i;
+  }
+}
 INSTANTIATE_TEST_SUITE_P(all, stored_in_fewer_bits, testing::ValuesIn(cases()), [](const auto& i) { return i.param; });
 
 TEST(quantized, malformed_folders_are_refused) {

@@ -1,6 +1,6 @@
 // gemma (Gemma 1, CodeGemma): a llama with norm weights 1 + w, heads of width 256 and an embedding times sqrt(C).
-// hidden_act is taken at its word, as transformers 4.48 to 4.57 do; 4.39 to 4.47 and 5 take gelu for its form with tanh.
-// Source: transformers 4.57 modeling_gemma.py.
+// hidden_act is taken at its word, as transformers 4.48 to 4.57 do; 4.39 to 4.47 and 5 take gelu for its form with
+// tanh. Source: transformers 4.57 modeling_gemma.py.
 #pragma once
 #include "llmap/architectures/llama.hpp"
 

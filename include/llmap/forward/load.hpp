@@ -17,6 +17,9 @@ namespace llmap {
 struct load_options {
   /// bf16: products in bf16, faster and less accurate (docs/numerics.md). An error if the executor has none.
   compute_type compute = compute_type::working;
+  /// deployed: an error where the rule of a matrix is not known, for the head's, with bf16 products, and if the
+  /// executor does not round.
+  activation_mode activations = activation_mode::full;
   /// A model that needs more bytes is refused before anything is allocated; the activations of a small batch count.
   std::uint64_t available = available_memory();
 };
@@ -28,11 +31,13 @@ template <class Exec, class T, class Source> struct weight_loader {
   const Exec& exec;
   const Source& source;
   const tensor_naming& names;
-  compute_type compute;
+  const load_options& options;
+  const linear_plan& head; // what gives logits
   typename Exec::weights_room& room;
 
-  void operator()(const linear_plan& plan, tensor_use, typename Exec::template matrix<T>& to) const {
-    to = pack<T>(exec, source, plan, names, compute, room);
+  void operator()(const linear_plan& plan, tensor_use use, typename Exec::template matrix<T>& to) const {
+    to = pack<T>(exec, source, plan, names, options.compute, room);
+    if (options.activations == activation_mode::deployed) round_inputs_of(to, plan, use);
   }
   void operator()(const vector_plan& plan, tensor_use, typename Exec::template vector<T>& to) const {
     to = upload(exec, read<T>(plan));
@@ -55,6 +60,26 @@ template <class Exec, class T, class Source> struct weight_loader {
   }
 
 private:
+  /// Notes the rules of the matrix, one for each part of it.
+  template <class Matrix> void round_inputs_of(Matrix& to, const linear_plan& plan, tensor_use use) const {
+    std::vector<rounded_rows> all;
+    bool any = false;
+    for (const matrix_part& part : plan.parts) {
+      const input_rounding rule = rounding_of(source, names(part.weight)).value_or(input_rounding{});
+      any |= rule.format != input_format::none;
+      const std::size_t first = all.empty() ? 0 : all.back().first + all.back().count;
+      if (!all.empty() && all.back().rule == rule) all.back().count += static_cast<std::size_t>(part.rows);
+      else all.push_back({first, static_cast<std::size_t>(part.rows), rule});
+    }
+    if (!any) return;
+    const std::string name = names(plan.parts.front().weight);
+    if (plan == head) fail("tensor ", name, ": inputs as deployed: those of the head are not rounded here");
+    if (use.looked_up) return;
+    if (options.compute != compute_type::working)
+      fail("tensor ", name, ": inputs as deployed: expected working precision, got bf16 products");
+    if constexpr (requires { to.inputs = all; }) to.inputs = std::move(all);
+    else fail("tensor ", name, ": inputs as deployed: only the CPU rounds them");
+  }
   template <class U> std::vector<U> read(const vector_plan& plan) const {
     std::vector<U> all;
     for (const tensor_spec& t : plan.tensors) append_widened(source.read(names(t.name)), names(t.name), all);
@@ -90,7 +115,8 @@ decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source&
   model.compute = options.compute;
   typename Exec::weights_room room = room_for<T>(exec, plan, source);
   try {
-    visit_tensors(plan, detail::weight_loader<Exec, T, Source>{exec, source, names, options.compute, room}, model);
+    visit_tensors(plan, detail::weight_loader<Exec, T, Source>{exec, source, names, options, plan.output_table(), room},
+                  model);
   } catch (const error& problem) {
     fail(where, ": ", problem.what());
   }

@@ -84,7 +84,8 @@ struct head_scan_shape {
 ///   scale_rows_by_sigmoid(exec, gate, y)           row r of y times sigmoid(gate(r, 0))
 ///
 /// Products
-///   linear(exec, x, w, y, mode, scratch)           y (S, N) = or += x (S, K) w^T + b, x packed or a view
+///   linear(exec, x, w, y, mode, scratch)           y (S, N) = or += x (S, K) w^T + b, x packed or a view; where w says
+///                                                  so, of inputs rounded as in input_rounding.hpp
 ///   linear_cross_entropy(exec, packed, w, targets, options, log_probability, room, scratch)
 ///                                                  log p(target) (S) in nats: log-softmax of cap(scale * x w^T + b)
 ///

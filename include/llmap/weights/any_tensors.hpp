@@ -15,6 +15,7 @@ class any_tensors {
     virtual tensor_data read_slice(const std::string& name, std::int64_t slice) const = 0;
     virtual std::optional<coding> coding_of(const std::string& name) const = 0;
     virtual coded_rows read_coded(const std::string& name) const = 0;
+    virtual std::optional<input_rounding> rounding_of(const std::string& name) const = 0;
   };
   template <class Held> struct holder final : interface {
     Held held;
@@ -31,6 +32,9 @@ class any_tensors {
     }
     std::optional<coding> coding_of(const std::string& name) const override { return llmap::coding_of(source(), name); }
     coded_rows read_coded(const std::string& name) const override { return llmap::read_coded(source(), name); }
+    std::optional<input_rounding> rounding_of(const std::string& name) const override {
+      return llmap::rounding_of(source(), name);
+    }
   };
   std::shared_ptr<const interface> source_;
   explicit any_tensors(std::shared_ptr<const interface> source) : source_(std::move(source)) {}
@@ -51,6 +55,7 @@ public:
   tensor_data read_slice(const std::string& name, std::int64_t slice) const { return source_->read_slice(name, slice); }
   std::optional<coding> coding_of(const std::string& name) const { return source_->coding_of(name); }
   coded_rows read_coded(const std::string& name) const { return source_->read_coded(name); }
+  std::optional<input_rounding> rounding_of(const std::string& name) const { return source_->rounding_of(name); }
 };
 
 } // namespace llmap

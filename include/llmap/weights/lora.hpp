@@ -216,6 +216,12 @@ public:
     return changes_.count(name) ? std::nullopt : base_.coding_of(name);
   }
   coded_rows read_coded(const std::string& name) const { return base_.read_coded(name); }
+  std::optional<input_rounding> rounding_of(const std::string& name) const {
+    const auto rule = base_.rounding_of(name);
+    if (rule && changes_.count(name))
+      fail("tensor ", name, ": inputs as deployed: the base rounds them and an adapter does not, so they have no sum");
+    return rule;
+  }
 
 private:
   template <class Value> tensor_data owned(const std::string& name, std::vector<Value> values) const {

@@ -89,6 +89,9 @@ public:
     how.table.assign(values.begin(), values.end());
     return how;
   }
+  std::optional<input_rounding> rounding_of(const std::string& name) const {
+    return source_.find(name) ? source_.rounding_of(name) : std::nullopt;
+  }
   coded_rows read_coded(const std::string& name) const {
     if (source_.find(name)) return source_.read_coded(name);
     const std::int64_t cols = find(name)->shape.back();

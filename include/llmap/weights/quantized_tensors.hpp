@@ -1,6 +1,6 @@
 // A checkpoint whose matrices are stored in fewer bits, read as plain matrices: a tensor source over a source. The
 // scheme is told by quantization_config (or MLX's quantization); which matrices are packed is told by the tensors.
-// Activations are not rounded: scores are those of the decoded weights.
+// What the deployed model rounds besides, the inputs of these matrices, is said by rounding_of.
 #pragma once
 #include "llmap/core/parallel.hpp"
 #include "llmap/weights/mxfp4.hpp"
@@ -159,6 +159,11 @@ public:
   std::optional<coding> coding_of(const std::string& name) const {
     const auto it = packed_.find(name);
     return it == packed_.end() ? source_.coding_of(name) : it->second.how;
+  }
+  std::optional<input_rounding> rounding_of(const std::string& name) const {
+    const auto it = packed_.find(name);
+    if (it == packed_.end() || !it->second.inputs) return std::nullopt;
+    return it->second.inputs();
   }
   coded_rows read_coded(const std::string& name) const {
     const auto it = packed_.find(name);

@@ -5,6 +5,7 @@
 #include "llmap/core/error.hpp"
 #include "llmap/core/mapped_file.hpp"
 #include "llmap/weights/coded_rows.hpp"
+#include "llmap/weights/input_rounding.hpp"
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -112,6 +113,13 @@ tensor_data read_slice(const Source& source, const std::string& name, std::int64
 /// How a tensor is stored in codes, where the source has a member of this name that knows; else nullopt.
 template <tensor_source Source> std::optional<coding> coding_of(const Source& source, const std::string& name) {
   if constexpr (requires { source.coding_of(name); }) return source.coding_of(name);
+  else return std::nullopt;
+}
+/// How the deployed model rounds what this matrix reads, where the source has a member of this name that knows; else
+/// nullopt, not at all. A rule that is not known is an llmap::error.
+template <tensor_source Source>
+std::optional<input_rounding> rounding_of(const Source& source, const std::string& name) {
+  if constexpr (requires { source.rounding_of(name); }) return source.rounding_of(name);
   else return std::nullopt;
 }
 /// The rows of a tensor that has a coding.

@@ -10,6 +10,9 @@
 //   widen_codes      panels of codes, widened          before the rows of a task
 //   matrix_tile      R x NR sums in registers          the multiply-adds
 //
+// Where w names a rule, the inputs of a row are rounded by it before the product; rows of w with rules of their own
+// take a product each, of which their columns are kept.
+//
 // Error: |y - exact| <= (128 + K / 128) eps sum_k |x_k w_k|, eps of T; one sequential sum would have K eps.
 #pragma once
 #include "llmap/forward/cpu/pack.hpp"
@@ -55,10 +58,12 @@ template <class T> struct store_tile {
 
 } // namespace detail
 
-/// X that a caller has packed, for this w: other shapes or another compute_type are a contract_error.
+namespace detail {
+
+/// The product of packed rows, whatever inputs w wants.
 template <class T>
-void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
-            std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
+void multiply(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
+              std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
   LLMAP_EXPECTS(w.panel == simd::panel_width<T>() && x.compute == w.compute,
                 "linear: w is packed for this machine, x for w");
@@ -85,19 +90,70 @@ void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matr
   });
 }
 
+/// Rows multiplied at a time by an op that packs them: a block for each thread, in the thread's cache.
+template <class T> std::size_t rows_at_a_time(std::size_t M, const packed_matrix<T>& w, int threads) {
+  return rows_per_block<T>(M, w.depth(), threads) * static_cast<std::size_t>(std::max(threads, 1));
+}
+
+/// The product of rows whose inputs the rules of w round. read(first, out) gives rows first, first + 1, ... of x.
+template <class T, class Read>
+void multiply_rounded(const cpu_executor& exec, const Read& read, const packed_matrix<T>& w, matrix_view<T> y,
+                      store_mode mode, cpu_scratch<T>& scratch) {
+  LLMAP_EXPECTS(w.compute == compute_type::working, "linear: rounded inputs are no bf16 pairs");
+  const std::size_t step = rows_at_a_time(y.rows, w, exec.threads);
+  for (std::size_t begin = 0; begin < y.rows; begin += step) {
+    const matrix_view<T> here = y.row_range(begin, std::min(step, y.rows - begin));
+    for (const rounded_rows& part : w.inputs) {
+      scratch.rounded.fill(exec, here.rows, w.cols, scratch.threads,
+                           [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+                             read(begin + first, out);
+                             for (std::size_t r = 0; r < count; ++r)
+                               round_inputs(part.rule, out.row(r), static_cast<std::int64_t>(out.cols));
+                           });
+      if (part.count == w.rows) {
+        multiply(exec, scratch.rounded, w, here, mode, scratch);
+        continue;
+      }
+      scratch.partial.resize(here.rows * w.rows);
+      const matrix_view<T> all(scratch.partial.data(), here.rows, w.rows);
+      multiply(exec, scratch.rounded, w, all, store_mode::overwrite, scratch);
+      for (std::size_t r = 0; r < here.rows; ++r)
+        for (std::size_t n = part.first; n < part.first + part.count; ++n)
+          here(r, n) = mode == store_mode::add ? all(r, n) + here(r, n) : all(r, n);
+    }
+  }
+}
+
+} // namespace detail
+
+/// X that a caller has packed, for this w: other shapes or another compute_type are a contract_error.
+template <class T>
+void linear(const cpu_executor& exec, const packed_rows<T>& x, const packed_matrix<T>& w,
+            std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
+  if (w.inputs.empty()) return detail::multiply(exec, x, w, y, mode, scratch);
+  LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows && x.compute == compute_type::working,
+                "linear: shapes of x, w and y");
+  detail::multiply_rounded(
+      exec, [&](std::size_t first, matrix_view<T> out) { x.unpack(first, out); }, w, y, mode, scratch);
+}
+
 /// Packs X itself, in `scratch`.
 template <class T>
 void linear(const cpu_executor& exec, std::type_identity_t<matrix_view<const T>> x, const packed_matrix<T>& w,
             std::type_identity_t<matrix_view<T>> y, store_mode mode, cpu_scratch<T>& scratch) {
-  LLMAP_EXPECTS(x.rows == y.rows, "linear: rows of x and y");
+  LLMAP_EXPECTS(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows, "linear: shapes of x, w and y");
+  if (!w.inputs.empty()) {
+    const auto read = [&](std::size_t first, matrix_view<T> out) {
+      for (std::size_t r = 0; r < out.rows; ++r) std::copy_n(x.row(first + r), x.cols, out.row(r));
+    };
+    return detail::multiply_rounded(exec, read, w, y, mode, scratch);
+  }
   scratch.packed.compute = w.compute;
-  // One block of rows per thread, packed and multiplied while it is in the thread's cache.
-  const std::size_t step =
-      detail::rows_per_block<T>(x.rows, w.depth(), exec.threads) * static_cast<std::size_t>(std::max(exec.threads, 1));
+  const std::size_t step = detail::rows_at_a_time(x.rows, w, exec.threads);
   for (std::size_t row = 0; row < x.rows; row += step) {
     const std::size_t m = std::min(step, x.rows - row);
     scratch.packed.fill(exec, x.row_range(row, m), scratch.threads);
-    linear(exec, scratch.packed, w, y.row_range(row, m), mode, scratch);
+    detail::multiply(exec, scratch.packed, w, y.row_range(row, m), mode, scratch);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "llmap/forward/cpu/coded_panels.hpp"
 #include "llmap/forward/cpu/panel_packing.hpp"
 #include "llmap/forward/executor.hpp"
+#include "llmap/weights/input_rounding.hpp"
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@ template <class T> struct packed_matrix {
   shared_bytes bytes;                           ///< the panels, one after another
   std::vector<coded_panels> in_codes;           ///< or these, `type` being that of the decoded weights
   aligned_buffer<T> bias;                       // (panels * NR), zeros if there is none
+  std::vector<rounded_rows> inputs;             // all rows, in their order; empty: no input is rounded
 
   std::size_t panels() const { return (rows + panel - 1) / panel; }
   /// Factors of a dot product: cols, or pairs of them.

@@ -134,11 +134,28 @@ public:
     });
   }
 
+  /// Rows first, first + 1, ... as they were, to out (count, cols). Not for pairs.
+  void unpack(std::size_t first, matrix_view<T> out) const {
+    for (std::size_t i = 0; i < out.rows; ++i) {
+      const std::size_t begin = (first + i) / block * block, row = first + i - begin;
+      const auto [strip, R] = strip_of(row, std::min(block, rows - begin));
+      const T* from = storage_.data() + (begin + strip) * cols + (row - strip);
+      for (std::size_t k = 0; k < cols; ++k) out(i, k) = from[k * R];
+    }
+  }
+
 private:
   void reshape(const cpu_executor& exec, std::size_t M, std::size_t K) {
     rows = M, cols = K;
     block = detail::rows_per_block<T>(M, depth(), exec.threads);
     storage_.resize(M * depth());
+  }
+  /// The first row of a row's strip and the rows of that strip, among m rows: the order of for_strips.
+  static std::pair<std::size_t, std::size_t> strip_of(std::size_t row, std::size_t m) {
+    const std::size_t R = simd::tile_rows(), whole = m / R * R, fours = R > 4 ? whole + (m - whole) / 4 * 4 : whole;
+    if (row < whole) return {row / R * R, R};
+    if (row < fours) return {whole + (row - whole) / 4 * 4, 4};
+    return {row, 1};
   }
   template <class Body> void for_each_strip(const cpu_executor& exec, thread_buffers<T>& room, const Body& body) {
     room.prepare(exec.threads);
@@ -175,7 +192,9 @@ private:
 /// Working memory of ops.
 template <class T> struct cpu_scratch {
   thread_buffers<T> threads;
-  packed_rows<T> packed; // rows that linear packs itself
+  packed_rows<T> packed;     // rows that linear packs itself
+  packed_rows<T> rounded;    // those whose inputs it rounds
+  aligned_buffer<T> partial; // a product of which some columns count
 };
 
 } // namespace llmap

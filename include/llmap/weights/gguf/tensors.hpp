@@ -114,6 +114,12 @@ public:
     const auto it = stored_name_.find(name);
     return it == stored_name_.end() ? std::nullopt : file_->tensors().at(it->second).format->coded();
   }
+  /// llama.cpp rounds inputs as the machine's kernels do.
+  std::optional<input_rounding> rounding_of(const std::string& name) const {
+    if (coding_of(name))
+      file_->refuse("tensor " + name, "inputs as deployed depend on the machine that llama.cpp runs on");
+    return std::nullopt;
+  }
   coded_rows read_coded(const std::string& name) const {
     const std::string& stored = stored_name_.at(name);
     const tensor_entry& t = file_->tensors().at(stored);

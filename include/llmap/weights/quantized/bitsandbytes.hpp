@@ -30,16 +30,23 @@ public:
     }
     coding how{.bits = 8, .group = cols, .scale = number_type(source, x + "SCB"), .divisor = 127};
     how.same.zero = 128; // of codes that begin with -128
-    return coded(rows, how, cols, [=]() -> coded_rows {
-      return {how, cols,
-              [=, stored = source.read(x + "weight")](std::int64_t first, std::int64_t count, std::uint8_t* codes) {
-                for (std::int64_t i = 0; i < count * cols; ++i)
-                  codes[i] = static_cast<std::uint8_t>(stored.bytes[static_cast<std::size_t>(first * cols + i)]) ^ 128;
-              },
-              [=, scales = read_scales(source, x + "SCB")](std::int64_t row, std::int64_t) {
-                return group_numbers{.scale = scales[static_cast<std::size_t>(row)], .zero = 128};
-              }};
-    });
+    return coded(rows, how, cols,
+                 [=]() -> coded_rows {
+                   return {how, cols,
+                           [=, stored = source.read(x + "weight")](std::int64_t first, std::int64_t count,
+                                                                   std::uint8_t* codes) {
+                             for (std::int64_t i = 0; i < count * cols; ++i)
+                               codes[i] =
+                                   static_cast<std::uint8_t>(stored.bytes[static_cast<std::size_t>(first * cols + i)]) ^
+                                   128;
+                           },
+                           [=, scales = read_scales(source, x + "SCB")](std::int64_t row, std::int64_t) {
+                             return group_numbers{.scale = scales[static_cast<std::size_t>(row)], .zero = 128};
+                           }};
+                 })
+        .with_inputs(
+            unknown_inputs("LLM.int8 chooses the columns that it does not round over all texts of a batch, so a "
+                           "score would depend on its neighbors"));
   }
 };
 

@@ -1,6 +1,6 @@
 // compressed-tensors (llm-compressor): groups of modules, each with a format and a way to scale. A module belongs to
 // the group that names it, else to the first whose expression matches, else to the one of its class, "Linear". Source:
-// compressed-tensors 0.20; `ignore` and activations say nothing about how weights are stored.
+// compressed-tensors 0.20; `ignore` says nothing about how weights are stored.
 #pragma once
 #include "llmap/weights/quantized/scheme.hpp"
 #include <algorithm>
@@ -16,6 +16,8 @@ class compressed_tensors final : public scheme {
     int bits = 8;
     bool is_float = false, symmetric = true;
     std::int64_t size = 0, block_rows = 0, block_cols = 0;
+    std::optional<input_rounding> inputs{}; // absent: not rounded; format none: as no rule here says
+    std::string stored_inputs{};            // the tensor with inputs.scale: "input_scale", "input_global_scale" or ""
   };
   std::vector<group> groups_;
 
@@ -47,16 +49,51 @@ public:
     if (!source.find(x + "weight_packed") && (!plain || is_weight_dtype(plain->type))) return std::nullopt;
     const group* g = group_of(module);
     if (!g) fail("tensor ", x, plain ? "weight" : "weight_packed", ": no group of config_groups covers ", module);
-    if (g->format == "pack-quantized") return packed_integers(source, x, *g);
-    if (g->format == "nvfp4-pack-quantized" || g->format == "mxfp4-pack-quantized") return packed_floats(source, x, *g);
-    expect(source, x + "weight", {g->is_float ? dtype::f8_e4m3 : dtype::i8}, {-1, -1});
-    const std::string zero = g->symmetric && !source.find(x + "weight_zero_point") ? "" : x + "weight_zero_point";
-    const auto [rows, cols] = tile(*g);
-    return tiled(source, x + "weight", x + "weight_scale", rows, cols, g->is_float ? "" : zero);
+    return matrix_of(source, x, *g).with_inputs(inputs_of(source, x, *g));
   }
 
 private:
   static constexpr std::int64_t whole = std::int64_t{1} << 40;
+
+  static encoded_matrix matrix_of(const any_tensors& source, const std::string& x, const group& g) {
+    if (g.format == "pack-quantized") return packed_integers(source, x, g);
+    if (g.format == "nvfp4-pack-quantized" || g.format == "mxfp4-pack-quantized") return packed_floats(source, x, g);
+    expect(source, x + "weight", {g.is_float ? dtype::f8_e4m3 : dtype::i8}, {-1, -1});
+    const std::string zero = g.symmetric && !source.find(x + "weight_zero_point") ? "" : x + "weight_zero_point";
+    const auto [rows, cols] = tile(g);
+    return tiled(source, x + "weight", x + "weight_scale", rows, cols, g.is_float ? "" : zero);
+  }
+
+  /// The rule of the config, with the module's own scale.
+  static std::function<input_rounding()> inputs_of(const any_tensors& source, const std::string& x, const group& g) {
+    if (!g.inputs) return {};
+    if (g.inputs->format == input_format::none)
+      return unknown_inputs(g.where + ": input_activations: no rule of this kind is followed");
+    if (g.stored_inputs.empty()) return [rule = *g.inputs] { return rule; };
+    return [source, name = x + g.stored_inputs, rule = *g.inputs]() mutable {
+      expect_one(source, name);
+      rule.scale = read_scale(source, name);
+      if (!(rule.scale > 0)) fail("tensor ", name, ": expected a positive number, got ", rule.scale);
+      return rule;
+    };
+  }
+  static void read_inputs(const config& c, group& g) {
+    const std::string type = c.text("type", "int"), strategy = c.absent("strategy") ? "" : c.text("strategy", "");
+    const bool local = c.find("dynamic") && c.find("dynamic")->is("local"),
+               dynamic = !local && c.boolean("dynamic", false);
+    const std::int64_t bits = c.integer("num_bits", 8, 1, 16),
+                       size = c.absent("group_size") ? 0 : c.integer("group_size", 0, -1);
+    input_rounding& rule = g.inputs.emplace();
+    const bool fp8 = type == "float" && bits == 8;
+    if (!c.boolean("symmetric", true)) return;
+    if (type == "int" && bits == 8 && strategy == "token" && dynamic) rule.format = input_format::int8;
+    if (fp8 && strategy == "token" && dynamic) rule.format = input_format::e4m3;
+    if (fp8 && strategy == "group" && size > 0 && dynamic) rule.format = input_format::e4m3, rule.group = size;
+    if (fp8 && strategy == "tensor" && !dynamic && !local)
+      rule.format = input_format::e4m3, g.stored_inputs = "input_scale";
+    if (type == "float" && bits == 4 && strategy == "tensor_group" && size > 0 && local)
+      rule.format = input_format::e2m1, rule.group = size, g.stored_inputs = "input_global_scale";
+  }
 
   static group read_group(const config& all, const config& c) {
     group g;
@@ -92,6 +129,7 @@ private:
     else if (g.strategy == "group" && g.size < 1) fail(w.where(), ": group_size: expected a positive number");
     else if (g.strategy != "tensor" && g.strategy != "channel" && g.strategy != "group")
       w.refuse("strategy", json(g.strategy), "tensor, channel, group, tensor_group or block");
+    if (const auto inputs = c.object("input_activations")) read_inputs(*inputs, g);
     return g;
   }
   /// [128, 128], or "128x128" in old files.

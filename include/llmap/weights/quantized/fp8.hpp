@@ -9,6 +9,7 @@ namespace llmap::quantized {
 class fp8 final : public scheme {
   std::string name_, suffix_;
   std::int64_t tile_rows_ = 0, tile_cols_ = 0; // 0: the whole matrix
+  std::function<input_rounding()> inputs_ = unknown_inputs("those of " + name_ + " are not followed");
 
   static constexpr std::int64_t whole = std::int64_t{1} << 40;
   fp8(std::string name, std::string suffix, std::int64_t rows, std::int64_t cols)
@@ -25,7 +26,16 @@ public:
       return *n;
     };
     const std::int64_t rows = side(0), cols = side(1);
-    return {"fp8, tiles of " + std::to_string(rows) + " x " + std::to_string(cols), "weight_scale_inv", rows, cols};
+    fp8 tiles{"fp8, tiles of " + std::to_string(rows) + " x " + std::to_string(cols), "weight_scale_inv", rows, cols};
+    const std::string activations = c.text("activation_scheme", "dynamic"), scales = c.text("scale_fmt", "float");
+    if (activations != "dynamic")
+      tiles.inputs_ = unknown_inputs("activation_scheme " + activations + " is not followed");
+    else if (scales != "float" && scales != "ue8m0") tiles.inputs_ = unknown_inputs("scale_fmt " + scales);
+    else
+      tiles.inputs_ = [cols, raised = scales == "ue8m0"] {
+        return input_rounding{.format = input_format::e4m3, .group = cols, .power_of_two = raised};
+      };
+    return tiles;
   }
   /// quant_method "fbgemm_fp8".
   static fp8 of_rows() { return {"fbgemm_fp8", "weight_scale", 1, whole}; }
@@ -41,7 +51,7 @@ public:
       if (source.find(scale)) fail("tensor ", scale, ": expected an F8_E4M3 matrix ", weight, " beside it");
       return std::nullopt;
     }
-    return tiled(source, weight, scale, tile_rows_, tile_cols_);
+    return tiled(source, weight, scale, tile_rows_, tile_cols_).with_inputs(inputs_);
   }
 };
 

@@ -23,7 +23,18 @@ struct encoded_matrix {
   std::function<row_decoder()> open;
   std::optional<coding> how{};
   std::function<coded_rows()> open_codes{};
+  std::function<input_rounding()> inputs{}; ///< of the deployed model, none where it does not round; may be an error
+
+  /// The same with this rule.
+  encoded_matrix with_inputs(std::function<input_rounding()> rule) && {
+    inputs = std::move(rule);
+    return std::move(*this);
+  }
 };
+/// The rule of a scheme whose deployed form is not one that scores can follow.
+inline std::function<input_rounding()> unknown_inputs(std::string why) {
+  return [why = std::move(why)]() -> input_rounding { fail("inputs as deployed: ", why); };
+}
 /// A matrix in codes: its decoder follows from them.
 inline encoded_matrix coded(std::int64_t rows, const coding& how, std::int64_t cols,
                             std::function<coded_rows()> open_codes) {
@@ -34,7 +45,7 @@ inline encoded_matrix coded(std::int64_t rows, const coding& how, std::int64_t c
       for (std::int64_t r = 0; r < count; ++r) decode_row(*m, first + r, codes.data() + r * m->cols, w + r * m->cols);
     };
   };
-  return {rows, cols, open, how, std::move(open_codes)};
+  return {rows, cols, open, how, std::move(open_codes), {}};
 }
 
 /// A way to store matrices in fewer bits. scheme_of makes the one that a config names.
