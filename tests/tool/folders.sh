@@ -68,6 +68,30 @@ cp "$zoo"/models/llama-s/tokenizer* quantized/
 "$llmap" info quantized >info.txt 2>err.txt
 check "info says the scheme" grep -q "^quantized      gptq, 4 bits, groups of 32" info.txt
 
+# Inputs rounded as deployed: other numbers, a policy of their own, never mixed; what has no such rule is refused by name.
+cp -r "$source/tests/golden/checkpoints/ct_fp8_channel" fp8 && chmod -R u+w fp8
+printf '{"version":"1.0","pre_tokenizer":{"type":"Whitespace"},"model":{"type":"WordLevel","vocab":{"a":1,"b":2,"c":3,"d":4},"unk_token":"a"}}' >fp8/tokenizer.json
+printf '{"tokenizer_class":"PreTrainedTokenizerFast"}' >fp8/tokenizer_config.json
+printf '{"id":"1","text":"a b c d c"}\n{"id":"2","text":"d d a b"}\n' >words.jsonl
+"$llmap" info fp8 >info.txt
+check "info says what the deployed model rounds" grep -q "^as deployed    inputs of [0-9]* matrices are rounded to fp8 a token$" info.txt
+check "info says that nothing is" bash -c '"$0" info quantized | grep -q "^as deployed    inputs are not rounded$"' "$llmap"
+for mode in full deployed; do
+  "$llmap" logprobs fp8 --ids ids.json --activations $mode >$mode.json
+  check "scored with activations $mode" bash -c '"$0" score fp8 --texts words.jsonl --store $1.sqlite --activations $1 >/dev/null' "$llmap" $mode
+  "$llmap" export $mode.sqlite --out $mode.tsv >/dev/null
+done
+check "log-probabilities differ" bash -c '! diff <(grep -v activations full.json) <(grep -v activations deployed.json)' >/dev/null
+check "scores differ" bash -c '! cmp -s full.tsv deployed.tsv'
+check "the policy says so" bash -c '"$0" models deployed.sqlite | grep -q "activations deployed"' "$llmap"
+check "and says nothing by default" bash -c '! "$0" models full.sqlite | grep -q activations' "$llmap"
+refused 1 "activations deployed" "$llmap" score fp8 --texts words.jsonl --store full.sqlite --activations deployed
+refused 1 "expected working precision, got bf16 products" "$llmap" logprobs fp8 --ids ids.json --activations deployed --precision bf16
+refused 1 "LLM.int8 chooses the columns" "$llmap" logprobs "$source/tests/golden/checkpoints/bnb_int8" --ids ids.json --activations deployed
+refused 2 "--activations" "$llmap" logprobs fp8 --ids ids.json --activations some
+for mode in full deployed; do "$llmap" logprobs quantized --ids ids.json --activations $mode | grep -o '"logprob".*' >$mode.json; done
+check "4-bit weights alone round no inputs" cmp full.json deployed.json
+
 # Code of the publisher's own is not run. transformers' class of the model_type is, if it reads all there is.
 cp -rL "$zoo/models/llama-s" coded && chmod -R u+w coded
 check "scored without such code" scored coded --store coded.sqlite
