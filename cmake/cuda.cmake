@@ -28,3 +28,8 @@ endif()
 
 # For a project that compiles CUDA itself: the headers in core/cuda and likelihood/cuda need CCCL, which comes with nvcc.
 llmap_target(cuda llmap::llmap)
+if(PROJECT_IS_TOP_LEVEL) # whose own units say -std=c++20; CMake 3.25 has no feature of that name for nvcc 13
+  target_compile_options(llmap_cuda INTERFACE $<INSTALL_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>>)
+else()
+  target_compile_options(llmap_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
+endif()
