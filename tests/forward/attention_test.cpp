@@ -72,13 +72,13 @@ void against_reference(attention_shape s, bool alibi, bool sinks, double spread 
 } // namespace
 
 TEST(attention, like_the_reference) {
-  for (const attention_shape s : {attention_shape{1, 1, 1, 1},
-                                  {3, 1, 6, 6},
-                                  {4, 2, 16, 16},
-                                  {2, 2, 17, 17},
-                                  {2, 1, 64, 64},
-                                  {4, 2, 24, 10},
-                                  {2, 2, 6, 33}}) {
+  for (const attention_shape& s : {attention_shape{1, 1, 1, 1},
+                                   {3, 1, 6, 6},
+                                   {4, 2, 16, 16},
+                                   {2, 2, 17, 17},
+                                   {2, 1, 64, 64},
+                                   {4, 2, 24, 10},
+                                   {2, 2, 6, 33}}) {
     const auto with = [&](double softcap, std::size_t window) {
       attention_shape o = s;
       o.softcap = softcap, o.window = window;
@@ -161,7 +161,7 @@ TEST(attention, bits_of_a_text_do_not_depend_on_slabs_batch_or_threads) {
 // Scores of thousands, which no exponential holds: the error of a score is a share of it, and moves the weights by as
 // much.
 TEST(attention, large_scores_like_the_reference) {
-  for (const attention_shape s : {attention_shape{1, 1, 8, 8}, {4, 2, 16, 16}}) {
+  for (const attention_shape& s : {attention_shape{1, 1, 8, 8}, {4, 2, 16, 16}}) {
     against_reference<double>(s, false, false, 40, 2e5);
     against_reference<double>(s, false, true, 40, 2e5);
     against_reference<float>(s, false, false, 40, 2e5);
