@@ -57,7 +57,10 @@ inline double scale_of(const input_rounding& rule, double most) {
   }
   default:
     if (rule.scale > 0) return rule.scale;
-    return rule.power_of_two ? std::exp2(std::ceil(std::log2(most / 448))) : most / 448;
+    if (!rule.power_of_two) return most / 448;
+    int exponent = 0;
+    const double fraction = std::frexp(most / 448, &exponent); // [1/2, 1), 1/2 for a power itself
+    return std::ldexp(1.0, fraction == 0.5 ? exponent - 1 : exponent);
   }
 }
 
