@@ -75,6 +75,9 @@ TEST(options, as_transformers_5_writes_them) {
   EXPECT_EQ(attention(olmo, 3).rope->factor, 2);
   EXPECT_EQ(attention(olmo, 0).rope->theta, 300);
   EXPECT_EQ(attention(olmo, 0).rope->kind, rope_plan::scaling::none);
+  for (const char* family : {"olmo3", "gemma3_text", "gemma3n_text"})
+    EXPECT_MESSAGE(plan(family, R"("rope_parameters": {"rope_type": "default", "rope_theta": 700})"),
+                   "rope_parameters: expected an object for each kind of layer, full_attention is missing");
   EXPECT_MESSAGE(plan("llama", R"("rope_parameters": {"full_attention": {"rope_type": "default"}})"),
                  "config.json: rope_parameters: expected one rotation for all layers, got one for each kind of layer");
 

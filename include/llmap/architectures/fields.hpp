@@ -158,6 +158,14 @@ inline rope_plan rope_of(const config& c, std::int64_t dims, std::int64_t positi
                      c.positive(theta_names, theta));
 }
 
+/// rope_parameters with an object for each kind of layer, or nothing in the older spelling. One for all is refused.
+inline std::optional<config> rope_by_kind(const config& c) {
+  std::optional<config> all = c.object("rope_parameters");
+  if (all && !all->object("full_attention"))
+    fail(c.where(), ": rope_parameters: expected an object for each kind of layer, full_attention is missing");
+  return all;
+}
+
 /// partial_rotary_factor, at the top or inside rope_parameters: the share of a head that is rotated.
 inline std::int64_t rotated_dims(const config& c, std::int64_t head_dim, double otherwise,
                                  std::string_view names = "partial_rotary_factor") {

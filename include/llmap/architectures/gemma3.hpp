@@ -22,7 +22,7 @@ inline decoder_plan gemma3_text_plan(const config& c) {
   const std::int64_t window = fields::window_of(c, 4096), pattern = c.integer("sliding_window_pattern", 6, 1, 1 << 20);
   const double scale = 1 / std::sqrt(c.positive("query_pre_attn_scalar", 256));
   const double full_theta = c.positive("rope_theta", 1e6), local_theta = c.positive("rope_local_base_freq", 10000);
-  const auto by_kind = c.object("rope_parameters"); // the newer spelling: one object a kind of layer
+  const auto by_kind = fields::rope_by_kind(c); // the newer spelling: one object a kind of layer
   const rope_plan full = fields::scaled_rope(c, by_kind ? by_kind->object("full_attention") : c.object("rope_scaling"),
                                              o.head_dim, o.positions, full_theta);
   const rope_plan local = fields::scaled_rope(c, by_kind ? by_kind->object("sliding_attention") : std::nullopt,

@@ -62,7 +62,7 @@ inline decoder_plan gemma3n_text_plan(const config& c) {
   o.act = fields::activation_of(c, "hidden_activation", "gelu_pytorch_tanh");
   o.embedding_scale = std::sqrt(static_cast<double>(o.width));
   o.qkv_bias = o.out_bias = c.boolean("attention_bias", false);
-  const auto by_kind = c.object("rope_parameters");
+  const auto by_kind = fields::rope_by_kind(c);
   const rope_plan full = fields::scaled_rope(c, by_kind ? by_kind->object("full_attention") : c.object("rope_scaling"),
                                              o.head_dim, o.positions, c.positive("rope_theta", 1e6));
   const rope_plan local = fields::scaled_rope(c, by_kind ? by_kind->object("sliding_attention") : std::nullopt,

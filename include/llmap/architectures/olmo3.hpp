@@ -8,7 +8,7 @@ namespace llmap {
 inline decoder_plan olmo3_plan(const config& c) {
   const llama_options defaults{.model_type = "olmo3", .vocab = 50304, .epsilon = 1e-5, .rope = rope_plan{}};
   const llama_options o = read_llama(c, defaults);
-  const auto by_kind = c.object("rope_parameters");
+  const auto by_kind = fields::rope_by_kind(c);
   const double theta = c.positive("rope_theta", 10000);
   const rope_plan full = fields::scaled_rope(c, by_kind ? by_kind->object("full_attention") : c.object("rope_scaling"),
                                              o.head_width(), o.positions, theta);

@@ -78,14 +78,15 @@ private:
     };
   }
   static void read_inputs(const config& c, group& g) {
-    const std::string type = c.text("type", "int"), strategy = c.absent("strategy") ? "" : c.text("strategy", "");
+    const auto text = [&](const char* key) { return c.absent(key) ? std::string() : c.text(key, ""); };
+    const std::string type = text("type"), strategy = text("strategy");
     const bool local = c.find("dynamic") && c.find("dynamic")->is("local"),
-               dynamic = !local && c.boolean("dynamic", false);
-    const std::int64_t bits = c.integer("num_bits", 8, 1, 16),
+               dynamic = !local && !c.absent("dynamic") && c.boolean("dynamic", false);
+    const std::int64_t bits = c.absent("num_bits") ? 0 : c.integer("num_bits", 0, 0),
                        size = c.absent("group_size") ? 0 : c.integer("group_size", 0, -1);
     input_rounding& rule = g.inputs.emplace();
     const bool fp8 = type == "float" && bits == 8;
-    if (!c.boolean("symmetric", true)) return;
+    if (!c.absent("symmetric") && !c.boolean("symmetric", true)) return;
     if (type == "int" && bits == 8 && strategy == "token" && dynamic) rule.format = input_format::int8;
     if (fp8 && strategy == "token" && dynamic) rule.format = input_format::e4m3;
     if (fp8 && strategy == "group" && size > 0 && dynamic) rule.format = input_format::e4m3, rule.group = size;

@@ -27,7 +27,10 @@ public:
     };
     const std::int64_t rows = side(0), cols = side(1);
     fp8 tiles{"fp8, tiles of " + std::to_string(rows) + " x " + std::to_string(cols), "weight_scale_inv", rows, cols};
-    const std::string activations = c.text("activation_scheme", "dynamic"), scales = c.text("scale_fmt", "float");
+    const auto text = [&](const char* key, const char* otherwise) {
+      return c.absent(key) ? std::string(otherwise) : c.text(key, otherwise);
+    };
+    const std::string activations = text("activation_scheme", "dynamic"), scales = text("scale_fmt", "float");
     if (activations != "dynamic")
       tiles.inputs_ = unknown_inputs("activation_scheme " + activations + " is not followed");
     else if (scales != "float" && scales != "ue8m0") tiles.inputs_ = unknown_inputs("scale_fmt " + scales);
