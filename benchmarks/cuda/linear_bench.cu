@@ -46,6 +46,8 @@ void add_products() {
   for (const shape& s : shapes) {
     add_both<bf16>("bf16", s, compute_type::bf16);
     add_both<bf16>("float_by_bf16", s, compute_type::working);
+    add("linear/float_by_f16/own/" + s.name(),
+        [=](benchmark::State& state) { product<f16>(state, s, compute_type::working, nullptr); });
     add_both<float>("float", s, compute_type::working);
   }
 }

@@ -16,10 +16,22 @@ template <class Stored> using working_t = typename working<Stored>::type;
 __device__ inline double widen(double x) { return x; }
 __device__ inline float widen(float x) { return x; }
 __device__ inline float widen(bf16 x) { return __uint_as_float(static_cast<std::uint32_t>(x.bits) << 16); }
-__device__ inline float widen(f16 x) { return __half2float(__ushort_as_half(x.bits)); }
+__device__ inline float widen_half(std::uint32_t bits) {
+  return __half2float(__ushort_as_half(static_cast<std::uint16_t>(bits)));
+}
+__device__ inline float widen(f16 x) { return widen_half(x.bits); }
 
 /// The bits of the nearest bf16.
 __device__ inline std::uint16_t narrow(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }
+
+/// The nearest bf16 of both, in one register; what they leave stays in the numbers.
+__device__ inline std::uint32_t take_nearest(float& low, float& high) {
+  const __nv_bfloat162 nearest = __floats2bfloat162_rn(low, high);
+  const std::uint32_t pair = __bfloat16_as_ushort(nearest.x) | std::uint32_t{__bfloat16_as_ushort(nearest.y)} << 16;
+  low -= __uint_as_float(pair << 16);
+  high -= __uint_as_float(pair & 0xffff0000u);
+  return pair;
+}
 
 /// exp(x) for x <= 0. The product is rounded after the difference that made x, so its error shrinks with x.
 __device__ inline float exp_below(float x) { return ex2(x * 1.44269504f); }

@@ -1,8 +1,8 @@
 // linear: y (M, N) = x (M, K) w^T + b, or y += x w^T + b; w (N, K) in its stored type. By cuBLASLt where the executor
 // has it (linear_by_library.cuh), else by the own kernels:
-//   w bf16, T float   tensor cores, x in three parts of bf16 (24 bits), products exact, sums in float
-//   the same, compute_type::bf16   tensor cores, x rounded to bf16
-//   else              multiply-adds in T
+//   w bf16 or f16, T float         tensor cores, x in three parts of bf16 (24 bits), products exact, sums in float
+//   w bf16, compute_type::bf16     tensor cores, x rounded to bf16
+//   else                           multiply-adds in T
 // Which one serves depends on types, N and K, and an own kernel's order of summation on K alone: same bits for any M
 // and any place of a row. Error: K eps sum_k |x_k w_k|, eps of T, beside the rounding of x to bf16 where that is asked
 // for.
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(plain_tile_policy<T>::threads)
       to.store(first_row + threadIdx.x / 32 * 8 + i, first_column + plain_column<T>(j), sums[i][j]);
 }
 
-template <int Parts>
+template <half_type W, int Parts>
 __global__ void __launch_bounds__(tensor_tile_policy<Parts>::threads, 1)
     linear_tensor_kernel(tensor_operand x, tensor_operand w, std::size_t K, tile_order order,
                          product_target<float> to) {
@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(tensor_tile_policy<Parts>::threads, 1)
   const std::size_t first_row = std::size_t{place.row_block} * policy::rows;
   const std::size_t first_column = std::size_t{place.tile} * policy::columns;
   float sums[4][8][4] = {};
-  tensor_products<half_type::bf16, Parts, true>(stages, x, w, K, first_row, first_column, sums);
+  tensor_products<half_type::bf16, W, Parts, true>(stages, x, w, K, first_row, first_column, sums);
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const std::size_t row = first_row + warp % 2 * policy::warp_rows + lane / 4;
   const std::size_t column = first_column + warp / 2 * policy::warp_columns + lane % 4 * 2;
@@ -64,14 +64,14 @@ inline tile_order order_of(std::size_t M, std::size_t N, std::size_t rows) {
   return {static_cast<unsigned>(row_blocks), static_cast<unsigned>(tiles)};
 }
 
-template <int Parts>
+template <half_type W, int Parts>
 void linear_on_tensor_cores(const cuda_executor& exec, matrix_view<const float> x, const cuda_matrix<float>& w,
                             const product_target<float>& to, cuda_scratch<float>& scratch) {
   using policy = tensor_tile_policy<Parts>;
   const tensor_operand rows = split_rows<Parts>(exec, x, scratch.parts);
   const tensor_operand weights{reinterpret_cast<const std::uint16_t*>(w.bytes.data()), w.rows, w.stride, 0};
   const tile_order order = order_of(x.rows, w.rows, policy::rows);
-  const auto kernel = linear_tensor_kernel<Parts>;
+  const auto kernel = linear_tensor_kernel<W, Parts>;
   LLMAP_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                         cudaFuncAttributeMaxDynamicSharedMemorySize, policy::shared_bytes));
   kernel<<<order.row_blocks * order.tiles, policy::threads, policy::shared_bytes, exec.stream>>>(rows, weights, x.cols,
@@ -88,11 +88,7 @@ void linear(const cuda_executor& exec, std::type_identity_t<matrix_view<const T>
   if (x.rows == 0 || w.rows == 0) return;
   const gpu::product_target<T> to{y, w.bias_data(), mode == store_mode::add};
   if (gpu::linear_by_library(exec, x, w, to, scratch)) return;
-  if constexpr (std::is_same_v<T, float>)
-    if (w.type == dtype::bf16)
-      return w.compute == compute_type::bf16 ? gpu::linear_on_tensor_cores<1>(exec, x, w, to, scratch)
-                                             : gpu::linear_on_tensor_cores<3>(exec, x, w, to, scratch);
-  w.visit([&]<class Stored>() {
+  const auto multiply_in_T = [&]<class Stored>() {
     using policy = gpu::plain_tile_policy<T>;
     const gpu::tile_order order = gpu::order_of(x.rows, w.rows, policy::rows);
     const auto kernel = gpu::aligned_rows(x.data, x.stride) ? gpu::linear_plain_kernel<T, Stored, true>
@@ -100,8 +96,17 @@ void linear(const cuda_executor& exec, std::type_identity_t<matrix_view<const T>
     const matrix_view<const Stored> weights = w.template view<Stored>();
     kernel<<<order.row_blocks * order.tiles, policy::threads, 0, exec.stream>>>(
         {x.data, x.rows, x.stride}, {weights.data, weights.rows, weights.stride}, x.cols, order, to);
-  });
-  LLMAP_CUDA_CHECK(cudaGetLastError());
+    LLMAP_CUDA_CHECK(cudaGetLastError());
+  };
+  if constexpr (std::is_same_v<T, float>) {
+    using gpu::half_type, gpu::linear_on_tensor_cores;
+    if (w.compute == compute_type::bf16) linear_on_tensor_cores<half_type::bf16, 1>(exec, x, w, to, scratch);
+    else if (w.type == dtype::bf16) linear_on_tensor_cores<half_type::bf16, 3>(exec, x, w, to, scratch);
+    else if (w.type == dtype::f16) linear_on_tensor_cores<half_type::f16, 3>(exec, x, w, to, scratch);
+    else multiply_in_T.template operator()<float>();
+  } else {
+    w.visit(multiply_in_T);
+  }
 }
 
 template <class T>

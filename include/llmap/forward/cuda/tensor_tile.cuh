@@ -1,10 +1,11 @@
 // A tile of x w^T on tensor cores (mma.sync, compute capability 8.0 and later).
-//   x as a sum of Parts matrices (M, K), w (V, K), all bf16 or all f16; products exact, sums in float
+//   x as a sum of Parts matrices (M, K), w (V, K), all bf16 or all f16, or w f16 and x in parts of bf16
+// Products are exact, sums in float: an f16 beside bf16 is taken apart into two bf16 (8 + 3 bits) in registers.
 // A block makes 128 rows by 256 columns in registers, 64 x 64 a warp. K goes by in steps of 32 through a ring of stages
 // in shared memory, filled by cp.async; what lies beyond M, V and K is filled with zeros. In shared memory the 16-byte
 // pieces of two neighboring rows are exchanged so that neither ldmatrix nor cp.async meets a bank twice.
 #pragma once
-#include "llmap/core/cuda/ptx.cuh"
+#include "llmap/core/cuda/numbers.cuh"
 #include "llmap/forward/cuda/tile_order.cuh"
 #include <cstddef>
 #include <cstdint>
@@ -30,7 +31,7 @@ struct tensor_operand {
 
 /// Adds to sums, by 16 rows, 8 columns, and as mma has them: the warp's rows from warp % 2 * 64 on and columns from
 /// warp / 2 * 64 on. `stages` are policy::shared_bytes. Aligned: rows of x and w begin at multiples of 16 bytes.
-template <half_type Type, int Parts, bool Aligned>
+template <half_type X, half_type W, int Parts, bool Aligned>
 __device__ void tensor_products(unsigned char* stages, const tensor_operand& x, const tensor_operand& w, std::size_t K,
                                 std::size_t first_row, std::size_t first_column, float (&sums)[4][8][4]) {
   using policy = tensor_tile_policy<Parts>;
@@ -81,10 +82,20 @@ __device__ void tensor_products(unsigned char* stages, const tensor_operand& x, 
     const unsigned char* const weights = stage + Parts * policy::rows * policy::row_bytes;
 #pragma unroll
     for (unsigned half = 0; half < 2; ++half) { // 16 of the 32 elements
-      std::uint32_t b[4][4];                    // by 16 columns: both halves of the first 8, then of the second
+      constexpr unsigned weight_parts = X == W ? 1 : 2;
+      std::uint32_t b[weight_parts][4][4]; // by 16 columns: both halves of the first 8, then of the second
 #pragma unroll
-      for (unsigned j = 0; j < 4; ++j)
-        load_matrices(b[j], weights + piece(warp_column + j * 16 + lane / 16 * 8 + lane % 8, half * 2 + lane / 8 % 2));
+      for (unsigned j = 0; j < 4; ++j) {
+        load_matrices(b[0][j],
+                      weights + piece(warp_column + j * 16 + lane / 16 * 8 + lane % 8, half * 2 + lane / 8 % 2));
+        if constexpr (X != W)
+#pragma unroll
+          for (unsigned e = 0; e < 4; ++e) {
+            float low = widen_half(b[0][j][e]), high = widen_half(b[0][j][e] >> 16);
+            b[0][j][e] = take_nearest(low, high);
+            b[1][j][e] = take_nearest(low, high);
+          }
+      }
 #pragma unroll
       for (unsigned part = 0; part < Parts; ++part)
 #pragma unroll
@@ -93,8 +104,10 @@ __device__ void tensor_products(unsigned char* stages, const tensor_operand& x, 
           load_matrices(a, stage + part * policy::rows * policy::row_bytes +
                                piece(warp_row + i * 16 + lane % 16, half * 2 + lane / 16));
 #pragma unroll
-          for (unsigned j = 0; j < 8; ++j)
-            multiply_add<Type>(sums[i][j], a, b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
+          for (unsigned w_part = 0; w_part < weight_parts; ++w_part)
+#pragma unroll
+            for (unsigned j = 0; j < 8; ++j)
+              multiply_add<X>(sums[i][j], a, b[w_part][j / 2][j % 2 * 2], b[w_part][j / 2][j % 2 * 2 + 1]);
         }
     }
   }

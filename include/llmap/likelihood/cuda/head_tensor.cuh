@@ -6,7 +6,7 @@
 
 namespace llmap::gpu {
 
-template <half_type Type, int Parts, bool Aligned>
+template <half_type X, half_type W, int Parts, bool Aligned>
 __global__ void __launch_bounds__(tensor_tile_policy<Parts>::threads, 1)
     head_tensor_kernel(tensor_operand x, tensor_operand w, std::size_t K, const float* bias, logit_of<float> logit,
                        tile_order order, head_partials<float> to) {
@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(tensor_tile_policy<Parts>::threads, 1)
   const std::size_t first_row = std::size_t{place.row_block} * policy::rows;
   const std::size_t first_column = std::size_t{place.tile} * policy::columns;
   float sums[4][8][4] = {};
-  tensor_products<Type, Parts, Aligned>(stages, x, w, K, first_row, first_column, sums);
+  tensor_products<X, W, Parts, Aligned>(stages, x, w, K, first_row, first_column, sums);
 
   __syncthreads(); // the stages are free: they hold the pairs of the four warps beside each other
   auto* const largest = reinterpret_cast<float*>(stages); // (4, rows), and the sums of exp beside them

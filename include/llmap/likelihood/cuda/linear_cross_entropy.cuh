@@ -3,9 +3,9 @@
 //   x (M, E), w (V, E), bias (V) or empty, targets (M), result (M) in nats, double; all on the device
 // Which types go together, and how they are multiplied:
 //   x bf16, w bf16; x f16, w f16   tensor cores, exact products, sums in float
-//   x float, w bf16                the same with x in three parts of bf16 (24 bits): products as exact as those of
+//   x float, w bf16 or f16         the same with x in three parts of bf16 (24 bits): products as exact as those of
 //                                  float
-//   x float, w float or f16        multiply-adds in float
+//   x float, w float               multiply-adds in float
 //   x double, w of any type        multiply-adds in double
 // For each row and each 256 columns one pair (largest logit, sum of exp) is made from the sums while they are in
 // registers, in their type; the target's logit is one of the same sums, so that log p <= 0 but for rounding. Pairs
@@ -46,7 +46,7 @@ namespace gpu {
 
 template <class X, class W>
 inline constexpr bool on_tensor_cores = (std::is_same_v<X, W> && sizeof(X) == 2) ||
-                                        (std::is_same_v<X, float> && std::is_same_v<W, bf16>);
+                                        (std::is_same_v<X, float> && sizeof(W) == 2);
 template <class X, class W>
 inline constexpr bool head_types = on_tensor_cores<X, W> || (sizeof(X) >= 4 && sizeof(W) <= sizeof(X));
 
@@ -55,12 +55,12 @@ inline unsigned grid_of(std::size_t blocks, const char* what) {
   return static_cast<unsigned>(blocks);
 }
 
-template <half_type Type, int Parts, bool Aligned>
+template <half_type X, half_type W, int Parts, bool Aligned>
 void launch_head_tensor(const cuda_executor& exec, const tensor_operand& x, const tensor_operand& w, std::size_t K,
                         const float* bias, const logit_of<float>& logit, const tile_order& order,
                         const head_partials<float>& to) {
   using policy = tensor_tile_policy<Parts>;
-  const auto kernel = head_tensor_kernel<Type, Parts, Aligned>;
+  const auto kernel = head_tensor_kernel<X, W, Parts, Aligned>;
   LLMAP_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                         cudaFuncAttributeMaxDynamicSharedMemorySize, policy::shared_bytes));
   kernel<<<order.row_blocks * order.tiles, policy::threads, policy::shared_bytes, exec.stream>>>(x, w, K, bias, logit,
@@ -72,14 +72,16 @@ template <class X, class W>
 void head_on_tensor_cores(const cuda_executor& exec, matrix_view<const X> x, matrix_view<const W> w, const float* bias,
                           const logit_of<float>& logit, const tile_order& order, const head_partials<float>& to,
                           cuda_head_room<float>& room) {
-  constexpr half_type type = std::is_same_v<W, f16> ? half_type::f16 : half_type::bf16;
+  constexpr half_type of_w = std::is_same_v<W, f16> ? half_type::f16 : half_type::bf16;
+  constexpr half_type of_x = std::is_same_v<X, f16> ? half_type::f16 : half_type::bf16; // parts are bf16
   constexpr int parts = std::is_same_v<X, float> ? 3 : 1;
   const auto bits_of = [](const auto* data) { return reinterpret_cast<const std::uint16_t*>(data); };
   const tensor_operand weights{bits_of(w.data), w.rows, w.stride, 0};
   tensor_operand rows{bits_of(x.data), x.rows, x.stride, 0};
   if constexpr (parts == 3) rows = split_rows<3>(exec, x, room.parts);
   const bool aligned = aligned_rows(rows.data, rows.stride) && aligned_rows(weights.data, weights.stride);
-  const auto launch = aligned ? launch_head_tensor<type, parts, true> : launch_head_tensor<type, parts, false>;
+  const auto launch =
+      aligned ? launch_head_tensor<of_x, of_w, parts, true> : launch_head_tensor<of_x, of_w, parts, false>;
   launch(exec, rows, weights, x.cols, bias, logit, order, to);
 }
 
