@@ -74,6 +74,7 @@ const variant variants[] = {
     {.name = "rounded alibi", .alibi = true, .rounded = true},
     {.name = "sinks", .sinks = true},
     {.name = "wide values", .D = 20, .Dv = 133, .sinks = true},
+    {.name = "three chunks of a head", .D = 150, .Dv = 64, .scale = 0.08},
     {.name = "all at once",
      .heads = 4,
      .kv_heads = 2,
@@ -99,7 +100,7 @@ TYPED_TEST(cuda_attention, like_the_reference) {
   }
 }
 TYPED_TEST(cuda_attention, bits_do_not_depend_on_slabs_or_neighbors) {
-  for (const std::size_t which : {0, 3, 10}) {
+  for (const std::size_t which : {0, 3, 10, 11}) {
     const variant& v = variants[which];
     const problem<TypeParam> p(v, {5, 70, 40});
     const auto whole = p.run(115);
@@ -125,6 +126,25 @@ TYPED_TEST(cuda_attention, what_is_not_finite_stays_in_its_text) {
   p.sinks.assign(2, -std::numeric_limits<double>::infinity());
   p.qkv = normals<TypeParam>(3, 115 * p.columns());
   EXPECT_EQ(p.run(48), good);
+}
+/// Numbers of 24 bits whose last ones decide: two keys, of which the second has the score 0.
+TYPED_TEST(cuda_attention, all_bits_of_a_float) {
+  problem<TypeParam> p({.name = "bits", .heads = 1, .D = 2, .Dv = 1, .scale = 4096}, {2});
+  const auto second_row = [&](std::vector<double> q, std::vector<double> k, double value) {
+    p.qkv = {0, 0, k[0], k[1], value, q[0], q[1], 0, 0, 0};
+    return p.run(2)[1];
+  };
+  const double third = 1 + 0x1p-9 + 0x1p-19, two = 1 + 0x1p-9;
+  const auto sigmoid = [](double z) { return 1 / (1 + std::exp(-z)); };
+  EXPECT_NEAR(second_row({third, -two}, {1, 1}, 1), sigmoid(0x1p-7), 1e-6);
+  EXPECT_NEAR(second_row({1, 1}, {third, -two}, 1), sigmoid(0x1p-7), 1e-6);
+  EXPECT_NEAR(second_row({two, 1}, {two, -1 - 0x1p-8}, 1), sigmoid(0x1p-6), 1e-6);
+  for (int i = 1; i < 64; ++i) { // the weights' own bits, and those of values
+    const double z = -i / 16.0, value = i % 2 ? 1 : static_cast<double>(static_cast<float>(1 + i * 0x1.235p-8));
+    EXPECT_NEAR(second_row({1, 0}, {z / 4096, 0}, value), value * sigmoid(z), 5e-7) << z;
+    p.qkv[4] = value * third;
+    EXPECT_EQ(p.run(2)[0], static_cast<double>(static_cast<TypeParam>(p.qkv[4]))) << "the first row has one key";
+  }
 }
 TYPED_TEST(cuda_attention, keys_that_another_layer_kept) {
   const problem<TypeParam> p(variants[0], {5, 70});
@@ -153,11 +173,24 @@ TYPED_TEST(cuda_attention, counted) {
   const cuda_buffer<T> qkv(p.exec, std::span<const T>(x)), y(p.exec, 130 * 128), none;
   cuda_keys_values<T> kept;
   cuda_scratch<T> scratch;
-  expect_contiguous(
-      [&] {
-        attention(p.exec, attention_shape{2, 1, 64, 64, 0.125}, none, none, p.batch, slab{0, 130},
-                  matrix_view<const T>(qkv.data(), 130, 256), matrix_view<T>(y.data(), 130, 128), kept, scratch);
-      },
-      1.01, 4, "attention");
+  const auto run = [&] {
+    attention(p.exec, attention_shape{2, 1, 64, 64, 0.125}, none, none, p.batch, slab{0, 130},
+              matrix_view<const T>(qkv.data(), 130, 256), matrix_view<T>(y.data(), 130, 128), kept, scratch);
+    synchronize(p.exec);
+  };
+  expect_contiguous(run, 1.01, 4, "attention");
+  if constexpr (std::is_same_v<T, float>) {
+    const auto did = cuda_test::count(run);
+    for (const auto& [place, conflicts] : did.conflict_places) ADD_FAILURE() << conflicts << " conflicts, " << place;
+    // Each 16 queries with 32 keys, and weights of 16 keys with 64 columns, that one of them sees: six products of
+    // parts
+    std::size_t products = 0;
+    for (std::size_t first = 0; first < 130; first += 16)
+      for (const std::size_t last = std::min(first + 16, std::size_t{130}); const std::size_t step : {32, 16})
+        products += (last + step - 1) / step * step * 16 * 64;
+    EXPECT_EQ(did.mma_operations, 2 * 6 * products);
+    const auto kernel = reinterpret_cast<const void*>(gpu::attention_tensor_kernel<1>);
+    for (const std::string& which : stand_in::in_loops(kernel, "f64")) ADD_FAILURE() << "in a loop: " << which;
+  }
 }
 #endif

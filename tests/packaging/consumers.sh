@@ -1,6 +1,7 @@
 # A project that uses llmap installed (find_package) and one that has it as a folder (add_subdirectory); one that asks for a
 # component whose dependencies alone are there; one that links the compiled kernels.
 set -euo pipefail
+export CMAKE_GENERATOR=Ninja # make need not be there
 source=$1 build=$2/packaging
 rm -rf "$build"
 mkdir -p "$build/consumer"

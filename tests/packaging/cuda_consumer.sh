@@ -1,6 +1,7 @@
 # A project that uses the installed llmap::cuda: the fused head of examples/09, found by find_package, built by nvcc. It
 # says so where there is no device.
 set -euo pipefail
+export CMAKE_GENERATOR=Ninja # make need not be there
 source=$1 build=$2/cuda_consumer nvcc=$3
 rm -rf "$build"
 mkdir -p "$build/consumer"

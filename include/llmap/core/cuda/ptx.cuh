@@ -21,6 +21,15 @@ __device__ inline void load_matrices(std::uint32_t (&to)[4], const void* row) {
                : "memory");
 }
 
+/// The same, each matrix turned: register k has elements 2 (l % 4) and 2 (l % 4) + 1 of column l / 4.
+__device__ inline void load_matrices_turned(std::uint32_t (&to)[4], const void* row) {
+  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address)
+               : "memory");
+}
+
 enum class half_type { bf16, f16 };
 
 /// c (16, 8) += a (16, 16) b (16, 8), sums in float. Lane l has c of rows l / 4 and l / 4 + 8, columns 2 (l % 4) and

@@ -2,6 +2,7 @@
 // through a stage of a few MiB on the host; every weight is checked to be finite on the way.
 #pragma once
 #include "llmap/forward/cuda/cublas_lt.cuh"
+#include "llmap/forward/cuda/split_rows.cuh"
 #include "llmap/forward/cuda/storage.cuh"
 #include "llmap/forward/memory_plan.hpp"
 #include "llmap/forward/stored_matrix.hpp"
@@ -70,8 +71,26 @@ std::uint64_t packed_bytes(const cuda_executor&, const Source& source, const lin
   return static_cast<std::uint64_t>(plan.rows()) * (stride * element + sizeof(T));
 }
 
-/// Nothing of a matrix exists twice on the device. Products take x in parts of bf16, 6 bytes an element, of the rows of
-/// a small batch or of a slab of cuBLASLt's, which takes the rows and sums of a slab besides.
+namespace gpu {
+
+/// Columns of q in parts (attention.cuh), of the layer that has most.
+inline std::size_t widest_query(const decoder_plan& plan) {
+  std::size_t most = 0;
+  const auto include = [&](std::int64_t heads, std::int64_t D) {
+    most = std::max(most, static_cast<std::size_t>(heads) * split_width(static_cast<std::size_t>(D)));
+  };
+  for (const layer_plan& layer : plan.layers)
+    for (const branch_plan& b : layer.branches) {
+      if (const auto* a = std::get_if<attention_plan>(&b.mixer)) include(a->heads, a->head_dim);
+      if (const auto* l = std::get_if<latent_attention_plan>(&b.mixer)) include(l->heads, l->nope_dim + l->rope.dims);
+    }
+  return most;
+}
+
+} // namespace gpu
+
+/// Nothing of a matrix exists twice on the device. Products and attention take x in parts of bf16, 6 bytes an element,
+/// of the rows of a small batch or of a slab of cuBLASLt's, which takes the rows and sums of a slab besides.
 template <class T, tensor_source Source>
 std::uint64_t loading_bytes(const cuda_executor& exec, const decoder_plan& plan, const Source&, compute_type) {
   struct widest {
@@ -84,6 +103,7 @@ std::uint64_t loading_bytes(const cuda_executor& exec, const decoder_plan& plan,
     void operator()(const norm_plan&, tensor_use) const {}
   } of_products;
   visit_tensors(plan, of_products);
+  of_products.in = std::max<std::uint64_t>(of_products.in, gpu::widest_query(plan));
   const std::uint64_t rows = exec.library ? cublas_lt::slab_rows : 512;
   const std::uint64_t parts = std::is_same_v<T, float> ? 2 * rows * of_products.in * 6 : 0; // of a product and the head
   return parts + (exec.library ? of_products.columns * cublas_lt::slab_rows * sizeof(T) : 0);

@@ -46,10 +46,10 @@ template <class T> struct cuda_rows {
   matrix_view<const T> view() const { return numbers.view(); }
 };
 
-/// Keys and values of all rows of a batch: (T, Hkv D + Hkv Dv).
+/// Keys and values of all rows of a batch, as attention reads them (attention.cuh).
 template <class T> struct cuda_keys_values { cuda_matrix_buffer<T> rows; };
 
-/// Working memory of linear: x in parts of bf16; rows and sums of a slab, where cuBLASLt multiplies.
+/// Working memory of linear and attention: x or q in parts of bf16; rows and sums of a slab, where cuBLASLt multiplies.
 template <class T> struct cuda_scratch {
   cuda_buffer<std::uint16_t> parts;
   cuda_buffer<T> slab, sums;

@@ -4,6 +4,7 @@
 #pragma once
 #include "llmap/forward/cuda/attention.cuh"
 #include "llmap/forward/cuda/linear.cuh"
+#include "llmap/forward/cuda/pack.cuh"
 #include "llmap/forward/memory_plan.hpp"
 #include "llmap/forward/rope_frequencies.hpp"
 #include "llmap/likelihood/cuda/linear_cross_entropy.cuh"
@@ -129,13 +130,14 @@ void for_each_buffer(const cuda_executor& exec, const decoder<cuda_executor, T>&
     take(w.active, size.rows, plan.width);
     take(w.stream_gates, size.rows, streams + streams * streams);
   }
-  // Of products: x in parts of bf16, whatever type the weights have
+  // Of products and attention: x in parts of bf16, whatever type the weights have
   const widest_product widest(plan);
   const std::size_t parts = model.compute == compute_type::bf16 ? 1 : 3;
   if (std::is_same_v<T, float>) {
     const auto split = [&](std::size_t count, std::size_t K) { return parts * count * aligned_stride<bf16>(K); };
     std::size_t most = std::max(split(size.rows, widest.in), split(size.tokens, widest.in_of_batch));
     if (exec.library) most = std::max(most, split(cublas_lt::slab_rows, widest.in));
+    most = std::max(most, attention_policy::parts * size.rows * widest_query(plan));
     take(w.scratch.parts, 1, static_cast<std::int64_t>(most));
     if (parts == 3) take(work.head.parts, 1, static_cast<std::int64_t>(split(size.rows, model.head.cols)));
   }

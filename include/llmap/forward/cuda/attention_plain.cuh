@@ -1,56 +1,29 @@
-// The kernel of attention (attention.cuh says what it computes): a block takes 64 queries of one head and text, counted
-// from the start of the text, and goes through the keys they see, 64 at a time, with an online softmax (Milakov and
-// Gimelshein 2018). A thread has 4 x 4 scores, and 4 rows by 4 columns of each 64 of the weighted values; the 16
+// Attention by multiply-adds in T (attention.cuh says what it computes): a block takes 64 queries of one head and text,
+// counted from the start of the text, and goes through the keys they see, 64 at a time, with an online softmax (Milakov
+// and Gimelshein 2018). A thread has 4 x 4 scores, and 4 rows by 4 columns of each 64 of the weighted values; the 16
 // threads of a row lie side by side in a warp. Keys, queries and values go by through shared memory in steps of 64
 // bytes of a row. A tile that a row does not see leaves its sums as they are, bit by bit.
 #pragma once
-#include "llmap/core/cuda/numbers.cuh"
 #include "llmap/core/view.hpp"
-#include "llmap/forward/ops.hpp"
+#include "llmap/forward/cuda/attention_rules.cuh"
 #include <cstdint>
-#include <limits>
 
 namespace llmap::gpu {
 
-inline constexpr unsigned attention_tile = 64, attention_threads = 256;
-template <class T> inline constexpr T no_score = -std::numeric_limits<T>::infinity();
-
-/// Queries [position, position + count) of a text; row: of the first in the slab; text: the text's first row in the
-/// batch.
-struct query_tile {
-  std::size_t row, text;
-  std::uint32_t position, count;
-};
+inline constexpr unsigned attention_threads = 256;
 
 template <class T> struct attention_operands {
   matrix_view<const T> q, keys, values; // (S, H D); (T, Hkv D), (T, Hkv Dv) of the batch
   matrix_view<T> out;                   // (S, H Dv)
   const query_tile* tiles;
-  const T *slopes, *sinks; // (H) each, or null
-  std::uint32_t D, Dv, group, window, chunk;
-  T scale, softcap;
-  bool rounded_alibi;
-
-  __device__ std::uint32_t oldest(std::uint32_t position) const {
-    if (chunk) return position / chunk * chunk;
-    return window && position + 1 > window ? position + 1 - window : 0;
-  }
-  __device__ T score(T product, unsigned head, std::uint32_t query, std::uint32_t key) const {
-    T z = product * scale;
-    if (softcap != T(0)) z = softcap * tanh(z / softcap);
-    if (!slopes) return z;
-    const T slope = slopes[head];
-    if (!rounded_alibi) return z + slope * (static_cast<T>(key) - static_cast<T>(query));
-    const auto to_bf16 = [](float v) { return __uint_as_float(std::uint32_t{narrow(v)} << 16); };
-    const float factor = to_bf16(static_cast<float>(slope));
-    const auto at = [&](std::uint32_t p) { return static_cast<T>(to_bf16(factor * to_bf16(static_cast<float>(p)))); };
-    return z + scale * (at(key) - at(query));
-  }
+  attention_rules<T> rules;
+  std::uint32_t D, Dv, group; // group: heads that share keys and values
 };
 
 /// Panels: of 64 columns of the values a block takes.
 template <class T, int Panels>
-__global__ void __launch_bounds__(attention_threads, sizeof(T) == 4 ? 2 : 1) attention_kernel(attention_operands<T> a) {
+__global__ void __launch_bounds__(attention_threads, sizeof(T) == 4 ? 2 : 1)
+    attention_plain_kernel(attention_operands<T> a) {
   constexpr unsigned tile = attention_tile, depth = 64 / sizeof(T), stride = tile + 4;
   constexpr T none = no_score<T>;
   struct alignas(16) quad {
@@ -72,10 +45,10 @@ __global__ void __launch_bounds__(attention_threads, sizeof(T) == 4 ? 2 : 1) att
   T m[4], sums[4], o[4][4 * Panels] = {};
 #pragma unroll
   for (unsigned i = 0; i < 4; ++i) {
-    m[i] = a.sinks ? a.sinks[head] : none;
+    m[i] = a.rules.sinks ? a.rules.sinks[head] : none;
     sums[i] = column == 0 && m[i] > none ? T(1) : T(0);
   }
-  for (std::uint32_t first_key = a.oldest(own.position) / tile * tile; first_key < end; first_key += tile) {
+  for (std::uint32_t first_key = a.rules.oldest(own.position) / tile * tile; first_key < end; first_key += tile) {
     const std::uint32_t keys = min(tile, end - first_key);
     // 1. Products of queries and keys
     T s[4][4] = {};
@@ -103,13 +76,13 @@ __global__ void __launch_bounds__(attention_threads, sizeof(T) == 4 ? 2 : 1) att
     // 2. Weights
 #pragma unroll
     for (unsigned i = 0; i < 4; ++i) {
-      const std::uint32_t query = own.position + row + i, oldest = a.oldest(query);
+      const std::uint32_t query = own.position + row + i, oldest = a.rules.oldest(query);
       T most = m[i];
 #pragma unroll
       for (unsigned j = 0; j < 4; ++j) {
         const std::uint32_t key = first_key + column + j;
         const bool seen = row + i < own.count && key <= query && key >= oldest;
-        s[i][j] = seen ? a.score(s[i][j], head, query, key) : none;
+        s[i][j] = seen ? a.rules.score(s[i][j], head, query, key) : none;
         most = max(most, s[i][j]); // a NaN is not taken, but comes in with the sum
       }
 #pragma unroll
