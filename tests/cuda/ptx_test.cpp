@@ -790,6 +790,21 @@ TEST(ptx_warps, products) {
       }
     }
 }
+/// Shared variables of the module take room in the kernels that name them, and nowhere else.
+TEST(ptx_memory, shared_variables_of_the_module) {
+  ptx::device_memory memory;
+  const auto code =
+      ptx::decode(head + std::string(".shared .align 16 .b8 first[1000];\n.shared .align 16 .b8 second[48];\n"
+                                     ".visible .entry one() {\n.reg .b64 %x<2>;\nmov.u64 %x0, second;\nret;\n}\n"
+                                     ".visible .entry both() {\n.reg .b64 %x<2>;\nmov.u64 %x0, second;\n"
+                                     "mov.u64 %x1, first;\nmov.u64 %x0, second;\nret;\n}\n"
+                                     ".visible .entry none() {\nret;\n}\n"),
+                  memory);
+  EXPECT_EQ(code->entry("one").shared_bytes, 48u);
+  EXPECT_EQ(code->entry("both").shared_bytes, 1048u);
+  EXPECT_EQ(code->entry("none").shared_bytes, 0u);
+}
+
 TEST(ptx_text, rejected) {
   rejected("add.foo.s32 %wd, %wa, %wb;", "'.foo' is no modifier or type of add there");
   rejected("add.ftz.f64 %xd, %xa, %xb;", "'.f64' is no modifier or type of add there");

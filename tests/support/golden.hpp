@@ -41,23 +41,24 @@ inline std::string short_number(double x) {
 
 /// What a float32 log-probability may differ by, for each sequence of a case of `models`: 4 times the float32 error
 /// that is recorded with it, + 2e-6. One or two predictions are no bound: the record of the case's 17 tokens counts if
-/// it is larger; of the sequences of 64 tokens or more the largest counts.
+/// it is larger. Of the sequences of 17 tokens or more the largest counts: the largest of 16 errors is often a lucky one
+/// (olmo_hybrid_nope: 8.6e-6, where 63 predictions have 5.0e-5; so it was met with AVX2 and not without).
 class float32_bound {
-  double recorded_ = 0, longest_ = 0;
+  double recorded_ = 0, largest_ = 0;
 
 public:
   explicit float32_bound(const nlohmann::json& expected) {
     for (const auto& s : expected["sequences"]) {
       const double own = s["fp32_max_abs_error"].get<double>();
       if (s["ids"].size() == 17) recorded_ = own;
-      if (s["ids"].size() >= 64) longest_ = std::max(longest_, own);
+      if (s["ids"].size() >= 17) largest_ = std::max(largest_, own);
     }
     EXPECT_GT(recorded_, 0);
   }
   double operator()(const nlohmann::json& sequence) const {
     const double own = sequence["fp32_max_abs_error"].get<double>();
     const std::size_t T = sequence["ids"].size();
-    return 4 * (T < 4 ? std::max(own, recorded_) : T >= 64 ? longest_ : own) + 2e-6;
+    return 4 * (T < 4 ? std::max(own, recorded_) : T >= 17 ? largest_ : own) + 2e-6;
   }
 };
 

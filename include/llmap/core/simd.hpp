@@ -170,7 +170,8 @@ constexpr std::string_view name_of(isa set) {
 inline isa active_isa() {
   static const isa chosen = [] {
     isa best = isa::baseline;
-#if defined(__x86_64__)
+// Clang compiles this for the device too, where nobody calls it.
+#if defined(__x86_64__) && !defined(__CUDA_ARCH__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = isa::avx2;
     if (best == isa::avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -121,6 +121,7 @@ class decoder {
   std::uint32_t file_ = 0, source_line_ = 0, called_file_ = 0, called_line_ = 0;
   std::map<std::array<std::uint32_t, 3>, std::array<std::uint32_t, 3>> callers_;
   bool dynamic_used_ = false;
+  std::map<std::string, variable> shared_of_module_; // that the function names so far
 
   std::string_view now() const { return at_ < tokens_.size() ? tokens_[at_].text : std::string_view(); }
   std::uint32_t line() const { return at_ < tokens_.size() ? tokens_[at_].line : 0; }
@@ -267,8 +268,7 @@ class decoder {
     v.where = where;
     const std::string name = declare(v);
     if (where == space::shared) {
-      v.dynamic = external || v.size == 0;
-      if (!v.dynamic) place(v, m_.shared_bytes);
+      v.dynamic = external || v.size == 0; // others are placed in each kernel that names them
     } else {
       v.offset = memory_.allocate(std::max<std::uint64_t>(v.size, 1), name);
       std::memset(memory_.for_host(v.offset, v.size, true), 0, v.size); // zero where nothing else is said
@@ -328,10 +328,10 @@ class decoder {
     scopes_.assign(1, {});
     labels_.clear(), fixups_.clear(), table_labels_.clear();
     dynamic_used_ = false;
+    shared_of_module_.clear();
     file_ = source_line_ = called_line_ = 0;
     callers_.clear();
     f.begin = static_cast<std::uint32_t>(m_.code.size());
-    f.shared_bytes = m_.shared_bytes;
     for (const auto& list : {f.params, f.results})
       for (const auto& [n, v] : list) scopes_[0][n] = {symbol::var, v.of, 0, v};
     body();
@@ -372,15 +372,19 @@ class decoder {
     need(";");
   }
 
+  void place_shared(variable& v) {
+    if (!in_->entry) wrong("shared variables of functions that are not kernels are not implemented");
+    if (dynamic_used_) wrong("a shared variable after a use of dynamic shared memory is not implemented");
+    place(v, in_->shared_bytes);
+  }
+
   void local_variable(space where) {
     variable v;
     v.where = where;
     const std::string name = declare(v);
     need(";");
     if (where == space::shared) {
-      if (!in_->entry) wrong("shared variables of functions that are not kernels are not implemented");
-      if (dynamic_used_) wrong("a shared variable after a use of dynamic shared memory is not implemented");
-      place(v, in_->shared_bytes);
+      place_shared(v);
     } else if (where == space::local) {
       place(v, m_.local_bytes);
       in_->local_bytes += v.size;
@@ -546,7 +550,12 @@ class decoder {
       o.slot = static_cast<std::uint32_t>(slot);
       return o;
     }
-    if (const auto v = m_.variables.find(word); v != m_.variables.end()) return of_constant(address_of(v->second));
+    if (const auto v = m_.variables.find(word); v != m_.variables.end()) {
+      if (v->second.where != space::shared || v->second.dynamic) return of_constant(address_of(v->second));
+      const auto [own, added] = shared_of_module_.try_emplace(word, v->second);
+      if (added) place_shared(own->second);
+      return of_constant(own->second.offset);
+    }
     if (const auto f = m_.by_name.find(word); f != m_.by_name.end()) {
       operand o;
       o.kind = operand::function;

@@ -268,7 +268,6 @@ struct module {
   std::vector<std::vector<std::uint32_t>> branch_tables;
   std::vector<std::pair<special, std::uint32_t>> specials; // and the 32-bit register that holds it
   std::uint32_t registers32 = 0, registers64 = 0, predicates = 0;
-  std::uint64_t shared_bytes = 0;                 // of the module's own variables
   std::uint64_t call_params = 0, local_bytes = 0; // of all functions together
 
   const function& entry(std::string_view name) const; // by its mangled name

@@ -49,11 +49,13 @@ template <class T> struct delta_column {
     const std::size_t H = gates.cols / 2, h = column / Dv, j = column % Dv, key = h / heads_of_key * Dk;
     for (std::size_t t = 0; t < v.rows; ++t) {
       const bool begins = position[t] == 0;
-      const T decay = gates(t, h);
+      if (begins)
+        for (std::size_t i = 0; i < Dk; ++i) state(h * Dk + i, j) = 0;
+      const T decay = begins ? T(1) : gates(t, h);
       T held = 0, out = 0;
       for (std::size_t i = 0; i < Dk; ++i) {
         T& s = state(h * Dk + i, j);
-        s = begins ? T(0) : decay * s;
+        s *= decay;
         held += k(t, key + i) * s;
       }
       const T change = gates(t, H + h) * (v(t, column) - held);
