@@ -66,7 +66,8 @@ __device__ void multiply_add_parts(float (*sums)[4], const std::uint32_t (&a)[3]
 
 /// Panels: of 64 columns of the values a block takes.
 template <int Panels>
-__global__ void __launch_bounds__(attention_policy::threads, Panels == 1 ? 3 : 2) attention_tensor_kernel(attention_parts a) {
+__global__ void __launch_bounds__(attention_policy::threads, Panels == 1 ? 3 : 2)
+    attention_tensor_kernel(attention_parts a) {
   using policy = attention_policy;
   constexpr unsigned tile = attention_tile, width = policy::width;
   constexpr float none = no_score<float>;
