@@ -48,16 +48,16 @@ template <class T> struct delta_column {
   __device__ void operator()(std::size_t, std::size_t column) const {
     const std::size_t H = gates.cols / 2, h = column / Dv, j = column % Dv, key = h / heads_of_key * Dk;
     for (std::size_t t = 0; t < v.rows; ++t) {
-      const bool begins = position[t] == 0;
-      if (begins)
-        for (std::size_t i = 0; i < Dk; ++i) state(h * Dk + i, j) = 0;
-      const T decay = begins ? T(1) : gates(t, h);
       T held = 0, out = 0;
-      for (std::size_t i = 0; i < Dk; ++i) {
-        T& s = state(h * Dk + i, j);
-        s *= decay;
-        held += k(t, key + i) * s;
-      }
+      const auto hold = [&](const auto& kept) { // what each number of the state becomes
+        for (std::size_t i = 0; i < Dk; ++i) {
+          T& s = state(h * Dk + i, j);
+          s = kept(s);
+          held += k(t, key + i) * s;
+        }
+      };
+      if (position[t] == 0) hold([](const T&) { return T(0); });
+      else hold([decay = gates(t, h)](const T& s) { return decay * s; });
       const T change = gates(t, H + h) * (v(t, column) - held);
       for (std::size_t i = 0; i < Dk; ++i) {
         T& s = state(h * Dk + i, j);

@@ -25,19 +25,24 @@ template <class T> struct fill_angle {
   }
 };
 
-/// A pair of a head: (i, i + half), or interleaved (2 i, 2 i + 1).
-template <class T> struct rotate_pair {
+/// A pair of each of 16 heads: (i, i + half), or interleaved (2 i, 2 i + 1).
+template <class T> struct rotate_pairs {
+  static constexpr std::size_t heads_a_thread = 16;
   matrix_view<T> x;
-  std::size_t width, first, half;
-  bool interleaved;
+  rotated_heads heads;
+  std::size_t half;
   matrix_view<const T> angles;
-  __device__ void operator()(std::size_t r, std::size_t pair) const {
-    const std::size_t i = pair % half;
-    T* const head = x.row(r) + pair / half * width + first;
-    T &a = head[interleaved ? 2 * i : i], &b = head[interleaved ? 2 * i + 1 : i + half];
-    const T u = a, v = b, c = angles(r, i), s = angles(r, half + i);
-    a = u * c - v * s;
-    b = v * c + u * s;
+  __device__ void operator()(std::size_t r, std::size_t column) const {
+    const std::size_t i = column % half, begin = column / half * heads_a_thread,
+                      end = min(begin + heads_a_thread, heads.heads);
+    const T c = angles(r, i), s = angles(r, half + i);
+    for (std::size_t h = begin; h < end; ++h) {
+      T* const head = x.row(r) + h * heads.width + heads.first;
+      T &a = head[heads.interleaved ? 2 * i : i], &b = head[heads.interleaved ? 2 * i + 1 : i + half];
+      const T u = a, v = b;
+      a = u * c - v * s;
+      b = v * c + u * s;
+    }
   }
 };
 
@@ -73,9 +78,10 @@ void rope(const cuda_executor& exec, matrix_view<T> x, const rotated_heads& head
   LLMAP_EXPECTS(x.rows == angles.rows && heads.first + angles.cols <= heads.width &&
                     heads.heads * heads.width <= x.cols,
                 "rope: angles of every row of x, heads within its columns");
-  const std::size_t half = angles.cols / 2;
-  gpu::each_element(exec, x.rows, heads.heads * half,
-                    gpu::rotate_pair<T>{x, heads.width, heads.first, half, heads.interleaved, angles});
+  using rotate = gpu::rotate_pairs<T>;
+  const std::size_t half = angles.cols / 2,
+                    threads = (heads.heads + rotate::heads_a_thread - 1) / rotate::heads_a_thread;
+  gpu::each_element(exec, x.rows, threads * half, rotate{x, heads, half, angles});
 }
 
 } // namespace llmap

@@ -1,6 +1,7 @@
 // Sums over the numbers of a row, by a warp: lane l takes numbers l, l + 32, ..., and lanes add up in a tree. The order
 // depends on the length alone.
 #pragma once
+#include "llmap/core/error.hpp"
 #include <cstddef>
 
 namespace llmap::gpu {
@@ -14,13 +15,12 @@ template <class Of> __device__ double warp_sum(std::size_t n, const Of& of) {
   return sum;
 }
 
-/// The largest of them, at least `least`.
-template <class Of> __device__ double warp_most(std::size_t n, double least, const Of& of) {
-  double most = least;
-  for (std::size_t i = threadIdx.x % 32; i < n; i += 32) most = fmax(most, of(i));
-#pragma unroll
-  for (unsigned offset = 16; offset > 0; offset /= 2) most = fmax(most, __shfl_xor_sync(0xffffffffu, most, offset));
-  return most;
+inline constexpr unsigned warps_of_rows = 4; // of a block, for kernels in which a warp takes a row
+
+inline unsigned blocks_of_warps(std::size_t rows, const char* what) {
+  const std::size_t blocks = (rows + warps_of_rows - 1) / warps_of_rows;
+  LLMAP_EXPECTS(blocks <= 0x7fffffff, what);
+  return static_cast<unsigned>(blocks);
 }
 
 } // namespace llmap::gpu
