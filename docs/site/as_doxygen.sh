@@ -2,7 +2,7 @@
 # What Doxygen is shown of FILE. A header's first comment documents the file, the comment behind a member documents the
 # member, behind several members each of them, and comments hold plain text: their signs are not commands. A function that
 # has its sentence elsewhere gets it here: the plan of a family from the head of its file, an op of an executor from
-# forward/ops.hpp, a mixer from forward/mixers/slab_pass.hpp.
+# forward/ops.hpp, a mixer from forward/mixers/slab_pass.hpp. So does a member that many types have for one reason.
 cd "$(dirname "$0")/../.."
 exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' include/llmap/forward/ops.hpp | sort -u | tr '\n' ' ')" '
   BEGIN { split(ops, names, " "); for (i in names) is_op[names[i]] = 1 }
@@ -16,6 +16,19 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
     if (file ~ /\/mixers\// && (name == "mix" || name == "room_of")) return "As forward/mixers/slab_pass.hpp says of every mixer."
     if (file ~ /\/forward\/(cpu|cuda)\// && name in is_op) return "As forward/ops.hpp says of this op."
     if (file ~ /\/cuda\// && line ~ /const cuda_executor&/) return "As the function of this name that takes a cpu_executor."
+    return ""
+  }
+  # The same of a member without a comment of its own.
+  function of_member(line) {
+    if (line !~ /^  [A-Za-z]/ || line ~ /\/\//) return ""
+    if (line ~ /operator==\(.*= default/) return "Member by member."
+    if (file ~ /forward\/decoder.hpp/ && line ~ /^  [a-z_:]+( template)?[ <].*[a-z_]( = .*)?;$/) return "As the plan member of this name."
+    if (line ~ /^  (std::vector<std::string>|std::optional<tensor_info>|tensor_data|coded_rows|std::optional<[a-z_]+>) (names|find|read|read_slice|coding_of|read_coded|rounding_of)\(/)
+      return "As weights/tensor_source.hpp says of every source."
+    if (file ~ /\/text\// && line ~ /operator\(\)\(std::string_view text\) const/) return "The text as it becomes."
+    if (file ~ /\/text\// && line ~ /operator\(\)\(text_pieces& t\) const/) return "Cuts or rewrites the pieces."
+    if (line ~ /^  (std::size_t|std::int64_t) (size|rows|cols)\(\) const/) return "How many there are."
+    if (line ~ /^  (const )?[A-Za-z]+\*? (data|begin|end)\(\)/) return "The memory, from its first element on."
     return ""
   }
   function plain(text,   parts, n, i, out) { # what is between backquotes is code already
@@ -52,6 +65,11 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
   /^template <.*>$/ && !documented { held = $0; next }
   { line = (held ? held " " : "") $0 }
   !documented && sentence(line) { print "/// " sentence(line) }
+  !documented && (own = of_member($0)) {
+    several = /[a-z_];$/ ? each_member(substr($0, 1, length($0) - 1), own) : ""
+    if (several) { print several; next }
+    print "  /// " own
+  }
   held { print held; held = "" }
   { documented = /^ *\/\/\// || (documented && /^template <.*>$/) }
   /^ *\/\/\// { at = index($0, "///"); print substr($0, 1, at + 2) plain(substr($0, at + 3)); next }
