@@ -11,7 +11,7 @@
 namespace llmap {
 
 /// Counted up when the kernels' results change by a bit.
-inline constexpr int kernel_generation = 1;
+inline constexpr int kernel_generation = 2;
 
 struct cuda_device {
   int number = 0;
