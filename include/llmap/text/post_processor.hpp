@@ -23,7 +23,7 @@ inline void read_template(const component& c, special_ids& out) {
       before = false;
       continue;
     }
-    const std::string& name = part.at("SpecialToken").at("id").text();
+    const std::string name = part.at("SpecialToken").at("id").text();
     const component ids = c.at("special_tokens").at(name).at("ids");
     std::vector<std::int32_t>& to = before ? out.prefix : out.suffix;
     for (std::size_t k = 0; k < ids.size(); ++k) to.push_back(ids.at(k).id());

@@ -235,7 +235,7 @@ private:
       s.pattern = make_split_pattern(pattern.at("Regex").text(), pattern.where());
       return s;
     }
-    const std::string& literal = pattern.at("String").text();
+    const std::string literal = pattern.at("String").text();
     if (literal.empty()) pattern.refuse("a Regex, or a String that is not empty");
     s.pattern = literal;
     return s;

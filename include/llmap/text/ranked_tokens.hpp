@@ -104,7 +104,7 @@ inline tekken_vocabulary read_tekken(const component& file) {
   detail::check_ranks(result.ranked, vocabulary.where());
 
   if (file.absent("special_tokens")) { // up to version 7 they are the same in every file: <unk>, <s>, </s>, ...
-    const std::string& version = config.at("version").text();
+    const std::string version = config.at("version").text();
     if (version != "v1" && version != "v2" && version != "v3" && version != "v7")
       fail(file.where(), ".special_tokens: missing, expected them in a file of version ", version);
     return result;

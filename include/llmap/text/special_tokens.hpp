@@ -105,9 +105,11 @@ private:
       added_token t;
       t.content = content;
       const auto says = [&](const json* value) { return value && value->is(t.content); };
-      if (!files_.special_map.is_null())
-        for (const auto& [key, value] : files_.special_map_component().members())
+      if (!files_.special_map.is_null()) {
+        const component map = files_.special_map_component();
+        for (const auto& [key, value] : map.members())
           t.special = t.special || says(&value) || says(value.find("content"));
+      }
       t.normalized = !t.special;
       add(std::move(t));
     }
