@@ -1,8 +1,10 @@
 // What the kernels of attention share: which keys a query sees, how a product becomes a score, which queries a block
 // takes.
 #pragma once
+#include "llmap/core/cuda/buffer.cuh"
 #include "llmap/core/cuda/numbers.cuh"
 #include "llmap/forward/ops.hpp"
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
