@@ -28,7 +28,7 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
     if (file ~ /\/text\// && line ~ /operator\(\)\(std::string_view text\) const/) return "The text as it becomes."
     if (file ~ /\/text\// && line ~ /operator\(\)\(text_pieces& t\) const/) return "Cuts or rewrites the pieces."
     if (line ~ /^  (std::size_t|std::int64_t) (size|rows|cols)\(\) const/) return "How many there are."
-    if (line ~ /^  (const )?[A-Za-z]+\*? (data|begin|end)\(\)/) return "The memory, from its first element on."
+    if (line ~ /^  (const )?[A-Za-z]+\*? data\(\)/) return "The memory, from its first element on."
     return ""
   }
   function plain(text,   parts, n, i, out) { # what is between backquotes is code already

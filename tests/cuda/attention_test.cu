@@ -57,9 +57,9 @@ template <class T> struct problem {
     }
     return all;
   }
-  /// Scores of |q k| <= 6 D are off by (D + 4) eps of that, weights by as much and 8 eps; values are below 6.
+  /// Scores of |q k| <= 6 D are off by (D + 5) eps of that, weights by as much and 8 eps; values are below 6.
   double bound() const {
-    return 6 * eps<T> * (v.scale * 6 * static_cast<double>(v.D) * static_cast<double>(v.D + 4) / 4 + 140);
+    return 6 * eps<T> * (v.scale * 6 * static_cast<double>(v.D) * static_cast<double>(v.D + 5) / 4 + 140);
   }
 };
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of kernels with the PTX of a second compiler: Clang 19 or later compiles each emu_* test, device code and host
-# code, and the interpreter runs it. What the tests count is left out: nvcc is whose loops they count.
+# The tests of kernels with the PTX of a second compiler: Clang 19 or later compiles them, device code and host code, and the
+# interpreter runs them. Left out are those of cuBLASLt, and what tests count: nvcc is whose loops they count.
 #   bash tests/cuda/clang.sh [CLANG++]     needs build/release (bash tests/run.sh), built with nvcc
 set -euo pipefail
 cd "$(dirname "$0")/../.."

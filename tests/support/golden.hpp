@@ -42,7 +42,7 @@ inline std::string short_number(double x) {
 /// What a float32 log-probability may differ by, for each sequence of a case of `models`: 4 times the float32 error
 /// that is recorded with it, + 2e-6. One or two predictions are no bound: the record of the case's 17 tokens counts if
 /// it is larger. Of the sequences of 17 tokens or more the largest counts: the largest of 16 errors is often a lucky
-/// one (olmo_hybrid_nope: 8.6e-6, where 63 predictions have 5.0e-5; so it was met with AVX2 and not without).
+/// one (recorded for olmo_hybrid_nope: 8.6e-6, and 5.0e-5 for 63 predictions).
 class float32_bound {
   double recorded_ = 0, largest_ = 0;
 

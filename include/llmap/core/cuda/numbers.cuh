@@ -16,10 +16,10 @@ template <class Stored> using working_t = typename working<Stored>::type;
 __device__ inline double widen(double x) { return x; }
 __device__ inline float widen(float x) { return x; }
 __device__ inline float widen(bf16 x) { return __uint_as_float(static_cast<std::uint32_t>(x.bits) << 16); }
-__device__ inline float widen_half(std::uint32_t bits) {
+__device__ inline float widen_f16(std::uint32_t bits) {
   return __half2float(__ushort_as_half(static_cast<std::uint16_t>(bits)));
 }
-__device__ inline float widen(f16 x) { return widen_half(x.bits); }
+__device__ inline float widen(f16 x) { return widen_f16(x.bits); }
 
 /// The bits of the nearest bf16.
 __device__ inline std::uint16_t narrow(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }

@@ -50,14 +50,14 @@ template <class T> std::size_t kept_columns(std::size_t kv_heads, std::size_t D,
 }
 
 /// Keys and values, kept or to be kept.
-template <class T> struct kept_heads {
+template <class T> struct kept_keys_values {
   matrix_view<T> rows; // (T, kept_columns)
   slab own;            // rows that come with q; none: all lie there already
 };
 
 inline void attend(const cuda_executor& exec, const attention_shape& shape, const attention_rules<float>& rules,
                    const attention_launch& launch, matrix_view<const float> qkv, matrix_view<float> out,
-                   const kept_heads<float>& kept, cuda_scratch<float>& scratch) {
+                   const kept_keys_values<float>& kept, cuda_scratch<float>& scratch) {
   const std::size_t D = shape.key_dim, Dv = shape.value_dim, H = shape.heads, G = shape.kv_heads;
   constexpr std::size_t parts = attention_policy::parts;
   const std::size_t width = split_width(D), value_width = split_width(Dv), T = kept.rows.rows,
@@ -96,7 +96,7 @@ inline void attend(const cuda_executor& exec, const attention_shape& shape, cons
 
 inline void attend(const cuda_executor& exec, const attention_shape& shape, const attention_rules<double>& rules,
                    const attention_launch& launch, matrix_view<const double> qkv, matrix_view<double> out,
-                   const kept_heads<double>& kept, cuda_scratch<double>&) {
+                   const kept_keys_values<double>& kept, cuda_scratch<double>&) {
   const std::size_t D = shape.key_dim, Dv = shape.value_dim, H = shape.heads, G = shape.kv_heads,
                     columns = G * (D + Dv);
   if (kept.own.count > 0)

@@ -48,21 +48,6 @@ public:
   }
 };
 
-/// What merges the values of all threads of a group, in an order that depends on their number alone; all have it.
-template <unsigned Threads, class Merge> __device__ double over_group(double value, const Merge& merge) {
-#pragma unroll
-  for (unsigned offset = 16; offset > 0; offset /= 2) value = merge(value, __shfl_xor_sync(0xffffffffu, value, offset));
-  if constexpr (Threads > 32) {
-    __shared__ double of_warps[Threads / 32];
-    __syncthreads(); // those of the call before are read
-    if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
-    __syncthreads();
-    value = of_warps[0];
-    for (unsigned w = 1; w < Threads / 32; ++w) value = merge(value, of_warps[w]);
-  }
-  return value;
-}
-
 /// Threads take a group: a warp, of four in a block, or a block.
 template <class T, unsigned Threads>
 __global__ void __launch_bounds__(Threads == 32 ? warps_of_rows * 32 : Threads) norm_kernel(norm_operands<T> n) {
@@ -79,7 +64,7 @@ __global__ void __launch_bounds__(Threads == 32 ? warps_of_rows * 32 : Threads) 
   const auto sum_of = [&](const auto& of) {
     double sum = 0;
     values.each([&](unsigned, T v) { sum += of(static_cast<double>(v)); });
-    return over_group<Threads>(sum, [](double a, double b) { return a + b; });
+    return over_group<Threads>(sum, add);
   };
 
   const double C = static_cast<double>(n.width), mean = n.layer ? sum_of([](double v) { return v; }) / C : 0;
@@ -91,7 +76,7 @@ __global__ void __launch_bounds__(Threads == 32 ? warps_of_rows * 32 : Threads) 
     };
     double most = 1e-5;
     values.each([&](unsigned i, T v) { most = fmax(most, fabs(normed(i, v))); });
-    const double steps = 127 / over_group<Threads>(most, [](double a, double b) { return fmax(a, b); });
+    const double steps = 127 / over_group<Threads>(most, larger);
     values.each([&](unsigned i, T v) {
       out[i] = static_cast<T>(fmin(fmax(rint(normed(i, v) * steps), -128.0), 127.0) / steps);
     });

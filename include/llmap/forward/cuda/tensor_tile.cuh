@@ -91,7 +91,7 @@ __device__ void tensor_products(unsigned char* stages, const tensor_operand& x, 
         if constexpr (X != W)
 #pragma unroll
           for (unsigned e = 0; e < 4; ++e) {
-            float low = widen_half(b[0][j][e]), high = widen_half(b[0][j][e] >> 16);
+            float low = widen_f16(b[0][j][e]), high = widen_f16(b[0][j][e] >> 16);
             b[0][j][e] = take_nearest(low, high);
             b[1][j][e] = take_nearest(low, high);
           }
