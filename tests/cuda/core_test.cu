@@ -1,5 +1,6 @@
 // The room that kernels have: devices, buffers, checked calls, reductions of mergeable values.
 #include "cuda/support/cuda_test.hpp"
+#include "llmap/core/cuda/host_buffer.cuh"
 #include "llmap/core/cuda/reduce.cuh"
 #include "llmap/core/random.hpp"
 #include "llmap/likelihood/log_sum_exp.hpp"
@@ -95,6 +96,25 @@ TEST(cuda_core, buffers) {
   const std::vector<int> some{4, 5, 6};
   EXPECT_EQ(cuda_buffer<int>(exec, std::span<const int>(some)).download(exec), some);
   EXPECT_TRUE(cuda_buffer<int>(exec, 0).download(exec).empty());
+}
+TEST(cuda_core, kernels_write_to_host_buffers) {
+  const cuda_executor exec;
+  cuda_host_buffer<int> buffer;
+  const std::span<int> first = buffer.resize(exec, 1000);
+  fill<<<4, 256>>>(first.data(), 1000);
+  synchronize(exec);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(first[static_cast<std::size_t>(i)], 3 * i);
+  EXPECT_EQ(buffer.resize(exec, 10).data(), first.data()) << "keeps its room";
+  cuda_host_buffer<int> moved = std::move(buffer);
+  EXPECT_EQ(moved.resize(exec, 1000).data(), first.data());
+  EXPECT_TRUE(gpu::is_reachable(first.data()) && gpu::is_reachable(cuda_buffer<int>(exec, 1).data()));
+#ifdef LLMAP_EMULATED // a device may reach all memory of its host
+  const std::vector<int> ordinary(10);
+  EXPECT_FALSE(gpu::is_reachable(ordinary.data()));
+  fill<<<4, 256>>>(first.data(), 1001);
+  EXPECT_NE(cudaStreamSynchronize(exec.stream), cudaSuccess) << "a kernel wrote beyond the end";
+  cudaGetLastError();
+#endif
 }
 TEST(cuda_core, failures_are_one_line) {
   const auto message = [](const auto& body) -> std::string {

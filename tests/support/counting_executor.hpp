@@ -54,6 +54,7 @@ struct executor {
   template <class T> using vector = counting::vector<T>;
   template <class T> using rows = counting::rows<T>;
   template <class T> using buffer = counting::buffer<T>;
+  template <class T> using host_buffer = llmap::cpu_host_buffer<T>;
   template <class T> using keys_values = counting::keys_values<T>;
   template <class T> using routing = counting::routing<T>;
   template <class T> using head_room = counting::head_room<T>;
@@ -64,6 +65,8 @@ struct executor {
 template <class T> using view = llmap::matrix_view<T>;
 template <class T> using in = std::type_identity_t<llmap::matrix_view<const T>>;
 template <class T> using out = std::type_identity_t<llmap::matrix_view<T>>;
+
+inline void synchronize(const executor&) {}
 
 // --- Loading
 template <class T> void check_compute_type(const executor&, llmap::compute_type, const std::string&) {}

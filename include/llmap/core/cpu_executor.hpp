@@ -4,6 +4,8 @@
 #include "llmap/core/arena.hpp"
 #include "llmap/core/parallel.hpp"
 #include "llmap/core/view.hpp"
+#include <span>
+#include <vector>
 
 namespace llmap {
 
@@ -15,6 +17,18 @@ template <class T> class expert_rows;
 template <class T> struct cpu_head_room;
 template <class T> struct cpu_scratch;
 
+/// Memory that ops write results to.
+template <class T> class cpu_host_buffer {
+  std::vector<T> numbers_;
+
+public:
+  /// Room for `size` numbers, unspecified until something writes them.
+  template <class Exec> std::span<T> resize(const Exec&, std::size_t size) {
+    if (size > numbers_.size()) numbers_.resize(size);
+    return std::span(numbers_).first(size);
+  }
+};
+
 /// The CPU as an executor (forward/executor.hpp). The number of threads is all that it holds.
 struct cpu_executor {
   int threads = default_threads(); ///< of a parallel loop, the caller's among them
@@ -24,6 +38,7 @@ struct cpu_executor {
   template <class T> using vector = aligned_buffer<T>;
   template <class T> using rows = packed_rows<T>;
   template <class T> using buffer = matrix_buffer<T>;
+  template <class T> using host_buffer = cpu_host_buffer<T>;
   template <class T> using keys_values = cpu_keys_values<T>;
   template <class T> using routing = expert_rows<T>;
   template <class T> using head_room = cpu_head_room<T>;
@@ -33,6 +48,8 @@ struct cpu_executor {
 
 /// Any thread may call ops.
 inline void enter(const cpu_executor&) {}
+/// An op is done when it returns.
+inline void synchronize(const cpu_executor&) {}
 
 /// Calls body(first, count) for blocks of at most `block` of the n rows, in parallel.
 template <class Body>

@@ -19,6 +19,8 @@ enum class store_mode { overwrite, add };
 ///   vector<T>       weights that are used one by one
 ///   rows<T>         activations (M, K) in the form that linear reads; members rows, cols, compute
 ///   buffer<T>       memory kept from use to use: reshape(rows, cols) gives a matrix_view<T>
+///   host_buffer<T>  memory of the host that ops write results to: resize(exec, n) gives a span<T>; the results are
+///                   there after synchronize(exec)
 ///   keys_values<T>  what attention keeps of earlier slabs
 ///   routing<T>      which rows go to which expert
 ///   head_room<T>    what the head needs besides its result; a member `rows` of type rows<T>
@@ -36,6 +38,7 @@ concept executor = requires(typename E::template buffer<float> buffer, typename 
   { matrix.cols } -> std::convertible_to<std::size_t>;
   { matrix.compute } -> std::convertible_to<compute_type>;
   { vector.size() } -> std::convertible_to<std::size_t>;
+  typename E::template host_buffer<double>;
   typename E::template keys_values<float>;
   typename E::template routing<float>;
   typename E::template head_room<float>;

@@ -87,7 +87,8 @@ struct head_scan_shape {
 ///   linear(exec, x, w, y, mode, scratch)           y (S, N) = or += x (S, K) w^T + b, x packed or a view; where w says
 ///                                                  so, of inputs rounded as in input_rounding.hpp
 ///   linear_cross_entropy(exec, packed, w, targets, options, log_probability, room, scratch)
-///                                                  log p(target) (S) in nats: log-softmax of cap(scale * x w^T + b)
+///                                                  log p(target) (S) in nats: log-softmax of cap(scale * x w^T + b);
+///                                                  part of a host_buffer, there after synchronize(exec)
 ///
 /// Attention
 ///   rope(exec, y, rotated_heads, angles)           rotates the heads of y (S, ...) in place
@@ -160,6 +161,7 @@ concept forward_ops = executor<Exec> &&
   linear(exec, x, w, y, mode, scratch);
   linear(exec, packed, w, y, mode, scratch);
   linear_cross_entropy(exec, packed, w, targets, head_options{}, nats, head, scratch);
+  synchronize(exec);
   rope(exec, y, rotated_heads{}, x);
   attention(exec, attention_shape{}, v, v, batch, rows, x, y, keys_values, scratch);
   route(exec, router, x, v, v, routing);

@@ -26,6 +26,7 @@ inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, con
 template <class Exec, class T> struct score_workspace {
   forward_workspace<Exec, T> forward;
   typename Exec::template head_room<T> head;
+  typename Exec::template host_buffer<double> nats; ///< of a batch
 };
 
 /// log p(ids[t + 1] | ids[0..t]) for every text of the batch: T - 1 numbers each, nats, texts one after another.
@@ -43,23 +44,24 @@ std::vector<double> token_log_probabilities(const Exec& exec, const decoder<Exec
     check_ids(ids, model.plan.vocab, where);
     if (!ids.empty()) targets.insert(targets.end(), ids.begin() + 1, ids.end());
   }
-  std::vector<double> result(targets.size());
-  if (targets.empty()) return result;
+  if (targets.empty()) return {};
   const matrix_view<const T> hidden = forward(exec, model, batch, work.forward);
   // Rows that predict a token: all but each text's last.
   std::vector<std::size_t> row_of;
   for (std::size_t t = 0; t < batch.texts(); ++t)
     for (std::size_t p = 0; p + 1 < batch.length(t); ++p) row_of.push_back(batch.offsets[t] + p);
   work.head.rows.compute = model.head.compute;
+  const std::span<double> nats = work.nats.resize(exec, targets.size());
   work.forward.for_slabs(exec, model.plan, targets.size(), [&](slab rows) {
     gather_rows(exec, hidden, std::span<const std::size_t>(row_of).subspan(rows.first, rows.count), work.head.rows,
                 work.forward.scratch);
     linear_cross_entropy(exec, work.head.rows, model.head,
                          std::span<const std::int32_t>(targets).subspan(rows.first, rows.count),
                          head_options{model.plan.head.scale, model.plan.head.softcap},
-                         std::span(result).subspan(rows.first, rows.count), work.head, work.forward.scratch);
+                         nats.subspan(rows.first, rows.count), work.head, work.forward.scratch);
   });
-  return result;
+  synchronize(exec);
+  return {nats.begin(), nats.end()};
 }
 
 /// Batches change speed, memory and when results come, never a bit of a result.

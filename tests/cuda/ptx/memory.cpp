@@ -82,6 +82,7 @@ const device_memory::allocation& device_memory::find(std::uint64_t address, std:
 std::byte* device_memory::at(std::uint64_t address, unsigned bytes, unsigned alignment, access how) {
   if (address % alignment != 0)
     throw fault("misaligned global access: address must be a multiple of " + std::to_string(alignment));
+  if (!(address & device_bit) && pinned && pinned(address, bytes)) return host(address);
   const allocation& in = find(address, bytes);
   const std::uint64_t first = address - in.begin;
   if (how != access::write && !marked(in.written, first, bytes))

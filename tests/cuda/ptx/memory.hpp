@@ -40,6 +40,8 @@ public:
 
   /// Whether another device has this address; a kernel that follows it is told so.
   std::function<bool(std::uint64_t)> elsewhere;
+  /// Whether so many bytes of the host are pinned, so that kernels reach them.
+  std::function<bool(std::uint64_t, std::uint64_t)> pinned;
 
   /// Pages are taken when they are first written, so that arrays may be larger than the machine. 0: out of memory.
   std::uint64_t allocate(std::uint64_t bytes, std::string name);

@@ -29,7 +29,7 @@ struct device {
   int major = 8;
   ptx::device_memory memory;
   std::map<std::uint64_t, std::uint64_t> allocations; // by address: bytes
-  std::uint64_t allocated = 0, most = 0, made = 0;
+  std::uint64_t allocated = 0, most = 0, made = 0, waits = 0;
   std::deque<std::function<void()>> queue;
 };
 
@@ -58,6 +58,11 @@ struct state {
       all.back().memory.elsewhere = [this, &own](std::uint64_t address) {
         return std::any_of(all.begin(), all.end(),
                            [&](const device& d) { return &d != &own && d.memory.contains(address); });
+      };
+      all.back().memory.pinned = [this](std::uint64_t first, std::uint64_t bytes) {
+        const auto next = pinned.upper_bound(reinterpret_cast<const char*>(first));
+        return next != pinned.begin() &&
+               first + bytes <= reinterpret_cast<std::uint64_t>(std::prev(next)->first) + std::prev(next)->second;
       };
     }
   }
@@ -119,6 +124,7 @@ const ptx::module& decoded(image& of) {
 cudaError_t finish() { // all that is queued on the device in use
   device& d = current();
   cudaError_t result = cudaSuccess;
+  d.waits += !d.queue.empty();
   while (!d.queue.empty()) {
     const std::function<void()> work = std::move(d.queue.front());
     d.queue.pop_front();
@@ -166,11 +172,7 @@ void copy_now(void* to, const void* from, std::size_t bytes) {
     std::memmove(on_device(to) ? owner(address(to)).memory.for_host(address(to), bytes, true) : to,
                  on_device(from) ? owner(address(from)).memory.for_host(address(from), bytes, false) : from, bytes);
 }
-bool is_pinned(const void* p) {
-  const auto& pinned = here().pinned;
-  const auto next = pinned.upper_bound(static_cast<const char*>(p));
-  return next != pinned.begin() && p < std::prev(next)->first + std::prev(next)->second;
-}
+bool is_pinned(const void* p) { return current().memory.pinned(address(p), 1); }
 template <class Work> cudaError_t guarded(const Work& work) {
   try {
     work();
@@ -193,6 +195,7 @@ void reset_counters() { here().counted = {}; }
 std::size_t live_allocations() { return current().allocations.size(); }
 memory_use memory() { return {current().made, current().allocated, current().most}; }
 void reset_memory() { current().most = current().allocated, current().made = 0; }
+std::uint64_t waits() { return current().waits; }
 std::uint64_t local_bytes(const void* kernel) {
   const kernel_symbol& k = here().kernels.at(kernel);
   return decoded(*k.of).entry(k.name).local_bytes;
@@ -322,6 +325,7 @@ cudaError_t cudaFreeAsync(void* p, cudaStream_t) {
 cudaError_t cudaMallocHost(void** to, std::size_t bytes) {
   const auto hold = alone();
   *to = std::malloc(bytes);
+  std::memset(*to, 0xff, bytes); // NaN: who reads before it is written, is told
   here().pinned[static_cast<char*>(*to)] = bytes;
   return cudaSuccess;
 }
@@ -331,6 +335,13 @@ cudaError_t cudaFreeHost(void* p) {
   finish();
   here().pinned.erase(static_cast<char*>(p));
   std::free(p);
+  return cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* of, const void* p) {
+  const auto hold = alone();
+  *of = {};
+  of->type = on_device(p) ? cudaMemoryTypeDevice : is_pinned(p) ? cudaMemoryTypeHost : cudaMemoryTypeUnregistered;
   return cudaSuccess;
 }
 

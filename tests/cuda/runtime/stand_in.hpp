@@ -17,6 +17,8 @@ struct memory_use {
 };
 memory_use memory();
 void reset_memory();
+/// How often the host has waited for the device with something queued.
+std::uint64_t waits();
 /// Bytes of local memory that a kernel's PTX declares.
 std::uint64_t local_bytes(const void* kernel);
 /// Instructions that a kernel may execute again and again, whose name has this part, each with its place in the source.

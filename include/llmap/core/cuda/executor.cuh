@@ -43,6 +43,7 @@ inline std::vector<cuda_device> cuda_devices() {
 
 class cublas_lt;
 template <class T> class cuda_buffer;
+template <class T> class cuda_host_buffer;
 template <class T> class cuda_matrix_buffer;
 template <class T> struct cuda_matrix;
 template <class T> struct cuda_rows;
@@ -62,6 +63,7 @@ struct cuda_executor {
   template <class T> using vector = cuda_buffer<T>;
   template <class T> using rows = cuda_rows<T>;
   template <class T> using buffer = cuda_matrix_buffer<T>;
+  template <class T> using host_buffer = cuda_host_buffer<T>;
   template <class T> using keys_values = cuda_keys_values<T>;
   template <class T> using routing = expert_rows<T>;
   template <class T> using head_room = cuda_head_room<T>;

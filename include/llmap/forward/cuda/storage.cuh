@@ -1,7 +1,8 @@
-// What cuda_executor keeps numbers in (forward/executor.hpp says what each is for). All of it lies on the device; ids,
-// offsets, lists of rows and targets that an op takes lie on the host and go over with the op.
+// What cuda_executor keeps numbers in (forward/executor.hpp says what each is for). All of it but host_buffer lies on
+// the device; ids, offsets, lists of rows and targets that an op takes lie on the host and go over with the op.
 #pragma once
 #include "llmap/core/cuda/buffer.cuh"
+#include "llmap/core/cuda/host_buffer.cuh"
 #include "llmap/core/cuda/matrix_buffer.cuh"
 #include "llmap/core/dtype.hpp"
 #include "llmap/forward/executor.hpp"

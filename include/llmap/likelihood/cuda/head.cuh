@@ -1,4 +1,5 @@
-// The fused head as the pass calls it: rows and a matrix of this executor, targets and results on the host.
+// The fused head as the pass calls it: rows and a matrix of this executor, targets on the host. Results go to a
+// cuda_host_buffer, so that the head of a slab is queued while that of the slab before runs.
 #pragma once
 #include "llmap/likelihood/cuda/linear_cross_entropy.cuh"
 #include <span>
@@ -16,14 +17,14 @@ void linear_cross_entropy(const cuda_executor& exec, const cuda_rows<T>& x, cons
   for (const std::int32_t t : targets)
     LLMAP_EXPECTS(t >= 0 && static_cast<std::size_t>(t) < w.rows, "linear_cross_entropy: targets in [0, V)");
   if (x.rows == 0) return;
+  LLMAP_EXPECTS(gpu::is_reachable(log_probability.data()), "linear_cross_entropy: results in a cuda_host_buffer");
   room.targets.resize(exec, x.rows);
-  room.log_probability.resize(exec, x.rows);
   LLMAP_CUDA_CHECK(
       cudaMemcpyAsync(room.targets.data(), targets.data(), targets.size_bytes(), cudaMemcpyHostToDevice, exec.stream));
   const std::span<const T> bias(w.bias_data(), w.bias.size());
   const auto run = [&]<class X, class W>(matrix_view<const X> rows, matrix_view<const W> weights) {
     linear_cross_entropy(exec, rows, weights, bias, std::span<const std::int32_t>(room.targets.span()), options,
-                         room.log_probability.span(), room);
+                         log_probability, room);
   };
   if (w.compute == compute_type::bf16) {
     if constexpr (std::is_same_v<T, float>) {
@@ -34,9 +35,6 @@ void linear_cross_entropy(const cuda_executor& exec, const cuda_rows<T>& x, cons
   } else {
     w.visit([&]<class Stored>() { run(x.view(), w.template view<Stored>()); });
   }
-  LLMAP_CUDA_CHECK(cudaMemcpyAsync(log_probability.data(), room.log_probability.data(), log_probability.size_bytes(),
-                                   cudaMemcpyDeviceToHost, exec.stream));
-  synchronize(exec);
 }
 
 } // namespace llmap

@@ -30,10 +30,9 @@ template <class T> struct cuda_head_room {
   cuda_buffer<T> target_logit;
   cuda_buffer<std::uint16_t> parts;
 
-  // Of the pass: what the head reads, and what lies on the host otherwise.
+  // Of the pass: what the head reads.
   cuda_rows<T> rows;
   cuda_buffer<std::int32_t> targets;
-  cuda_buffer<double> log_probability;
 };
 
 /// Bytes of them for each row, without x in parts (6 bytes an element).

@@ -151,7 +151,6 @@ void for_each_buffer(const cuda_executor& exec, const decoder<cuda_executor, T>&
   take(work.head.pairs, size.rows, static_cast<std::int64_t>(tiles));
   take(work.head.target_logit, size.rows, 1);
   take(work.head.targets, size.rows, 1);
-  take(work.head.log_probability, size.rows, 1);
 }
 
 } // namespace gpu
@@ -190,6 +189,7 @@ batch_setup<cuda_executor> set_up(const cuda_executor& exec, const decoder<cuda_
   const std::size_t slab = work.forward.slab_rows ? work.forward.slab_rows : rows_of_slab<T>(exec, model.plan);
   gpu::for_each_buffer(own, model, {tokens, std::min(slab, tokens)}, work,
                        [&](auto& buffer, std::size_t count) { buffer.reserve(own, count); });
+  work.nats.resize(own, tokens);
   return {own, tokens};
 }
 

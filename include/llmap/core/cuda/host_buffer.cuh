@@ -1,0 +1,64 @@
+// Host memory that kernels write: pinned, at one address for the host and every device. What ops on a stream wrote is
+// there after synchronize(exec). Each number goes over while what comes next on the stream runs, without a copy.
+#pragma once
+#include "llmap/core/cuda/executor.cuh"
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace llmap {
+
+template <class T> class cuda_host_buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T* data_ = nullptr;
+  std::size_t capacity_ = 0;
+
+  void give_back() noexcept {
+    if (data_) cudaFreeHost(data_); // waits for what may still write
+    data_ = nullptr, capacity_ = 0;
+  }
+
+public:
+  cuda_host_buffer() = default;
+  cuda_host_buffer(cuda_host_buffer&& other) noexcept { *this = std::move(other); }
+  cuda_host_buffer& operator=(cuda_host_buffer&& other) noexcept {
+    if (this == &other) return *this;
+    give_back();
+    data_ = std::exchange(other.data_, nullptr), capacity_ = std::exchange(other.capacity_, 0);
+    return *this;
+  }
+  ~cuda_host_buffer() { give_back(); }
+
+  /// Room for `size` numbers, unspecified until something writes them. Grows, never shrinks.
+  std::span<T> resize(const cuda_executor&, std::size_t size) {
+    if (size > capacity_) {
+      give_back();
+      const cudaError_t result = cudaHostAlloc(reinterpret_cast<void**>(&data_), size * sizeof(T),
+                                               cudaHostAllocMapped | cudaHostAllocPortable);
+      if (result == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        fail("out of host memory that a device can write: ", size * sizeof(T), " bytes");
+      }
+      cuda_check(result, "cudaHostAlloc");
+      capacity_ = size;
+    }
+    return {data_, size};
+  }
+};
+
+namespace gpu {
+
+/// Whether kernels can write there: device memory, or host memory that is pinned.
+inline bool is_reachable(const void* p) {
+  cudaPointerAttributes attributes{};
+  if (cudaPointerGetAttributes(&attributes, p) != cudaSuccess) {
+    cudaGetLastError();
+    return false;
+  }
+  return attributes.type != cudaMemoryTypeUnregistered;
+}
+
+} // namespace gpu
+
+} // namespace llmap
