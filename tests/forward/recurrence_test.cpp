@@ -1,6 +1,9 @@
 // The recurrences against their plain loops, on ragged batches, in slabs of every kind, in float and double.
+#include "llmap/forward/cpu/channel_scans.hpp"
+#include "llmap/forward/cpu/convolution.hpp"
+#include "llmap/forward/cpu/delta_scan.hpp"
 #include "llmap/forward/cpu/linear.hpp"
-#include "llmap/forward/cpu/recurrence.hpp"
+#include "llmap/forward/cpu/state_scans.hpp"
 #include "llmap/reference/recurrence_reference.hpp"
 #include "support/golden.hpp"
 #include <array>

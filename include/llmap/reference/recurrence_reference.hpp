@@ -1,5 +1,6 @@
-// Plain loops in double for the recurrences and the routing of experts: the oracle for forward/cpu/recurrence.hpp and
-// forward/cpu/route.hpp. One text at a time; matrices are row-major, rows are tokens.
+// Plain loops in double for the recurrences and the routing of experts: the oracle for forward/cpu/convolution.hpp,
+// state_scans.hpp, channel_scans.hpp, delta_scan.hpp and route.hpp. One text at a time; matrices are row-major, rows
+// are tokens.
 #pragma once
 #include <algorithm>
 #include <cmath>

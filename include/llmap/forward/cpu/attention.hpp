@@ -26,11 +26,11 @@ template <class T> class cpu_keys_values {
 public:
   /// Positions [first, first + count) of a text.
   struct tile {
-    std::size_t text, first, count;
+    std::size_t text, first, count; ///< numbers of the text and the positions
   };
-  aligned_buffer<T> keys, values;
-  std::vector<std::size_t> key_start;
-  std::vector<tile> key_tiles, query_tiles;
+  aligned_buffer<T> keys, values;           ///< packed as linear packs x and w
+  std::vector<std::size_t> key_start;       ///< of each text in key_tiles
+  std::vector<tile> key_tiles, query_tiles; ///< of the batch, and of the slab
 };
 
 namespace detail {

@@ -75,23 +75,26 @@ public:
       if (types[i]) size_ += panels * numbers_of(planes_[i]) * NR * static_cast<std::size_t>(bits_of(*types[i]) / 8);
     }
   }
+  /// Takes size_bytes() from `room`.
   void take_memory(arena& room) { bytes_ = room.take(size_); }
 
-  const coding& how() const { return how_; }
-  std::size_t panels() const { return panels_; }
-  std::size_t size_bytes() const { return size_; }
+  const coding& how() const { return how_; }       ///< of all panels
+  std::size_t panels() const { return panels_; }   ///< how many there are
+  std::size_t size_bytes() const { return size_; } ///< of codes and numbers
+  /// Words of codes in a panel.
   std::size_t panel_words() const { return (cols_ + columns_per_word() - 1) / columns_per_word() * NR_; }
-  std::size_t groups() const { return groups_; }
-  std::size_t spans() const { return spans_; }
+  std::size_t groups() const { return groups_; } ///< in a row
+  std::size_t spans() const { return spans_; }   ///< in a row
 
   /// Columns of a word, and the word of a column and those after it.
   std::size_t columns_per_word() const { return 32 / static_cast<std::size_t>(how_.bits); }
+  /// The words of the NR lanes that hold a column.
   std::uint32_t* words(std::size_t panel, std::size_t column) const {
     return reinterpret_cast<std::uint32_t*>(bytes_.data()) + panel * panel_words() + column / columns_per_word() * NR_;
   }
   /// Bits below the code of a column in its word.
   int shift_of(std::size_t column) const { return how_.bits * static_cast<int>(column % columns_per_word()); }
-  int mask() const { return (1 << how_.bits) - 1; }
+  int mask() const { return (1 << how_.bits) - 1; } ///< the bits of a code
 
   /// Writes the codes (cols) of one lane.
   void write_codes(std::size_t panel, std::size_t lane, const std::uint8_t* from) const {
@@ -102,11 +105,13 @@ public:
       words(panel, k)[lane] = word;
     }
   }
+  /// Writes what a group of one lane shares.
   void write_numbers(std::size_t panel, std::size_t lane, std::size_t group, const group_numbers& n) const {
     write(0, panel, group, lane, n.scale);
     write(1, panel, group, lane, n.zero);
     write(2, panel, group, lane, n.offset);
   }
+  /// Writes what a span of one lane shares.
   void write_outer(std::size_t panel, std::size_t lane, std::size_t span, const outer_numbers& n) const {
     write(3, panel, span, lane, n.scale);
     write(4, panel, span, lane, n.divisor);

@@ -11,8 +11,10 @@ namespace llmap {
 
 /// The rows of a panel, (K, V W). Rows come in groups of `period`; next<i>(b) is row i of a group.
 template <class Isa, class T> struct panel_rows {
+  /// Lanes of a vector, vectors of a row, rows of a group.
   static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors, period = 1;
-  const T* __restrict from;
+  const T* __restrict from; ///< the next row
+  /// Reads a row and goes on.
   template <int> LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
 #pragma GCC unroll 4
     for (int j = 0; j < V; ++j) b[j] = simd::load<T, W>(from + j * W);
@@ -22,9 +24,11 @@ template <class Isa, class T> struct panel_rows {
 /// The rows of a panel stored in a narrower type; they are also written as T for later use. Two rows of a 2-byte type
 /// lie as one row of pairs.
 template <class Isa, class T, class Stored> struct widened_rows {
+  /// As in panel_rows.
   static constexpr int W = simd::width<Isa, T>, V = simd::tile_vectors, period = sizeof(Stored) == 2 ? 2 : 1;
-  const Stored* __restrict from;
-  T* __restrict to;
+  const Stored* __restrict from; ///< the next group
+  T* __restrict to;              ///< where the next row goes
+  /// Reads a row, writes it and goes on.
   template <int i> LLMAP_INLINE void next(simd::vec<T, W> (&b)[V]) {
 #pragma GCC unroll 4
     for (int j = 0; j < V; ++j) {
@@ -39,11 +43,13 @@ template <class Isa, class T, class Stored> struct widened_rows {
 
 /// The sums of R rows and one panel, c (R, V W), in registers. It lives inside a kernel.
 template <class Isa, class T, int R> struct matrix_tile {
+  /// Rows, lanes of a vector, vectors of a row.
   static constexpr int rows = R, W = simd::width<Isa, T>, V = simd::tile_vectors;
-  static constexpr std::size_t max_chain = 128;
-  using vector = simd::vec<T, W>;
-  vector c[R][V];
+  static constexpr std::size_t max_chain = 128; ///< products in one running sum
+  using vector = simd::vec<T, W>;               ///< of W lanes
+  vector c[R][V];                               ///< the sums
 
+  /// c = 0.
   LLMAP_INLINE void clear() {
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
@@ -115,6 +121,7 @@ template <class Isa, class T, int R> struct matrix_tile {
     }
     if (before) add(before, V * W);
   }
+  /// The same with the rows of a panel B of T.
   LLMAP_INLINE void multiply_add(std::size_t K, const T* __restrict A, std::size_t row_stride, std::size_t depth_stride,
                                  const T* __restrict B, const char* ahead = nullptr) {
     multiply_add(K, A, row_stride, depth_stride, panel_rows<Isa, T>{B}, ahead);

@@ -29,7 +29,7 @@ template <class T> struct packed_matrix {
   aligned_buffer<T> bias;                       // (panels * NR), zeros if there is none
   std::vector<rounded_rows> inputs;             // all rows, in their order; empty: no input is rounded
 
-  std::size_t panels() const { return (rows + panel - 1) / panel; }
+  std::size_t panels() const { return (rows + panel - 1) / panel; } ///< of `panel` rows, the last one filled up
   /// Factors of a dot product: cols, or pairs of them.
   std::size_t depth() const { return compute == compute_type::bf16 ? (cols + 1) / 2 : cols; }
   /// Elements of a column of a panel.
@@ -45,6 +45,7 @@ template <class T> struct packed_matrix {
     constexpr std::size_t group = detail::elements_per_word<Stored>;
     return (row / panel * padded_cols<Stored>() + k / group * group) * panel + row % panel * group + k % group;
   }
+  /// Of weights and bias.
   std::size_t size_bytes() const {
     std::size_t size = bytes.size() + bias.size() * sizeof(T);
     for (const coded_panels& c : in_codes) size += c.size_bytes();

@@ -110,7 +110,7 @@ public:
 
   /// Factors of a dot product: cols, or pairs of them.
   std::size_t depth() const { return compute == compute_type::bf16 ? (cols + 1) / 2 : cols; }
-  std::size_t blocks() const { return (rows + block - 1) / block; }
+  std::size_t blocks() const { return (rows + block - 1) / block; } ///< of `block` rows, the last one shorter
   /// The packed rows of a block and those after it: T, or pairs.
   const T* data(std::size_t number) const { return storage_.data() + number * block * depth(); }
 
@@ -191,7 +191,7 @@ private:
 
 /// Working memory of ops.
 template <class T> struct cpu_scratch {
-  thread_buffers<T> threads;
+  thread_buffers<T> threads; ///< one a thread
   packed_rows<T> packed;     // rows that linear packs itself
   packed_rows<T> rounded;    // those whose inputs it rounds
   aligned_buffer<T> partial; // a product of which some columns count
