@@ -78,8 +78,8 @@ namespace llmap {
 
 /// A model_type and what turns its config into a plan.
 struct architecture {
-  std::string_view model_type;
-  decoder_plan (*plan)(const config&);
+  std::string_view model_type;         ///< as a config.json says it
+  decoder_plan (*plan)(const config&); ///< refuses what it does not read
 };
 
 /// All that are read, sorted by name.
@@ -163,7 +163,7 @@ inline constexpr architecture architectures[] = {{"apertus", apertus_plan},
 /// Larger models whose text part is one of these: their config has it in text_config. `inner` is its model_type where
 /// it names none.
 struct wrapped_architecture {
-  std::string_view model_type, inner;
+  std::string_view model_type, inner; ///< of the whole, and of the text part
 };
 /// All that are read.
 inline constexpr wrapped_architecture wrapped_architectures[] = {

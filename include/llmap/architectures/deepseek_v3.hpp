@@ -8,8 +8,9 @@ namespace llmap {
 
 /// Defaults in which the relatives of deepseek_v3 differ.
 struct deepseek_experts {
+  /// Routed experts and how many a token takes, the same of groups, inner width of an expert, shared experts.
   std::int64_t count = 256, chosen = 8, groups = 8, chosen_groups = 4, inner = 2048, shared = 1;
-  double scale = 2.5;
+  double scale = 2.5; ///< of the weights
 };
 
 /// Reads how experts are chosen, and their sizes, with `e` as defaults.

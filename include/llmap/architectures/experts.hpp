@@ -6,7 +6,9 @@ namespace llmap {
 
 /// Names of a gated expert's matrices.
 struct expert_names {
-  const char *gate = "gate_proj", *up = "up_proj", *down = "down_proj";
+  const char* gate = "gate_proj"; ///< (I, C)
+  const char* up = "up_proj";     ///< (I, C)
+  const char* down = "down_proj"; ///< (C, I)
 };
 
 /// An expert of inner width `inner`; its matrices are named `at` and then `names`.

@@ -6,14 +6,16 @@ namespace llmap {
 
 /// The layers of a gemma4, which differ in kind and size.
 struct gemma4_layers {
-  const config& c;
-  llama_options o;
+  const config& c;           ///< that the layers are read from
+  llama_options o;           ///< what all layers share
   std::int64_t window, kept; // kept: layers before those that use earlier keys
   rope_plan sliding, full;   // dims are those of the layer's heads
 
+  /// Whether layer i has a window; without layer_types five of six have, the last never.
   bool is_sliding(std::int64_t i) const {
     return i + 1 != o.layers && fields::is_sliding(c, o.layers, i, [](std::int64_t j) { return (j + 1) % 6 != 0; });
   }
+  /// Whether layer i has no matrix of values.
   bool values_are_keys(std::int64_t i) const { return !is_sliding(i) && c.boolean("attention_k_eq_v", false); }
   /// Options of one layer: heads of full layers are wider, or as per_layer_config says.
   llama_options options(std::int64_t i) const {
@@ -35,6 +37,7 @@ struct gemma4_layers {
     if (i >= kept && c.boolean("use_double_wide_mlp", false)) own.inner *= 2;
     return own;
   }
+  /// The attention of layer i, whose tensors are named `name` and what follows.
   attention_plan attention(std::int64_t i, const std::string& name) const {
     const llama_options own = options(i);
     attention_plan a = llama_attention(own, name);

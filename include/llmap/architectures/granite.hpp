@@ -9,9 +9,11 @@ namespace llmap {
 struct granite_scalars {
   double embedding, branch, scores, logits; ///< logits are divided by theirs
 
+  /// Reads the four fields.
   explicit granite_scalars(const config& c)
       : embedding(c.positive("embedding_multiplier", 1)), branch(c.positive("residual_multiplier", 1)),
         scores(c.positive("attention_multiplier", 1)), logits(c.positive("logits_scaling", 1)) {}
+  /// Puts them where the plan has them.
   void apply(decoder_plan& plan) const {
     plan.embedding.scale = embedding;
     plan.head.scale = 1 / logits;

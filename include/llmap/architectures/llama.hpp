@@ -9,22 +9,22 @@ namespace llmap {
 
 /// A llama in numbers. The defaults are those of transformers' LlamaConfig.
 struct llama_options {
-  std::string model_type = "llama";
+  std::string model_type = "llama";                                     ///< of the plan
   std::int64_t vocab = 32000, width = 4096, inner = 11008, layers = 32; ///< V, C, I and the number of layers
-  std::int64_t heads = 32, kv_heads = 0, head_dim = 0; // kv_heads 0: as many as heads; head_dim 0: width / heads
-  std::int64_t positions = 2048;                       ///< context_length of the plan
-  double epsilon = 1e-6;                               ///< of all norms
-  double norm_offset = 0;                              // gemma: weights are 1 + w
-  double embedding_scale = 1;
-  activation act = activation::silu;
-  bool qkv_bias = false, out_bias = false, mlp_bias = false;
-  bool gated = true;                         // without: up_proj and down_proj alone
-  bool fused_qkv = false, fused_mlp = false; // qkv_proj, gate_up_proj: one matrix
-  bool tied = false;                         ///< the head is the embedding
-  std::optional<rope_plan> rope{};           // absent: theta 10000 over the whole head
+  std::int64_t heads = 32, kv_heads = 0, head_dim = 0;       // kv_heads 0: as many as heads; head_dim 0: width / heads
+  std::int64_t positions = 2048;                             ///< context_length of the plan
+  double epsilon = 1e-6;                                     ///< of all norms
+  double norm_offset = 0;                                    // gemma: weights are 1 + w
+  double embedding_scale = 1;                                ///< of the embedding's rows
+  activation act = activation::silu;                         ///< of the MLP
+  bool qkv_bias = false, out_bias = false, mlp_bias = false; ///< which matrices have biases
+  bool gated = true;                                         // without: up_proj and down_proj alone
+  bool fused_qkv = false, fused_mlp = false;                 // qkv_proj, gate_up_proj: one matrix
+  bool tied = false;                                         ///< the head is the embedding
+  std::optional<rope_plan> rope{};                           // absent: theta 10000 over the whole head
 
-  std::int64_t key_heads() const { return kv_heads ? kv_heads : heads; }
-  std::int64_t head_width() const { return head_dim ? head_dim : width / heads; }
+  std::int64_t key_heads() const { return kv_heads ? kv_heads : heads; }          ///< Hkv
+  std::int64_t head_width() const { return head_dim ? head_dim : width / heads; } ///< D
 };
 
 /// Reads the fields that the relatives share; what `o` holds is the default of a missing key. num_key_value_heads and

@@ -25,10 +25,10 @@ inline void read_step_limits(const config& c, mamba2_plan& m) {
 /// A mamba2 mixer in numbers.
 struct mamba2_options {
   std::int64_t heads = 0, head_dim = 0, groups = 1, states = 0, taps = 4; ///< as in mamba2_plan and convolution_plan
-  bool convolution_bias = true, in_bias = false, out_bias = false;
-  activation act = activation::silu;
+  bool convolution_bias = true, in_bias = false, out_bias = false;        ///< which have biases
+  activation act = activation::silu;                                      ///< as in mamba2_plan
 
-  std::int64_t inner() const { return heads * head_dim; }
+  std::int64_t inner() const { return heads * head_dim; } ///< M
 };
 
 /// Its tensors; a norm, and limits of the step, are the families' to add.

@@ -29,8 +29,9 @@ inline std::function<bool(std::int64_t)> qwen_sparse_layers(const config& c, std
 /// The experts of a qwen: their number (0: none), inner width, and how they are chosen.
 struct qwen_experts {
   std::int64_t count = 0, inner = 0, shared = 0; // shared: inner width of the shared expert, 0 for none
-  router_plan router;
+  router_plan router;                            ///< without its tensors
 
+  /// Reads the fields; the numbers are their defaults.
   qwen_experts(const config& c, std::int64_t count_, std::int64_t chosen, bool normalized, std::int64_t inner_)
       : count(c.integer("num_experts|num_local_experts", count_, 0, 1 << 12)),
         inner(c.integer("moe_intermediate_size", inner_)) {
@@ -38,6 +39,7 @@ struct qwen_experts {
     router.chosen = c.integer("num_experts_per_tok", chosen, 1, count);
     router.normalized = c.boolean("norm_topk_prob", normalized);
   }
+  /// The mixture of the layer whose tensors begin with `name`.
   mixture_plan layer(const llama_options& o, const std::string& name) const {
     mixture_plan m = experts_apart(o, name + "mlp.", router, count, inner);
     if (!shared) return m;

@@ -8,9 +8,10 @@ namespace llmap {
 
 /// A qwen of alternating kinds of layers, in numbers.
 struct qwen_hybrid {
-  llama_options o;
-  std::int64_t key_heads, value_heads, key_dim, value_dim, taps;
+  llama_options o;                                               ///< of the layers with attention
+  std::int64_t key_heads, value_heads, key_dim, value_dim, taps; ///< of the others, as in delta_plan
 
+  /// Reads the fields that the relatives share.
   qwen_hybrid(const config& c, llama_options defaults) {
     defaults.head_dim = 256, defaults.norm_offset = 1, defaults.positions = 32768, defaults.rope = rope_plan{};
     o = read_llama(c, std::move(defaults));
@@ -28,6 +29,7 @@ struct qwen_hybrid {
            key_heads);
   }
 
+  /// Whether layer i has attention; without layer_types every full_attention_interval-th has.
   bool is_full(const config& c, std::int64_t i) const {
     const std::int64_t every = c.integer("full_attention_interval", 4, 1, 1 << 20);
     return fields::layer_is(c, o.layers, i, "full_attention", "linear_attention",
