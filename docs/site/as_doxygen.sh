@@ -27,6 +27,10 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
       return "As weights/tensor_source.hpp says of every source."
     if (file ~ /\/text\// && line ~ /operator\(\)\(std::string_view text\) const/) return "The text as it becomes."
     if (file ~ /\/text\// && line ~ /operator\(\)\(text_pieces& t\) const/) return "Cuts or rewrites the pieces."
+    if (line ~ /^  [a-z_]+(& operator=)?\([a-z_]+&& other\) noexcept/) return "Moves."
+    if (line ~ /^  decltype\(&::[A-Za-z]+\) [a-z_]+;/) return "The function of this type."
+    if (line ~ /^  (template <class T> )?using (matrix|vector|rows|buffer|host_buffer|keys_values|routing|head_room|scratch|weights_room) = [a-z]/ && file ~ /executor/)
+      return "As forward/executor.hpp says of every executor."
     if (line ~ /^  (std::size_t|std::int64_t) (size|rows|cols)\(\) const/) return "How many there are."
     if (line ~ /^  (const )?[A-Za-z]+\*? data\(\)/) return "The memory, from its first element on."
     return ""
@@ -40,7 +44,8 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
     return out
   }
   # "T a = 1, b;" as "T a = 1; /**< text */ T b; /**< text */": Doxygen takes a comment behind both for that of b.
-  function each_member(code, text,   i, c, depth, n, parts, type, out) {
+  # Without `first` the first has its comment already.
+  function each_member(code, text, first,   i, c, depth, n, parts, type, out) {
     n = 1
     for (i = 1; i <= length(code); ++i) {
       c = substr(code, i, 1)
@@ -55,7 +60,7 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
     for (i = 1; i <= n; ++i) {
       if (i > 1 && parts[i] !~ /^ [A-Za-z_]/) return "" # "T *a, *b"
       if (i > 1) parts[i] = type substr(parts[i], 2)
-      out = out parts[i] "; /**< " plain(text) " */"
+      out = out parts[i] (i > 1 || first ? "; /**< " plain(text) " */" : ";")
     }
     return out
   }
@@ -66,17 +71,19 @@ exec awk -v file="$1" -v ops="$(sed -n 's/^[^/]*[ *&]\([a-z_]*\)(.*/\1/p' includ
   { line = (held ? held " " : "") $0 }
   !documented && sentence(line) { print "/// " sentence(line) }
   !documented && (own = of_member($0)) {
-    several = /[a-z_];$/ ? each_member(substr($0, 1, length($0) - 1), own) : ""
+    several = /[a-z_];$/ ? each_member(substr($0, 1, length($0) - 1), own, 1) : ""
     if (several) { print several; next }
     print "  /// " own
   }
   held { print held; held = "" }
+  documented && /^  [A-Za-z].*, .*;$/ && (several = each_member(substr($0, 1, length($0) - 1), above)) { print several; next }
   { documented = /^ *\/\/\// || (documented && /^template <.*>$/) }
-  /^ *\/\/\// { at = index($0, "///"); print substr($0, 1, at + 2) plain(substr($0, at + 3)); next }
-  match($0, /[;,] +\/\/(\/<)? /) && /^ ? ?[A-Za-z]/ {
+  !documented { above = "" }
+  /^ *\/\/\// { at = index($0, "///"); above = above substr($0, at + 3); print substr($0, 1, at + 2) plain(substr($0, at + 3)); next }
+  match($0, /[;,] +\/\/(\/<)? /) && (/^ ? ?[A-Za-z]/ || /^    [A-Za-z].*\/\/\/< /) {
     code = substr($0, 1, RSTART)
     text = substr($0, RSTART + RLENGTH)
-    several = code ~ /;$/ && text !~ /[*]\// ? each_member(substr(code, 1, length(code) - 1), text) : ""
+    several = code ~ /;$/ && text !~ /[*]\// ? each_member(substr(code, 1, length(code) - 1), text, 1) : ""
     print (several ? several : code " ///< " plain(text))
     next
   }

@@ -14,9 +14,10 @@ class shared_bytes {
 
 public:
   shared_bytes() = default;
+  /// `size` bytes of `memory` from `first` on, which it keeps alive.
   shared_bytes(std::shared_ptr<const aligned_buffer<std::byte>> memory, std::size_t first, std::size_t size)
       : memory_(std::move(memory)), data_(memory_->data() + first), size_(size) {}
-  std::byte* data() const { return data_; }
+  std::byte* data() const { return data_; } ///< the first of them
   std::size_t size() const { return size_; }
 };
 

@@ -17,19 +17,21 @@ namespace llmap {
 struct bf16 {
   std::uint16_t bits = 0; ///< sign, exponent, fraction, from the highest bit down
   bf16() = default;
+  /// Rounded to nearest, half to even; a NaN stays a NaN.
   explicit bf16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
     bits = (u & 0x7fffffffu) > 0x7f800000u
                ? static_cast<std::uint16_t>((u >> 16) | 0x40u) // a NaN must not round up to infinity
                : static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
-  operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); } ///< exact
 };
 
 /// An IEEE binary16 number as it is stored. It widens to float by itself and is narrowed only when asked.
 struct f16 {
   std::uint16_t bits = 0; ///< sign, exponent, fraction, from the highest bit down
   f16() = default;
+  /// Rounded to nearest, half to even; 65520 and above become infinity, a NaN stays a NaN.
   explicit f16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((u >> 16) & 0x8000u);
@@ -48,6 +50,7 @@ struct f16 {
       bits = static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
     }
   }
+  /// Exact.
   operator float() const {
     // The exponent bias differs by 112: a multiplication by 2^112 also normalizes the subnormals.
     const std::uint32_t magnitude = (bits & 0x7fffu) << 13;
@@ -59,7 +62,7 @@ struct f16 {
 
 /// Two neighboring factors of a dot product, as the bf16 instructions take them.
 struct bf16_pair {
-  bf16 first, second;
+  bf16 first, second; ///< inputs 2i and 2i + 1
 };
 
 /// Every element type that the safetensors format names.

@@ -31,21 +31,22 @@ namespace llmap {
 class json {
 public:
   struct member;
-  using array = std::vector<json>;
+  using array = std::vector<json>;    ///< elements in their order
   using object = std::vector<member>; // in the order of the text; names are distinct in what parse_json returns
 
   json(); // null
   /// A truth value or a number; an integer that does not fit 64 bits becomes the nearest double.
   template <class T>
   requires std::is_arithmetic_v<T> json(T v);
-  json(std::string v);
-  json(std::string_view v);
-  json(const char* v);
-  json(array v);
-  json(object v);
+  json(std::string v);      ///< a string
+  json(std::string_view v); ///< a string, copied
+  json(const char* v);      ///< a string, copied
+  json(array v);            ///< an array
+  json(object v);           ///< an object
 
+  /// Of a value set to null, or to nothing.
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
-  std::optional<bool> boolean() const { return copy<bool>(); }
+  std::optional<bool> boolean() const { return copy<bool>(); } ///< none: another kind
   /// A number written as an integer that fits 64 bits.
   std::optional<std::int64_t> integer() const { return copy<std::int64_t>(); }
   /// Any number as a double; an integer beyond 2^53 is rounded to the nearest.
@@ -53,15 +54,15 @@ public:
     if (const auto whole = integer()) return static_cast<double>(*whole);
     return copy<double>();
   }
-  const std::string* string() const { return std::get_if<std::string>(&value_); }
+  const std::string* string() const { return std::get_if<std::string>(&value_); } ///< null: another kind
   /// Whether this is a string, and this one.
   bool is(std::string_view text) const { return string() && *string() == text; }
   /// The elements of an array.
   const array* items() const { return std::get_if<array>(&value_); }
   /// The members of an object.
   const object* members() const { return std::get_if<object>(&value_); }
-  array* items() { return std::get_if<array>(&value_); }
-  object* members() { return std::get_if<object>(&value_); }
+  array* items() { return std::get_if<array>(&value_); }     ///< to change
+  object* members() { return std::get_if<object>(&value_); } ///< to change
   /// The value under `name`; nullptr if there is none or this is not an object. Linear in the number of members.
   const json* find(std::string_view name) const;
   /// "null", "boolean", "number", "string", "array" or "object".
@@ -81,8 +82,8 @@ private:
 
 /// A name and its value in an object.
 struct json::member {
-  std::string name;
-  json value;
+  std::string name; ///< without escapes
+  json value;       ///< any kind
 };
 
 inline json::json() = default;

@@ -51,7 +51,7 @@ public:
 
   /// All of the file, empty if it is.
   std::span<const std::byte> bytes() const { return {data_, size_}; }
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return path_; } ///< as it was opened
 
   /// Reads `to.size()` bytes starting at `first`; for data that is read once, this is cheaper than mapped pages.
   void read(std::size_t first, std::span<std::byte> to) const {

@@ -33,12 +33,15 @@ public:
     for (std::size_t i = 0; i < rows_; ++i)
       std::transform(from.row(i), from.row(i) + cols_, data() + i * cols_, [](U x) { return static_cast<T>(x); });
   }
+  /// A copy of the numbers.
   matrix(const matrix& other) : matrix(other.view()) {}
-  matrix(matrix&& other) noexcept { swap(other); }
+  matrix(matrix&& other) noexcept { swap(other); } ///< leaves (0, 0)
+  /// Of a copy or of what is moved in.
   matrix& operator=(matrix other) noexcept {
     swap(other);
     return *this;
   }
+  /// Copies no number.
   void swap(matrix& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(rows_, other.rows_);
@@ -55,21 +58,21 @@ public:
   std::size_t rows() const { return rows_; }
   std::size_t cols() const { return cols_; }
   std::size_t size() const { return rows_ * cols_; }
-  bool empty() const { return size() == 0; }
+  bool empty() const { return size() == 0; } ///< no numbers
 
   T* data() { return data_.data(); }
   const T* data() const { return data_.data(); }
-  std::span<T> span() { return {data(), size()}; }
-  std::span<const T> span() const { return {data(), size()}; }
+  std::span<T> span() { return {data(), size()}; }             ///< row by row
+  std::span<const T> span() const { return {data(), size()}; } ///< row by row
   /// Row i, (cols).
   std::span<T> row(std::size_t i) { return {data() + i * cols_, cols_}; }
-  std::span<const T> row(std::size_t i) const { return {data() + i * cols_, cols_}; }
-  T& operator()(std::size_t i, std::size_t j) { return data()[i * cols_ + j]; }
-  const T& operator()(std::size_t i, std::size_t j) const { return data()[i * cols_ + j]; }
+  std::span<const T> row(std::size_t i) const { return {data() + i * cols_, cols_}; }       ///< the same, to read
+  T& operator()(std::size_t i, std::size_t j) { return data()[i * cols_ + j]; }             ///< row i, column j
+  const T& operator()(std::size_t i, std::size_t j) const { return data()[i * cols_ + j]; } ///< row i, column j
 
   /// Valid until the matrix is resized or destroyed.
   matrix_view<const T> view() const { return {data(), rows_, cols_}; }
-  matrix_view<T> mutable_view() { return {data(), rows_, cols_}; }
+  matrix_view<T> mutable_view() { return {data(), rows_, cols_}; } ///< the same, to write
 
   /// Equal shapes and equal numbers. A NaN is equal to nothing.
   friend bool operator==(const matrix& a, const matrix& b) {

@@ -9,7 +9,7 @@ namespace llmap {
 
 /// The streams of one seed. It has no state: equal arguments give equal numbers.
 struct counter_random {
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0; ///< all streams differ by it
 
   /// 64 uniform bits for (stream, counter).
   constexpr std::uint64_t bits(std::uint64_t stream, std::uint64_t counter) const {

@@ -36,7 +36,9 @@ namespace llmap::simd {
 
 /// The vector type of W elements of T; `unaligned` may lie at the address of any element.
 template <class T, int W> struct vec_of {
+  /// For memory at multiples of its size.
   typedef T aligned __attribute__((vector_size(W * sizeof(T))));
+  /// For memory at any element.
   typedef T unaligned __attribute__((vector_size(W * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 /// W elements of T in a register.
@@ -138,18 +140,18 @@ template <class T, int W, int half, class Stored> LLMAP_INLINE vec<T, W> widen_h
 /// where a product needs a temporary register.
 struct baseline {
 #if defined(__aarch64__)
-  static constexpr int bytes = 16, tile_rows = 12;
+  static constexpr int bytes = 16, tile_rows = 12; ///< AArch64
 #else
-  static constexpr int bytes = 16, tile_rows = 4;
+  static constexpr int bytes = 16, tile_rows = 4; ///< others
 #endif
 };
 /// AVX2 and FMA, on x86-64 only; see baseline.
 struct avx2 {
-  static constexpr int bytes = 32, tile_rows = 6;
+  static constexpr int bytes = 32, tile_rows = 6; ///< see baseline
 };
 /// AVX-512 with F, BW, VL and DQ, on x86-64 only; see baseline.
 struct avx512 {
-  static constexpr int bytes = 64, tile_rows = 12;
+  static constexpr int bytes = 64, tile_rows = 12; ///< see baseline
 };
 
 /// Elements of T in a vector.

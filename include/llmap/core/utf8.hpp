@@ -51,7 +51,7 @@ inline std::optional<std::size_t> invalid_utf8(std::string_view s) {
 
 /// A code point and how many bytes of UTF-8 it takes.
 struct code_point {
-  char32_t value;
+  char32_t value;   ///< the number in Unicode
   std::size_t size; ///< bytes
 };
 

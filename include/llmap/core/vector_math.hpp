@@ -22,22 +22,23 @@ inline constexpr double exp_error_ulp = 1.5;
 template <class T> struct exp_constants;
 /// The constants of exp in float.
 template <> struct exp_constants<float> {
-  using integer = std::int32_t;
-  static constexpr float largest = 88.72283f, smallest = -87.33654f;
-  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-  static constexpr float round_magic = 0x1.8p23f;
-  static constexpr int fraction_bits = 23;
-  // Minimax in relative error on |r| <= ln 2 / 2 with the first two fixed: 3.1e-9.
+  using integer = std::int32_t;                                              ///< as wide as float
+  static constexpr float largest = 88.72283f, smallest = -87.33654f;         ///< beyond: infinity, and 0
+  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f; ///< ln 2 in two parts
+  static constexpr float round_magic = 0x1.8p23f;                            ///< added, rounds to integers
+  static constexpr int fraction_bits = 23;                                   ///< of a float
+  /// Minimax in relative error on |r| <= ln 2 / 2 with the first two fixed: 3.1e-9.
   static constexpr float coefficients[] = {
       1, 1, 0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e2p-7f, 0x1.6a2434p-10f};
 };
 /// The constants of exp in double.
 template <> struct exp_constants<double> {
-  using integer = std::int64_t;
-  static constexpr double largest = 709.782712893384, smallest = -708.3964185322641;
-  static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
-  static constexpr double round_magic = 0x1.8p52;
-  static constexpr int fraction_bits = 52;
+  using integer = std::int64_t;                                                      ///< as wide as double
+  static constexpr double largest = 709.782712893384, smallest = -708.3964185322641; ///< beyond: infinity, and 0
+  static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6; ///< ln 2 in two parts
+  static constexpr double round_magic = 0x1.8p52; ///< added, rounds to integers
+  static constexpr int fraction_bits = 52;        ///< of a double
+  /// Of the Taylor series.
   static constexpr double coefficients[] = {
       1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
       1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};

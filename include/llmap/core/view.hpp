@@ -14,13 +14,14 @@
 namespace llmap {
 
 /// A matrix (rows, cols) that lies elsewhere. Copying a view copies no numbers, and indices are not checked.
-template <class T> struct matrix_view { // (rows, cols)
-  T* data = nullptr;
+template <class T> struct matrix_view {       // (rows, cols)
+  T* data = nullptr;                          ///< element (0, 0)
   std::size_t rows = 0, cols = 0, stride = 0; ///< stride: elements from a row to the next
 
   matrix_view() = default;
   /// Rows that follow one another without a gap.
   matrix_view(T* data, std::size_t rows, std::size_t cols) : matrix_view(data, rows, cols, cols) {}
+  /// Rows `stride` elements apart.
   matrix_view(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
       : data(data), rows(rows), cols(cols), stride(stride) {}
   /// A view for reading, of one for writing.
@@ -30,7 +31,7 @@ template <class T> struct matrix_view { // (rows, cols)
 
   /// The cols elements of row r.
   LLMAP_HD T* row(std::size_t r) const { return data + r * stride; }
-  LLMAP_HD T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; }
+  LLMAP_HD T& operator()(std::size_t r, std::size_t c) const { return data[r * stride + c]; } ///< row r, column c
   /// Rows [first, first + count), (count, cols).
   matrix_view row_range(std::size_t first, std::size_t count) const {
     return {data + first * stride, count, cols, stride};
@@ -52,8 +53,9 @@ template <class T> class aligned_buffer {
 
 public:
   aligned_buffer() = default;
-  explicit aligned_buffer(std::size_t size) { resize(size); }
+  explicit aligned_buffer(std::size_t size) { resize(size); } ///< as after resize(size)
 
+  /// Makes it `size` elements.
   void resize(std::size_t size) {
     if (size > capacity_) {
       data_.reset();
@@ -71,8 +73,8 @@ public:
   }
   std::size_t size() const { return size_; }
   T* data() const { return data_.get(); }
-  T& operator[](std::size_t i) const { return data_[i]; }
-  std::span<T> span() const { return {data_.get(), size_}; }
+  T& operator[](std::size_t i) const { return data_[i]; }    ///< element i, not checked
+  std::span<T> span() const { return {data_.get(), size_}; } ///< all elements
 };
 
 /// A buffer viewed as a matrix (rows, cols) of the shape last asked for. Asking for the same shape keeps the numbers.

@@ -20,13 +20,13 @@ struct ragged_batch {
     ids.insert(ids.end(), text.begin(), text.end());
     offsets.push_back(ids.size());
   }
-  std::size_t texts() const { return offsets.size() - 1; }
+  std::size_t texts() const { return offsets.size() - 1; } ///< how many there are
   std::size_t rows() const { return ids.size(); }
   /// The text that holds a row.
   std::size_t text_of(std::size_t row) const {
     return static_cast<std::size_t>(std::upper_bound(offsets.begin(), offsets.end(), row) - offsets.begin()) - 1;
   }
-  std::size_t length(std::size_t text) const { return offsets[text + 1] - offsets[text]; }
+  std::size_t length(std::size_t text) const { return offsets[text + 1] - offsets[text]; } ///< tokens of a text
 };
 
 /// Consecutive rows of a batch; they may begin and end inside a text.

@@ -165,8 +165,8 @@ template <class T, class Exec> std::size_t batch_rows(const Exec& exec, const de
 
 /// Bytes that a model takes: loaded, and for a small batch. They count together.
 struct model_memory {
-  std::uint64_t weights = 0, activations = 0;
-  operator std::uint64_t() const { return weights + activations; }
+  std::uint64_t weights = 0, activations = 0;                      ///< bytes
+  operator std::uint64_t() const { return weights + activations; } ///< together
 };
 
 /// Bytes that loading a plan and computing a small batch takes.

@@ -15,8 +15,8 @@ namespace llmap {
 
 /// Heads that are rotated: head h is columns [h * width, (h + 1) * width), its rotated dims begin at `first`.
 struct rotated_heads {
-  std::size_t heads = 0, width = 0, first = 0;
-  bool interleaved = false; ///< pairs (2i, 2i + 1), as in rope_plan
+  std::size_t heads = 0, width = 0, first = 0; ///< width and first in columns
+  bool interleaved = false;                    ///< pairs (2i, 2i + 1), as in rope_plan
 };
 
 /// The numbers of an attention that its weights do not tell, as the op takes them.
@@ -37,13 +37,13 @@ struct attention_shape {
 /// The same of delta_scan.
 struct delta_shape {
   std::size_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0; ///< Hk, Hv, Dk, Dv
-  double beta_scale = 1;
+  double beta_scale = 1;                                                  ///< as in delta_plan
 };
 
 /// The same of head_scan.
 struct head_scan_shape {
-  std::size_t heads = 0, head_dim = 0, groups = 1, states = 0;
-  double least_step = 0, most_step = 0; ///< bounds of dt, as in mamba2_plan
+  std::size_t heads = 0, head_dim = 0, groups = 1, states = 0; ///< as in mamba2_plan
+  double least_step = 0, most_step = 0;                        ///< bounds of dt, as in mamba2_plan
 };
 
 /// Loading

@@ -65,8 +65,8 @@ dtype packed_dtype(const Source& source, const linear_plan& plan, const tensor_n
 
 /// Output rows of a linear that have one coding.
 struct coded_part {
-  coding how;
-  std::size_t rows = 0;
+  coding how;           ///< of all its rows
+  std::size_t rows = 0; ///< how many
 };
 
 /// The codings of a linear's rows if the matrix can stay in codes: every part is stored in them, and where the coding

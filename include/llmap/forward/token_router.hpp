@@ -19,10 +19,12 @@ template <class T> class expert_rows {
   std::vector<T> weights_;                  // (S k)
 
 public:
-  std::size_t count(std::size_t expert) const { return offsets_[expert + 1] - offsets_[expert]; }
+  std::size_t count(std::size_t expert) const { return offsets_[expert + 1] - offsets_[expert]; } ///< tokens
+  /// The rows that chose an expert, ascending.
   std::span<const std::size_t> rows(std::size_t expert) const {
     return std::span(rows_).subspan(offsets_[expert], count(expert));
   }
+  /// The weight of each of them.
   std::span<const T> weights(std::size_t expert) const {
     return std::span(weights_).subspan(offsets_[expert], count(expert));
   }

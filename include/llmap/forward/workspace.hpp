@@ -10,8 +10,8 @@ namespace llmap {
 /// Buffers of one pass at a time: threads that run passes side by side need one each. T tokens and S rows of a slab;
 /// other letters as in decoder_plan.
 template <class Exec, class T> struct forward_workspace {
-  using buffer = typename Exec::template buffer<T>;
-  using rows = typename Exec::template rows<T>;
+  using buffer = typename Exec::template buffer<T>; ///< kept from use to use
+  using rows = typename Exec::template rows<T>;     ///< in the form that linear reads
 
   /// What one branch of a layer keeps of a text from slab to slab.
   struct branch_memory {
@@ -30,8 +30,8 @@ template <class Exec, class T> struct forward_workspace {
   rows input, activated, gathered;    // packed for linear
   buffer guess, active, stream_gates; // of streams: (S, n C), (S, C), (S, n + n^2)
   buffer wide, mixed, low, gates;     // of a mixer, see mixers.hpp
-  typename Exec::template routing<T> routing;
-  typename Exec::template scratch<T> scratch;
+  typename Exec::template routing<T> routing; ///< of a mixture of experts
+  typename Exec::template scratch<T> scratch; ///< of ops
 
   std::size_t slab_rows = 0; // rows that a layer works on at a time; 0: the executor's choice
 

@@ -101,9 +101,9 @@ template <class T> double clip_threshold(const cpu_executor& exec, matrix_view<c
 
 /// A matrix whose low entries were raised to the threshold, and how many were.
 template <class T> struct clipped_matrix {
-  matrix<T> values;     // (K, N); NaN stays NaN
-  double threshold = 0; // nats
-  std::size_t raised = 0;
+  matrix<T> values;       // (K, N); NaN stays NaN
+  double threshold = 0;   // nats
+  std::size_t raised = 0; ///< entries
 };
 
 namespace detail {

@@ -19,7 +19,7 @@ inline constexpr double least_effective_texts = 10;
 
 /// The marks of an estimate.
 struct kl_basis {
-  bool far = false, few = false;
+  bool far = false, few = false; ///< as the head of this file says
 };
 
 /// `kl` and `spent`, the mean of what the two models spend, in one unit; `effective` texts.

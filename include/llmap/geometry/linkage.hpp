@@ -22,13 +22,13 @@ enum class linkage_kind { single, complete, average, ward };
 /// Two subtrees that merge. Ids 0..K-1 are models, K + m is the m-th merge.
 struct tree_merge {
   std::size_t left, right; // left < right
-  double height;
-  std::size_t size; // models below
+  double height;           ///< distance of the two
+  std::size_t size;        // models below
 };
 
 /// A tree of models from merges.
 struct model_tree {
-  std::size_t models = 1;
+  std::size_t models = 1;         ///< K
   std::vector<tree_merge> merges; // K - 1, heights ascending
 };
 

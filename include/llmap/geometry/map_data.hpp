@@ -23,26 +23,26 @@ struct model_values {
 
 /// A map of K models.
 struct map_data {
-  std::vector<std::string> models;  // (K)
-  std::vector<model_group> groups;  // what points can be colored by; at least one
-  std::vector<model_values> values; // too; also none
-  std::size_t texts = 0;            // used
-  std::vector<excluded_text> excluded;
-  double mean_bytes = 0;                        // of those; 0: not known
-  double clip_quantile = 0, clip_threshold = 0; // nats
-  std::size_t clipped_entries = 0;
-  std::vector<double> spent;                    // (K) -mean log-likelihood (clipped), in the unit
-  matrix<double> kl;                            // (K, K) in the unit
-  matrix<double> kl_standard_error;             // (K, K) in the unit; NaN if there are two texts
-  matrix<double> effective_texts;               // (K, K) that carry each KL, see kl_basis.hpp; or empty: not known
-  matrix<double> pca_scores;                    // (K, P) nats, P <= 10
-  std::vector<double> explained_variance_ratio; // (P)
-  matrix<double> tsne;                          // (K, 2)
-  double perplexity = 0, tsne_objective = 0;
-  affinity_kind affinity = affinity_kind::euclidean;
-  model_tree tree;                // average linkage of KL
-  std::vector<std::size_t> order; // (K) models along the tree
-  std::vector<training_run> training_runs;
+  std::vector<std::string> models;                   // (K)
+  std::vector<model_group> groups;                   // what points can be colored by; at least one
+  std::vector<model_values> values;                  // too; also none
+  std::size_t texts = 0;                             // used
+  std::vector<excluded_text> excluded;               ///< with what they lack
+  double mean_bytes = 0;                             // of those; 0: not known
+  double clip_quantile = 0, clip_threshold = 0;      // nats
+  std::size_t clipped_entries = 0;                   ///< raised to the threshold
+  std::vector<double> spent;                         // (K) -mean log-likelihood (clipped), in the unit
+  matrix<double> kl;                                 // (K, K) in the unit
+  matrix<double> kl_standard_error;                  // (K, K) in the unit; NaN if there are two texts
+  matrix<double> effective_texts;                    // (K, K) that carry each KL, see kl_basis.hpp; or empty: not known
+  matrix<double> pca_scores;                         // (K, P) nats, P <= 10
+  std::vector<double> explained_variance_ratio;      // (P)
+  matrix<double> tsne;                               // (K, 2)
+  double perplexity = 0, tsne_objective = 0;         ///< of the places in `tsne`
+  affinity_kind affinity = affinity_kind::euclidean; ///< that P was made from
+  model_tree tree;                                   // average linkage of KL
+  std::vector<std::size_t> order;                    // (K) models along the tree
+  std::vector<training_run> training_runs;           ///< models that are checkpoints
 };
 
 /// What the KL of two models rests on.

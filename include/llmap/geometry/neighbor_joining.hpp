@@ -14,13 +14,13 @@ namespace llmap {
 
 /// Two subtrees that are joined, with the lengths of their branches in the unit of the distances.
 struct tree_join {
-  std::size_t left, right; // ids: 0..K-1 are models, K+m is the m-th join
-  double left_branch, right_branch;
+  std::size_t left, right;          // ids: 0..K-1 are models, K+m is the m-th join
+  double left_branch, right_branch; ///< lengths; may be negative
 };
 
 /// A tree without root: its last join has the last two subtrees.
 struct joined_tree {
-  std::size_t models = 1;
+  std::size_t models = 1;       ///< K
   std::vector<tree_join> joins; // K - 1
 };
 

@@ -60,7 +60,7 @@ inline std::vector<std::size_t> most_influential(const std::vector<double>& shar
 
 /// The texts of one domain in a pair.
 struct domain_part {
-  std::size_t texts = 0;
+  std::size_t texts = 0;   ///< n_g
   double mean = 0;         // of d within the domain, nats
   double variance = 0;     // within the domain, divisor n_g
   double contribution = 0; // (n_g/N)(variance + mean^2): sums over domains to V

@@ -9,8 +9,8 @@ namespace llmap {
 
 /// The models that a user asks for, by name.
 struct model_selection {
-  std::vector<std::string> only{}; // empty: all
-  std::vector<std::string> exclude{};
+  std::vector<std::string> only{};    // empty: all
+  std::vector<std::string> exclude{}; ///< left out of those
 };
 
 /// The rows of a matrix that are kept.

@@ -15,8 +15,8 @@ struct excluded_text {
 
 /// The texts that every model has scored, and the others.
 struct text_selection {
-  std::vector<std::size_t> kept; // columns, ascending
-  std::vector<excluded_text> excluded;
+  std::vector<std::size_t> kept;       // columns, ascending
+  std::vector<excluded_text> excluded; ///< with the reason
 };
 
 /// Throws when fewer texts are left than a distance needs, naming the model with the most unusable entries.

@@ -15,7 +15,7 @@ namespace llmap {
 
 /// A checkpoint: a model of the map, by its row.
 struct training_step {
-  std::size_t model;
+  std::size_t model;                ///< row of the map
   std::optional<std::int64_t> step; // none: the end of the run, which carries no number
 };
 
@@ -27,8 +27,8 @@ struct training_run {
 
 /// A name that ends in a step of training.
 struct step_name {
-  std::string base; // the name without its step
-  std::int64_t step;
+  std::string base;  // the name without its step
+  std::int64_t step; ///< number behind the name
 };
 
 namespace detail {

@@ -19,9 +19,9 @@ namespace llmap {
 
 /// How the descent goes.
 struct tsne_options {
-  int iterations = 1000; // of each descent; after 250 the picture is rough, after 1000 it hardly moves
-  int exaggerated = 250; // of them, with P times `exaggeration`, in which clusters find their places
-  double exaggeration = 12;
+  int iterations = 1000;    // of each descent; after 250 the picture is rough, after 1000 it hardly moves
+  int exaggerated = 250;    // of them, with P times `exaggeration`, in which clusters find their places
+  double exaggeration = 12; ///< factor of P at first
   double learning_rate = 0; // 0: max(K / exaggeration / 4, 50), as scikit-learn's 'auto'
   int descents = 0;         // the best of these is kept; 0: 8 up to 200 models, else 2
 };
@@ -34,7 +34,7 @@ struct tsne_result {
 
 /// The objective at some places, and its gradient.
 struct tsne_step {
-  double objective;
+  double objective;        ///< sum P ln(P / Q)
   matrix<double> gradient; // (K, 2)
 };
 

@@ -9,6 +9,7 @@ namespace llmap {
 
 /// A sum of exponentials in two numbers, for threads, chunks and kernels that each sum a part.
 template <class T> struct log_sum_exp {
+  /// Log 0, and what no sum is.
   static constexpr T none = -std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
 
   T m = none; ///< the largest x; -inf before the first

@@ -24,8 +24,8 @@ inline void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab, con
 
 /// Buffers that scoring keeps from batch to batch.
 template <class Exec, class T> struct score_workspace {
-  forward_workspace<Exec, T> forward;
-  typename Exec::template head_room<T> head;
+  forward_workspace<Exec, T> forward;               ///< hidden states
+  typename Exec::template head_room<T> head;        ///< of the fused head
   typename Exec::template host_buffer<double> nats; ///< of a batch
 };
 
@@ -93,8 +93,8 @@ public:
 
 /// What batches are computed with: an executor, and how many tokens they are filled up to.
 template <class Exec> struct batch_setup {
-  Exec exec;
-  std::size_t rows;
+  Exec exec;        ///< with the memory of all batches
+  std::size_t rows; ///< tokens of a batch
 };
 /// An executor that takes the memory of all batches before the first has a function of its own beside this one. `rows`
 /// are wanted; the longest text has to fit whatever they are.

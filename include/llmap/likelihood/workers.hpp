@@ -23,17 +23,18 @@ class texts_to_take {
 public:
   /// Texts [first, last).
   struct part {
-    std::size_t first, last;
-    bool empty() const { return first == last; }
+    std::size_t first, last;                     ///< numbers of texts
+    bool empty() const { return first == last; } ///< nothing was left
   };
 
+  /// Texts that outlive this.
   explicit texts_to_take(std::span<const std::vector<std::int32_t>> texts) : texts_(texts) {
     for (const auto& text : texts) longest_ = std::max(longest_, text.size()), tokens_ += text.size();
   }
-  std::size_t longest() const { return longest_; }
+  std::size_t longest() const { return longest_; } ///< tokens
   /// Of all texts, taken or not.
   std::size_t tokens() const { return tokens_; }
-  const std::vector<std::int32_t>& operator[](std::size_t i) const { return texts_[i]; }
+  const std::vector<std::int32_t>& operator[](std::size_t i) const { return texts_[i]; } ///< ids of text i
   /// The next texts of at most `rows` tokens together, but at least one; empty: none is left.
   part take(std::size_t rows) {
     const std::lock_guard hold(lock_);

@@ -11,8 +11,8 @@ namespace llmap {
 /// What load_model makes and `score` takes. T is the working type.
 template <class Exec, class T> struct language_model {
   std::string name, folder; ///< as a map shows it; where it was loaded from
-  decoder<Exec, T> network;
-  tokenizer words;
+  decoder<Exec, T> network; ///< plan and weights
+  tokenizer words;          ///< text to ids
 };
 
 /// Loads a model folder, given the plan of its config: plan_of(config) for any family, or llama_plan(config) and the

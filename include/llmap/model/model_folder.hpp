@@ -12,11 +12,11 @@ namespace llmap {
 /// An opened model folder: plan, checked weight files and tokenizer; nothing is packed yet. A folder with an adapter is
 /// a model as well; `of_config` is then the plan of its base (base_folder).
 struct opened_model {
-  std::filesystem::path folder;
-  std::string name;
-  decoder_plan plan;
-  model_weights weights;
-  tokenizer words;
+  std::filesystem::path folder; ///< as it was given
+  std::string name;             ///< of the model
+  decoder_plan plan;            ///< settled by the files
+  model_weights weights;        ///< checked against the plan
+  tokenizer words;              ///< text to ids
 
   /// `of_config` is the plan that the config gives; what only the files can tell is settled here. `base` is as in
   /// base_folder.

@@ -19,9 +19,10 @@ inline bool is_model_folder(const std::filesystem::path& folder) {
 /// A model folder that was found, with the path that names it: the folder's own, or of a snapshot of the hub the
 /// cache's followed by ORG/NAME. The name is the last `parts` parts of it.
 struct found_model {
-  std::filesystem::path folder, named_by;
-  std::size_t parts = 1;
+  std::filesystem::path folder, named_by; ///< where it is, and what names it
+  std::size_t parts = 1;                  ///< parts of the path in the name
 
+  /// With slashes between the parts.
   std::string name() const {
     std::filesystem::path rest = named_by, last;
     for (std::size_t i = 0; i < parts && rest.has_filename(); ++i, rest = rest.parent_path())

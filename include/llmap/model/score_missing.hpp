@@ -19,8 +19,8 @@ namespace llmap {
 
 /// How a model is scored into a store.
 struct store_scoring_options {
-  text_policy policy{};
-  load_options load{}; // its compute type is part of the model's fingerprint
+  text_policy policy{}; ///< of every text
+  load_options load{};  // its compute type is part of the model's fingerprint
   /// Results can be saved after each batch: batches are short by default.
   score_options batches{.batch_rows = 0, .batch_seconds = 2};
   double save_seconds = 0.25;      // least time between two transactions
@@ -29,7 +29,9 @@ struct store_scoring_options {
 
 /// How far the scoring of a model has come. Tokens and texts count what is scored now.
 struct scoring_progress {
-  enum class phase { reading_weights, tokenizing, packing_weights, scoring } now;
+  /// In this order.
+  enum class phase { reading_weights, tokenizing, packing_weights, scoring };
+  phase now;                                ///< the present one
   std::int64_t tokens_done = 0, tokens = 0; ///< so far, and in all
   std::size_t texts_done = 0, texts = 0;    ///< so far, and in all
 };
@@ -53,11 +55,11 @@ template <class T> std::string policy_line(compute_type compute, const text_poli
 
 /// A model folder whose weights are not packed yet. Words is a tokenizer, see encode_text.
 template <class Words> struct model_to_score {
-  const std::filesystem::path& folder;
-  const decoder_plan& plan;
-  const model_weights& weights;
-  const Words& words;
-  model_record record;
+  const std::filesystem::path& folder; ///< starts messages
+  const decoder_plan& plan;            ///< of the model
+  const model_weights& weights;        ///< open files
+  const Words& words;                  ///< text to ids
+  model_record record;                 ///< as the store has it
 };
 
 namespace detail {

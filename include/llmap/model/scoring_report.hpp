@@ -9,7 +9,7 @@ namespace llmap {
 
 /// What a run did, for the reader of `llmap score`.
 struct scoring_report {
-  std::string model;
+  std::string model;                   ///< name
   std::size_t scored = 0, present = 0; // texts scored now, and found in the store
   bool complete = true;                // false: the watch ended it
   std::int64_t tokens = 0;             // scored tokens of all texts

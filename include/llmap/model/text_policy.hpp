@@ -25,8 +25,8 @@ enum class overlong_policy {
 
 /// The policy of a run.
 struct text_policy {
-  bos_policy bos = bos_policy::as_tokenizer;
-  overlong_policy overlong = overlong_policy::refuse;
+  bos_policy bos = bos_policy::as_tokenizer;          ///< before each text
+  overlong_policy overlong = overlong_policy::refuse; ///< texts beyond the positions
 };
 
 /// The name in a policy_line, and of the option --bos.
@@ -38,8 +38,8 @@ inline std::string_view name_of(overlong_policy p) { return p == overlong_policy
 
 /// A text as ids.
 struct encoded_text {
-  std::vector<std::int32_t> ids;
-  bool truncated = false; ///< the text was longer
+  std::vector<std::int32_t> ids; ///< with BOS, if the policy wants it
+  bool truncated = false;        ///< the text was longer
 };
 
 /// The ids of a text as the policy wants them, all in the model's vocabulary. `words` is a tokenizer: it has
@@ -67,8 +67,8 @@ encoded_text encode_text(const Tokenizer& words, const decoder_plan& plan, const
 
 /// Texts as ids, one entry per text.
 struct encoded_texts {
-  std::vector<std::vector<std::int32_t>> ids;
-  std::vector<std::uint8_t> truncated; // 1: the text was longer
+  std::vector<std::vector<std::int32_t>> ids; ///< (N) of any length
+  std::vector<std::uint8_t> truncated;        // 1: the text was longer
 };
 
 /// The ids of the texts with these positions in the set, on up to `threads` threads.

@@ -83,9 +83,9 @@ inline double to_bf16(double x) {
 
 /// The numbers of an attention; defaults leave out what they are for.
 struct attention_options {
-  std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1;
-  double scale = 1, softcap = 0;
-  std::size_t window = 0, chunk = 0;
+  std::size_t heads = 1, kv_heads = 1, key_dim = 1, value_dim = 1; ///< H, Hkv, D, Dv
+  double scale = 1, softcap = 0;                                   ///< softcap 0: none
+  std::size_t window = 0, chunk = 0;                               ///< keys; 0: none
   vector alibi, sinks;        // one slope per head, one further score per head, or empty
   bool rounded_alibi = false; // b(key) - b(query) times the scale instead, b(i) = bf16(bf16(slope) * bf16(i))
 };

@@ -18,7 +18,7 @@ namespace llmap {
 
 /// A score matrix with the number of tokens behind each entry.
 struct scored_matrix {
-  score_matrix matrix;
+  score_matrix matrix;                     ///< (K, N) nats
   std::vector<std::int32_t> tokens_scored; // (K N), row-major
 };
 

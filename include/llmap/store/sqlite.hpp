@@ -16,14 +16,17 @@ namespace llmap {
 /// of the file.
 class sqlite_statement {
 public:
+  /// Prepares `sql`; `where` is the path in messages.
   sqlite_statement(sqlite3* db, const std::string& where, std::string_view sql) : db_(db), where_(where) {
     sqlite3_stmt* raw = nullptr;
     if (sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &raw, nullptr) != SQLITE_OK) broken();
     statement_.reset(raw);
   }
+  /// Parameter i.
   sqlite_statement& bind(int i, std::int64_t value) { return checked(sqlite3_bind_int64(statement_.get(), i, value)); }
   /// SQLite stores NaN as NULL.
   sqlite_statement& bind(int i, double value) { return checked(sqlite3_bind_double(statement_.get(), i, value)); }
+  /// Copied.
   sqlite_statement& bind(int i, std::string_view value) {
     return checked(sqlite3_bind_text64(statement_.get(), i, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   }
@@ -40,7 +43,7 @@ public:
     }
     sqlite3_reset(statement_.get());
   }
-  std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+  std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); } ///< NULL is 0
   /// NULL is NaN.
   double real(int column) const {
     if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
@@ -71,7 +74,9 @@ private:
 /// A connection; statements must not outlive it.
 class sqlite_database {
 public:
+  /// What the connection may do.
   enum class access { read, write };
+  /// Opens a file; to write, makes it if there is none.
   sqlite_database(const std::filesystem::path& path, access mode) : where_(path.string()) {
     const int flags = mode == access::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     sqlite3* raw = nullptr;
@@ -92,9 +97,9 @@ public:
   }
   /// Runs a statement without parameters; rows that it gives are dropped.
   void execute(std::string_view sql) { prepare(sql).run(); }
-  sqlite_statement prepare(std::string_view sql) const { return {db_.get(), where_, sql}; }
-  std::int64_t last_id() const { return sqlite3_last_insert_rowid(db_.get()); }
-  const std::string& where() const { return where_; }
+  sqlite_statement prepare(std::string_view sql) const { return {db_.get(), where_, sql}; } ///< to bind and step
+  std::int64_t last_id() const { return sqlite3_last_insert_rowid(db_.get()); } ///< row of the last insertion
+  const std::string& where() const { return where_; }                           ///< path
 
 private:
   struct close {
@@ -115,6 +120,7 @@ private:
 /// A transaction that is rolled back unless it is committed.
 class sqlite_transaction {
 public:
+  /// Begins at once, so that no other process writes.
   explicit sqlite_transaction(sqlite_database& db) : db_(&db) { db.execute("BEGIN IMMEDIATE"); }
   sqlite_transaction(const sqlite_transaction&) = delete;
   ~sqlite_transaction() {

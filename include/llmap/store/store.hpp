@@ -22,6 +22,7 @@ public:
   fingerprint& add(std::string_view piece) { return add_size(piece.size()).add_part(std::as_bytes(std::span(piece))); }
   /// The same for a piece that comes in parts: its size, then the parts.
   fingerprint& add_size(std::uint64_t size) { return add_part(std::as_bytes(std::span(&size, 1))); }
+  /// Bytes without a frame.
   fingerprint& add_part(std::span<const std::byte> part) {
     XXH3_128bits_update(state_.get(), part.data(), part.size());
     return *this;
@@ -44,10 +45,10 @@ private:
 
 /// A model as a store knows it. One name has one fingerprint.
 struct model_record {
-  std::string name, fingerprint;
-  std::string family;         // model_type
-  std::string policy;         ///< precision, BOS and length policy, as one line
-  std::string device = "cpu"; ///< that scores it in this run
+  std::string name, fingerprint; ///< as maps show it; of weights, tokenizer and policy
+  std::string family;            // model_type
+  std::string policy;            ///< precision, BOS and length policy, as one line
+  std::string device = "cpu";    ///< that scores it in this run
 };
 
 /// A store opened to score one text set into. Several processes may do so at once.
@@ -65,7 +66,7 @@ public:
 
   /// A model of this store. It is recorded with its first scores, so that a model that fails leaves nothing behind.
   struct stored_model {
-    model_record record;
+    model_record record;               ///< as it was asked for
     std::optional<std::int64_t> id{};  ///< none: not recorded yet
     std::optional<std::int64_t> run{}; ///< of this object's saves
   };

@@ -21,9 +21,12 @@ namespace llmap {
 
 /// An added token as the files describe it. The flags have the meaning and defaults of Hugging Face tokenizers.
 struct added_token {
-  std::int32_t id = 0;
-  std::string content;
-  bool single_word = false, lstrip = false, rstrip = false, normalized = true, special = false;
+  std::int32_t id = 0;                 ///< of the vocabulary
+  std::string content;                 ///< what is found in a text
+  bool single_word = false;            ///< found as a whole word only
+  bool lstrip = false, rstrip = false; ///< takes the blanks before it, behind it
+  bool normalized = true;              ///< found in the normalized text
+  bool special = false;                ///< stands for no text
 };
 
 /// The added tokens of a tokenizer, each content once.
@@ -51,8 +54,8 @@ public:
     return it == index_.end() ? nullptr : &tokens_[it->second];
   }
   std::int32_t largest_id() const { return largest_id_; } ///< -1: none
-  auto begin() const { return tokens_.begin(); }
-  auto end() const { return tokens_.end(); }
+  auto begin() const { return tokens_.begin(); }          ///< in the order they were added
+  auto end() const { return tokens_.end(); }              ///< in the order they were added
 
 private:
   std::vector<added_token> tokens_;

@@ -57,7 +57,7 @@ struct strip_accents {
 
 /// The normalizer "Strip": white space off the ends.
 struct strip_blanks {
-  bool left = true, right = true;
+  bool left = true, right = true; ///< which ends
   std::string operator()(std::string_view text) const {
     while (left && !text.empty() && is_white_space(code_point_at(text, 0).value))
       text.remove_prefix(code_point_at(text, 0).size);

@@ -17,9 +17,10 @@ inline constexpr std::int32_t token_id_limit = 1 << 28;
 /// A JSON value that must outlive this, and its place, from the file to the key: "FILE.model.vocab[3]".
 class component {
 public:
+  /// Of a value that lies at `where`.
   component(const json& value, std::string where) : json_(&value), where_(std::move(where)) {}
 
-  const json& value() const { return *json_; }
+  const json& value() const { return *json_; } ///< of any kind
   /// The place, which starts every message.
   const std::string& where() const { return where_; }
   /// Missing or null.

@@ -10,7 +10,7 @@ namespace llmap {
 
 /// What becomes of a pair: a lower rank merges first, and `id` is the merged token.
 struct merge_rule {
-  std::int32_t rank = -1, id = -1;
+  std::int32_t rank = -1, id = -1; ///< -1: the pair does not merge
 };
 
 /// A map of pairs of ids. Room is set when it is made.

@@ -57,7 +57,7 @@ inline void check_growth(const std::string& out) {
 
 /// The normalizers "NFC", "NFD", "NFKC" and "NFKD".
 struct normal_form {
-  utf8proc_option_t options;
+  utf8proc_option_t options; ///< utf8proc's, of the form
 
   std::string operator()(std::string_view text) const {
     // Text is cut before stable characters; only where unstable ones follow is there something to normalize.
@@ -114,7 +114,7 @@ private:
 
 /// The normalizer "Prepend"; an empty text stays empty.
 struct prepend_text {
-  std::string prefix;
+  std::string prefix; ///< put in front
   std::string operator()(std::string_view text) const {
     return text.empty() ? std::string() : prefix + std::string(text);
   }
@@ -122,7 +122,7 @@ struct prepend_text {
 
 /// An empty `from` is found before and behind every character.
 struct replace_text {
-  std::string from, to;
+  std::string from, to; ///< each `from` becomes `to`
   std::string operator()(std::string_view text) const {
     std::string out;
     if (from.empty()) {
@@ -146,8 +146,8 @@ struct replace_text {
 
 /// The normalizer "Replace" with a regular expression.
 struct replace_pattern {
-  std::shared_ptr<const regex> pattern;
-  std::string to;
+  std::shared_ptr<const regex> pattern; ///< each match
+  std::string to;                       ///< in its place
   std::string operator()(std::string_view text) const {
     std::string out;
     std::size_t gap = 0;
@@ -162,8 +162,8 @@ struct replace_pattern {
 
 /// BERT's: controls away, spaces around ideographs, accents away, lower case.
 struct bert_normalizer {
-  bool clean = true, ideographs = true, lower = true;
-  std::optional<bool> accents_away; // absent: where `lower`
+  bool clean = true, ideographs = true, lower = true; ///< which of the steps
+  std::optional<bool> accents_away;                   // absent: where `lower`
 
   std::string operator()(std::string_view text) const {
     std::string out = detail::each_character(text, [&](std::string& to, char32_t c) {
@@ -210,7 +210,7 @@ public:
     }
     return out;
   }
-  bool is_identity() const { return steps_.empty(); }
+  bool is_identity() const { return steps_.empty(); } ///< it has no step
   /// Whether the first character of `text` leaves something behind: otherwise the normal text begins later than the
   /// text.
   bool keeps_first(std::string_view text) const {

@@ -8,7 +8,7 @@ namespace llmap {
 
 /// Ids before and after a text.
 struct special_ids {
-  std::vector<std::int32_t> prefix, suffix;
+  std::vector<std::int32_t> prefix, suffix; ///< in their order
 };
 
 namespace detail {

@@ -33,9 +33,10 @@ inline void cut_at(text_pieces& t, split_behavior behavior, const split_pattern&
 
 /// The pre-tokenizer "ByteLevel".
 struct byte_level_split {
-  bool add_prefix_space = false;
+  bool add_prefix_space = false;        ///< before a piece without one
   std::optional<split_pattern> pattern; // none: no cutting
 
+  /// Everything but the byte characters.
   void cut(text_pieces& t) const {
     if (add_prefix_space)
       detail::rewrite(t, [](std::string_view piece, bool, std::string& out) {
@@ -52,9 +53,9 @@ struct byte_level_split {
 
 /// The pre-tokenizer "Split".
 struct pattern_split {
-  std::variant<std::string, split_pattern> pattern;
-  split_behavior behavior;
-  bool invert = false;
+  std::variant<std::string, split_pattern> pattern; ///< a literal, or an expression
+  split_behavior behavior;                          ///< of what matches
+  bool invert = false;                              ///< of what does not match instead
 
   void operator()(text_pieces& t) const {
     if (const auto* literal = std::get_if<std::string>(&pattern))
@@ -65,7 +66,7 @@ struct pattern_split {
 
 /// The pre-tokenizer "Digits": cuts off runs of digits, or each digit where `individual`.
 struct digit_split {
-  bool individual = false;
+  bool individual = false; ///< each digit apart
 
   void operator()(text_pieces& t) const {
     const auto behavior = individual ? split_behavior::isolated : split_behavior::contiguous;
@@ -81,10 +82,11 @@ struct digit_split {
 
 /// The pre-tokenizer "Metaspace": blanks become `replacement`, and pieces begin with it where `split`.
 struct metaspace_split {
+  /// Where a piece gets one in front: everywhere, at the start of the input, nowhere.
   enum class prefix { always, first, never };
-  std::string replacement;
-  prefix scheme = prefix::always;
-  bool split = true;
+  std::string replacement;        ///< mostly U+2581
+  prefix scheme = prefix::always; ///< one of the three
+  bool split = true;              ///< cut in front of each
 
   void operator()(text_pieces& t) const {
     detail::rewrite(t, [&](std::string_view piece, bool at_start, std::string& out) {
@@ -101,9 +103,11 @@ struct metaspace_split {
 
 /// Cuts at the characters of a kind.
 struct character_split {
-  enum class kind { white_space, punctuation, delimiter } what;
-  split_behavior behavior = split_behavior::isolated;
-  char32_t delimiter = 0;
+  /// The characters that are cut at; `delimiter` is one of its own.
+  enum class kind { white_space, punctuation, delimiter };
+  kind what;                                          ///< where it cuts
+  split_behavior behavior = split_behavior::isolated; ///< of these characters
+  char32_t delimiter = 0;                             ///< of kind::delimiter
 
   void operator()(text_pieces& t) const {
     detail::cut_pieces(t, behavior, [&](std::string_view text, const auto& found) {
@@ -143,7 +147,7 @@ struct word_split {
 
 /// Pieces of `length` characters.
 struct length_split {
-  std::size_t length = 5;
+  std::size_t length = 5; ///< characters
   void operator()(text_pieces& t) const {
     detail::cut_pieces(t, split_behavior::isolated, [&](std::string_view text, const auto& found) {
       for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end) {
@@ -183,6 +187,7 @@ struct script_split {
 class pre_tokenizer {
 public:
   pre_tokenizer() = default; // each piece whole
+  /// As tokenizer.json has it; a kind that is not known is refused.
   explicit pre_tokenizer(const component& c) {
     top_level_byte_level_ = c.type() == "ByteLevel";
     add(c, 0);

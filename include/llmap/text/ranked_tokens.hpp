@@ -24,7 +24,7 @@ struct ranked_tokens {
 
 /// What a tekken.json says.
 struct tekken_vocabulary {
-  ranked_tokens ranked;
+  ranked_tokens ranked;  ///< the vocabulary
   std::string pattern;   ///< cuts a text into pieces
   std::int32_t bos, eos; ///< the ids of <s> and </s>
 };

@@ -21,8 +21,8 @@ struct sentencepiece_model {
   std::vector<std::string> pieces; // (V)
   std::vector<float> scores;       // (V)
   std::vector<type> types;         // (V)
-  kind model = kind::unigram;
-  std::string charsmap; // empty: none
+  kind model = kind::unigram;      ///< how pieces are joined
+  std::string charsmap;            // empty: none
 
   /// Bytes that are not such a file are an llmap::error that starts with `where`.
   sentencepiece_model(std::string_view bytes, const std::string& where) : where_(where) {

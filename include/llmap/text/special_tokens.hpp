@@ -15,6 +15,7 @@ namespace llmap {
 /// Reads the files once; `files` and `model` must outlive it.
 class special_tokens {
 public:
+  /// Joins what tokenizer.json, the config and older files say.
   special_tokens(const tokenizer_files& files, const component& tokenizer_json, const token_model& model)
       : files_(files), model_(model), kind_(files.kind()) {
     read_file(tokenizer_json);
@@ -32,7 +33,7 @@ public:
     read_additional();
   }
 
-  const added_token_list& tokens() const { return tokens_; }
+  const added_token_list& tokens() const { return tokens_; } ///< all of them
 
   /// The id of bos_token or eos_token; none if the files say null, or name nothing and the class has no default.
   std::optional<std::int32_t> named_id(const char* key, std::string_view otherwise) const {

@@ -14,12 +14,13 @@ namespace llmap {
 struct text_pieces {
   /// Bytes [begin, end) of `text`.
   struct span {
-    std::size_t begin, end;
-    bool at_start; ///< the piece begins where the whole input begins
+    std::size_t begin, end; ///< bytes
+    bool at_start;          ///< the piece begins where the whole input begins
   };
-  std::string text;
-  std::vector<span> pieces;
+  std::string text;         ///< that the pieces lie in
+  std::vector<span> pieces; ///< from left to right
 
+  /// Piece i.
   std::string_view operator[](std::size_t i) const {
     return std::string_view(text).substr(pieces[i].begin, pieces[i].end - pieces[i].begin);
   }

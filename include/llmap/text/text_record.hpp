@@ -12,7 +12,7 @@ namespace llmap {
 
 /// A text of a set. The id is distinct in its set.
 struct text_item {
-  std::string id, text;
+  std::string id, text;             ///< UTF-8
   std::string domain{}, document{}; // empty: absent
 };
 

@@ -20,7 +20,7 @@ struct text_set {
 
 /// Which fields and how many texts are read.
 struct text_set_options {
-  text_fields fields{};
+  text_fields fields{}; ///< names of JSON fields and columns
   std::size_t most = 0; // only the first texts; 0: all
 };
 

@@ -49,6 +49,7 @@ public:
   }
 
 protected:
+  /// Decompresses or reads the next bytes; the end of the file is eof.
   int_type underflow() override {
     const std::size_t got = gzip_ ? read_gzip() : zstd_ ? read_zstd() : read_plain();
     if (got == 0) return traits_type::eof();

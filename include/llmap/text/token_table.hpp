@@ -29,6 +29,7 @@ public:
     }
     e.id = id;
   }
+  /// The id of a token; none: not in the table.
   std::optional<std::int32_t> find(std::string_view token) const {
     const entry& e = entries_[slot_of(token, detail::hash_bytes(token))];
     return e.id < 0 ? std::nullopt : std::optional(e.id);

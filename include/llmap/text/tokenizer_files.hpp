@@ -40,25 +40,25 @@ inline bool has_tokenizer(const std::filesystem::path& folder) {
 
 /// What was read from a folder: the input of tokenizer::from_files.
 struct tokenizer_files {
-  std::filesystem::path folder;
-  std::string where; // path of the file that `tokenizer` holds
-  vocabulary_form form = vocabulary_form::tokenizer_json;
-  std::string tokenizer, merges; // the file of the vocabulary, and merges.txt
-  json config;                   // tokenizer_config.json; this and the next three are null if there is no such file
-  json model_config;             // config.json; only model_type is used
-  json special_map;              // special_tokens_map.json
-  json added;                    // added_tokens.json
-  std::string canonical;         // equal for two tokenizers only if they give the same ids
+  std::filesystem::path folder;                           ///< of the model
+  std::string where;                                      // path of the file that `tokenizer` holds
+  vocabulary_form form = vocabulary_form::tokenizer_json; ///< what `tokenizer` holds
+  std::string tokenizer, merges;                          // the file of the vocabulary, and merges.txt
+  json config;           // tokenizer_config.json; this and the next three are null if there is no such file
+  json model_config;     // config.json; only model_type is used
+  json special_map;      // special_tokens_map.json
+  json added;            // added_tokens.json
+  std::string canonical; // equal for two tokenizers only if they give the same ids
 
-  component config_component() const { return {config, path("tokenizer_config.json")}; }
-  component special_map_component() const { return {special_map, path("special_tokens_map.json")}; }
-  component added_component() const { return {added, path("added_tokens.json")}; }
+  component config_component() const { return {config, path("tokenizer_config.json")}; }             ///< with its path
+  component special_map_component() const { return {special_map, path("special_tokens_map.json")}; } ///< with its path
+  component added_component() const { return {added, path("added_tokens.json")}; }                   ///< with its path
   /// The class of transformers that reads these files; an unknown one is refused.
   const tokenizer_class& kind() const {
     if (form == vocabulary_form::rwkv || form == vocabulary_form::tekken) return plain_tokenizer_class();
     return class_of(config_component(), {model_config, path("config.json")});
   }
-  std::string path(const char* name) const { return (folder / name).string(); }
+  std::string path(const char* name) const { return (folder / name).string(); } ///< of a file in the folder
 };
 
 namespace detail {

@@ -11,11 +11,11 @@ namespace llmap {
 
 /// What a tokenizer class of transformers adds to the files.
 struct tokenizer_class {
-  std::string_view name;
+  std::string_view name; ///< of the class, without Tokenizer and Fast
   /// The template of the file is replaced by [BOS] text [EOS] from add_bos_token / add_eos_token.
   bool own_template = false, add_bos = false, add_eos = false;
-  std::string_view bos, eos, unk, pad; // defaults; empty: none
-  std::string_view cls{}, sep{}, mask{};
+  std::string_view bos, eos, unk, pad;   // defaults; empty: none
+  std::string_view cls{}, sep{}, mask{}; ///< defaults too
 };
 
 /// All that are known; the last adds nothing.

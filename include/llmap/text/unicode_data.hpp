@@ -46,7 +46,7 @@ enum class category : std::uint8_t {
 
 /// Code points [first, last], the last included.
 struct character_range {
-  char32_t first, last;
+  char32_t first, last; ///< first <= last
 };
 
 /// Whether sorted ranges hold a character.
@@ -916,7 +916,7 @@ inline std::uint32_t script_of(char32_t c) {
 
 /// A letter and its lowercase.
 struct lower_case {
-  char32_t upper, lower;
+  char32_t upper, lower; ///< one code point each
 };
 
 /// Lowercase: pairs that are newer than Unicode 15.

@@ -27,6 +27,7 @@ class unigram final : public token_model {
   bool byte_fallback_ = false;
 
 public:
+  /// Of the "model" of tokenizer.json.
   explicit unigram(const component& c) {
     const component vocabulary = c.at("vocab");
     const json::array& items = vocabulary.items();

@@ -28,8 +28,8 @@ struct vocabulary_lists {
   std::vector<float> scores;       ///< (V) SentencePiece only: higher merges first
   std::string pre_tokenizer;       ///< byte-level only: GGUF's name of the splitting expression, e.g. "llama-bpe"
   bool add_space_prefix = true;    ///< SentencePiece only: a blank in front of each stretch of text
-  std::optional<std::int32_t> bos, eos, unknown;
-  bool add_bos = false, add_eos = false; ///< whether encode puts them around a text
+  std::optional<std::int32_t> bos, eos, unknown; ///< ids
+  bool add_bos = false, add_eos = false;         ///< whether encode puts them around a text
 };
 
 namespace detail {

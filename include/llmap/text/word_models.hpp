@@ -20,6 +20,7 @@ class word_model : public token_model {
 protected:
   std::size_t longest_ = 0; // bytes of the longest token
 
+  /// Of the "model" of tokenizer.json; `unknown` where it names no unk_token.
   word_model(const component& c, const std::string& unknown) : unknown_name_(unknown) {
     const component vocabulary = c.at("vocab");
     const auto& members = vocabulary.members("an object of token: id");
@@ -33,6 +34,7 @@ protected:
     }
     if (!c.absent("unk_token")) unknown_name_ = c.at("unk_token").text();
   }
+  /// Refused where the vocabulary lacks it.
   std::int32_t unknown_id() const {
     if (const auto id = ids_.find(unknown_name_)) return *id;
     fail("tokenizer: unk_token ", unknown_name_, " is needed, but is not in the vocabulary");
@@ -47,6 +49,7 @@ public:
 /// The model "WordLevel" of tokenizer.json.
 class word_level final : public word_model {
 public:
+  /// Of the "model" of tokenizer.json.
   explicit word_level(const component& c) : word_model(c, "<unk>") {}
   void encode(std::string_view piece, std::vector<std::int32_t>& out) const override {
     if (piece.empty()) return;
@@ -61,6 +64,7 @@ class word_piece final : public word_model {
   std::size_t most_characters_ = 100;
 
 public:
+  /// Of the "model" of tokenizer.json.
   explicit word_piece(const component& c) : word_model(c, "[UNK]") {
     if (!c.absent("continuing_subword_prefix")) prefix_ = c.at("continuing_subword_prefix").text();
     if (!c.absent("max_input_chars_per_word")) {

@@ -19,12 +19,12 @@ namespace llmap {
 
 /// What the inputs of a group share.
 struct group_numbers {
-  double scale = 1, zero = 0, offset = -0.0;
+  double scale = 1, zero = 0, offset = -0.0; ///< as `decoded` takes them
   bool operator==(const group_numbers&) const = default;
 };
 /// What the groups of a span share.
 struct outer_numbers {
-  double scale = 1, divisor = 1, shift = -0.0, offset = 1;
+  double scale = 1, divisor = 1, shift = -0.0, offset = 1; ///< as `joined` takes them
 };
 /// The numbers of a group as weights are decoded with them.
 inline group_numbers joined(const group_numbers& g, const outer_numbers& o) {
@@ -40,15 +40,16 @@ inline double decoded(double value, const group_numbers& n, double divisor) {
 /// How a matrix is coded: known before a weight is read. A type is one that holds each such number exactly: U8, I8,
 /// F16, BF16, F32 or F64; without a type all groups have the number of `same`, and all spans that of outer_numbers.
 struct coding {
-  int bits = 8;           ///< that hold a code: 4 or 8
-  std::int64_t group = 1; ///< inputs
-  std::optional<dtype> scale{}, zero{}, offset{};
-  std::int64_t span = 1; ///< groups
-  std::optional<dtype> outer_scale{}, outer_divisor{}, outer_shift{}, outer_offset{};
+  int bits = 8;                                                                       ///< that hold a code: 4 or 8
+  std::int64_t group = 1;                                                             ///< inputs
+  std::optional<dtype> scale{}, zero{}, offset{};                                     ///< types of group_numbers
+  std::int64_t span = 1;                                                              ///< groups
+  std::optional<dtype> outer_scale{}, outer_divisor{}, outer_shift{}, outer_offset{}; ///< types of outer_numbers
   std::vector<double> table{}; ///< 2^bits values by code, or none
-  double divisor = 1;
-  group_numbers same{};
+  double divisor = 1;          ///< of every weight
+  group_numbers same{};        ///< of all groups, where no type is
 
+  /// Bit by bit: a table may hold NaN.
   bool operator==(const coding& o) const {
     const auto numbers = [](const coding& c) {
       return std::tuple(c.bits, c.group, c.scale, c.zero, c.offset, c.span, c.outer_scale, c.outer_divisor,
@@ -63,12 +64,12 @@ struct coding {
 /// An opened matrix in codes; the rows of a stack's matrices follow one another. Functions may be called by many
 /// threads.
 struct coded_rows {
-  coding how;
-  std::int64_t cols = 0;
+  coding how;            ///< of all rows
+  std::int64_t cols = 0; ///< weights of a row
   /// The codes of rows [first, first + count), one a byte: (count, cols).
   std::function<void(std::int64_t first, std::int64_t count, std::uint8_t* codes)> codes;
-  std::function<group_numbers(std::int64_t row, std::int64_t group)> numbers;
-  std::function<outer_numbers(std::int64_t row, std::int64_t span)> outer{}; ///< none: those of no scheme
+  std::function<group_numbers(std::int64_t row, std::int64_t group)> numbers; ///< of one group of one row
+  std::function<outer_numbers(std::int64_t row, std::int64_t span)> outer{};  ///< none: those of no scheme
 };
 
 /// The weights of a row (cols) from its codes.

@@ -26,12 +26,13 @@ public:
     return {read_json_file(path), path.string()};
   }
 
-  const std::string& where() const { return where_; }
+  const std::string& where() const { return where_; } ///< path, which starts messages
 
   /// The value of a field, or nullptr if it is missing. `null` is a value.
   const json* find(std::string_view names) const { return fields_.find(name_in_file(names)); }
   /// Whether the field is there, be it null.
   bool has(std::string_view names) const { return find(names) != nullptr; }
+  /// Whether the field is there and null.
   bool is_null(std::string_view names) const {
     const auto* value = find(names);
     return value && value->is_null();

@@ -19,8 +19,8 @@ enum class input_format : std::uint8_t { none, int8, e4m3, e2m1 };
 
 /// The rule of one matrix.
 struct input_rounding {
-  input_format format = input_format::none;
-  std::int64_t group = 0; ///< consecutive inputs that share a scale; 0: all of a row
+  input_format format = input_format::none; ///< none: not rounded
+  std::int64_t group = 0;                   ///< consecutive inputs that share a scale; 0: all of a row
   /// With e4m3 the scale itself, 0: that of the largest input. With e2m1 the number g that scales are rounded with.
   double scale = 0;
   bool power_of_two = false; ///< scales are raised to the next power of two
@@ -30,8 +30,8 @@ struct input_rounding {
 
 /// Consecutive rows of a matrix whose inputs are rounded by one rule before the product.
 struct rounded_rows {
-  std::size_t first = 0, count = 0;
-  input_rounding rule;
+  std::size_t first = 0, count = 0; ///< rows of the matrix
+  input_rounding rule;              ///< of all of them
 };
 
 namespace detail {

@@ -14,7 +14,7 @@ namespace llmap {
 
 /// What an adapter has to know of the model below it.
 struct lora_base {
-  std::string model_type;
+  std::string model_type; ///< says how its modules are named
   bool tied_head = false; ///< its head is its embedding
 };
 

@@ -62,7 +62,7 @@ public:
     files_.push_back(&adapter_->file());
   }
 
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return folder_; } ///< as it was given
   /// The folder of config.json.
   const std::filesystem::path& base() const { return base_; }
   /// The files of the folder; null for a GGUF file.

@@ -47,6 +47,7 @@ class mxfp4_tensors {
   }
 
 public:
+  /// Decodes what `source` has as blocks and scales.
   explicit mxfp4_tensors(any_tensors source) : source_(std::move(source)) {}
 
   std::vector<std::string> names() const {

@@ -20,6 +20,7 @@ namespace llmap {
 /// An opened file: a tensor source. A file that breaks the format is an llmap::error that names the file and the field.
 class safetensors_file {
 public:
+  /// Maps the file and reads its header.
   explicit safetensors_file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)) {
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
     read_header();
@@ -46,7 +47,7 @@ public:
 
   /// The texts of __metadata__.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  const std::filesystem::path& path() const { return file_->path(); }
+  const std::filesystem::path& path() const { return file_->path(); } ///< as it was opened
   /// The mapping, for fingerprints and check_unchanged.
   const mapped_file& file() const { return *file_; }
 

@@ -22,8 +22,8 @@ namespace llmap {
 
 /// Type and shape of a tensor; the last dimension is contiguous.
 struct tensor_info {
-  dtype type = dtype::f32;
-  std::vector<std::int64_t> shape;
+  dtype type = dtype::f32;         ///< of each element
+  std::vector<std::int64_t> shape; ///< empty: a scalar
 
   /// 1 for a shape without dimensions.
   std::int64_t elements() const {
@@ -36,9 +36,9 @@ struct tensor_info {
 /// A tensor's bytes, little-endian, row-major, of any alignment. `owner` keeps them alive; if they are mapped from a
 /// file, releasing it returns their pages to the system.
 struct tensor_data {
-  tensor_info info;
-  std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner;
+  tensor_info info;                  ///< of what the bytes are
+  std::span<const std::byte> bytes;  ///< elements() of them times their size
+  std::shared_ptr<const void> owner; ///< keeps the bytes
   const mapped_file* file = nullptr; // that the bytes are mapped from; null if they are not
 
   /// Returns the pages of the bytes [offset, offset + size) before the owner goes, once they have been used.

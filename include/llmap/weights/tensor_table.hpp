@@ -9,9 +9,10 @@ namespace llmap {
 
 /// A tensor that a plan needs: its name, with the base prefix, and the shape that it must have.
 struct tensor_spec {
-  std::string name;
-  std::vector<std::int64_t> shape;
+  std::string name;                ///< as in the files
+  std::vector<std::int64_t> shape; ///< the contiguous dimension last
 
+  /// Of the whole tensor.
   std::int64_t elements() const {
     std::int64_t n = 1;
     for (const std::int64_t d : shape) n *= d;

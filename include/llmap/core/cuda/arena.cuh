@@ -10,6 +10,7 @@
 
 namespace llmap {
 
+/// A block that is taken from the device when this is made. Not for several threads.
 class cuda_arena {
   std::byte* block_ = nullptr;
   std::size_t size_ = 0, used_ = 0, most_ = 0;
@@ -17,7 +18,7 @@ class cuda_arena {
 
 public:
   static constexpr std::size_t unit = 256; // where parts begin, as those of cudaMalloc do
-  static constexpr std::size_t rounded(std::size_t bytes) { return (bytes + unit - 1) / unit * unit; }
+  static constexpr std::size_t rounded(std::size_t bytes) { return (bytes + unit - 1) / unit * unit; } ///< up to a unit
 
   /// On the device in use.
   explicit cuda_arena(std::size_t bytes) : size_(rounded(bytes)) {
@@ -51,6 +52,7 @@ public:
     most_ = std::max(most_, used_ += bytes);
     return block_ + first;
   }
+  /// A part that `take` gave, of the bytes that were asked for.
   void give_back(void* part, std::size_t bytes) {
     bytes = rounded(bytes);
     used_ -= bytes;

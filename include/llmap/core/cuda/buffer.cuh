@@ -10,6 +10,7 @@
 
 namespace llmap {
 
+/// An array of the device. Running out of memory is an llmap::error that names the size.
 template <class T> class cuda_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
   T* data_ = nullptr;
@@ -26,7 +27,8 @@ template <class T> class cuda_buffer {
 
 public:
   cuda_buffer() = default;
-  cuda_buffer(const cuda_executor& exec, std::size_t size) { resize(exec, size); }
+  cuda_buffer(const cuda_executor& exec, std::size_t size) { resize(exec, size); } ///< as after resize
+  /// A copy of the host's numbers.
   cuda_buffer(const cuda_executor& exec, std::span<const T> numbers) : cuda_buffer(exec, numbers.size()) {
     if (!numbers.empty())
       LLMAP_CUDA_CHECK(
@@ -68,7 +70,7 @@ public:
   void reserve(const cuda_executor& exec, std::size_t size) { resize(exec, size), size_ = 0; }
   T* data() const { return data_; }
   std::size_t size() const { return size_; }
-  std::span<T> span() const { return {data_, size_}; }
+  std::span<T> span() const { return {data_, size_}; } ///< on the device
 
   /// To the host, waiting for the stream.
   std::vector<T> download(const cuda_executor& exec) const {

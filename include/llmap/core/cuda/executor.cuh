@@ -13,9 +13,10 @@ namespace llmap {
 /// Counted up when the kernels' results change by a bit.
 inline constexpr int kernel_generation = 2;
 
+/// A device of this machine.
 struct cuda_device {
-  int number = 0;
-  std::string name;
+  int number = 0;           ///< CUDA's
+  std::string name;         ///< as the driver gives it
   int major = 0, minor = 0; // compute capability
   std::size_t memory = 0;   // bytes
 };
@@ -54,7 +55,7 @@ template <class T> class expert_rows;
 
 /// Names the storage of the forward pass (forward/executor.hpp) without including it.
 struct cuda_executor {
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr;      ///< null: the default stream
   std::shared_ptr<cublas_lt> library; // of products; none: the own kernels make them
   int device = 0;                     // that the stream belongs to
   std::shared_ptr<cuda_arena> arena;  // of buffers made with this executor; none: each asks the device

@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// An array of the host that kernels reach. Running out of memory is an llmap::error that names the size.
 template <class T> class cuda_host_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
   T* data_ = nullptr;

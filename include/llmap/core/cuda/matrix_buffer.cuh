@@ -8,6 +8,7 @@
 
 namespace llmap {
 
+/// A matrix (rows, cols) of the device of the shape last asked for.
 template <class T> class cuda_matrix_buffer {
   T* data_ = nullptr;
   std::size_t capacity_ = 0, rows_ = 0, cols_ = 0;
@@ -42,6 +43,7 @@ public:
     if (data_) arena_ = exec.arena, capacity_ = elements;
   }
 
+  /// Waits for the device if it grows outside an arena. Another shape leaves the numbers unspecified.
   matrix_view<T> reshape(std::size_t rows, std::size_t cols) {
     if (cols != 0 && rows > static_cast<std::size_t>(-1) / 2 / sizeof(T) / cols)
       fail("out of device memory: ", rows, " x ", cols, " elements");
@@ -60,7 +62,7 @@ public:
     return view();
   }
   T* data() const { return data_; }
-  matrix_view<T> view() const { return {data_, rows_, cols_}; }
+  matrix_view<T> view() const { return {data_, rows_, cols_}; } ///< of the shape last asked for
 };
 
 } // namespace llmap

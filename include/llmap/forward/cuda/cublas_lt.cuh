@@ -33,6 +33,7 @@ struct cublas_lt_functions {
   decltype(&::cublasLtMatmulAlgoGetHeuristic) heuristic;
   decltype(&::cublasLtMatmulAlgoConfigGetAttribute) configuration;
 
+  /// Fails if the file cannot be loaded or lacks one of them.
   explicit cublas_lt_functions(const std::string& file) {
     void* const library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL); // for the rest of the program
     if (!library) fail(::dlerror());
@@ -52,15 +53,17 @@ struct cublas_lt_functions {
   }
 };
 
+/// The library opened on one device, with the algorithms that it chose.
 class cublas_lt {
 public:
-  static constexpr std::size_t slab_rows = 2048;
+  static constexpr std::size_t slab_rows = 2048; ///< of every call
 
   /// Both factors in one type, the product in double for f64, in float else. Rows begin at multiples of 16 bytes.
   struct factors {
-    dtype type; // bf16, f32 or f64
-    const void *x, *w;
-    std::size_t N, K, x_stride, w_stride; // in elements
+    dtype type;                           ///< bf16, f32 or f64
+    const void* x;                        ///< (slab_rows, K) on the device
+    const void* w;                        ///< (N, K) on the device
+    std::size_t N, K, x_stride, w_stride; ///< in elements
   };
 
 private:
@@ -150,6 +153,7 @@ public:
     check(call_.create(&handle), "cublasLtCreate");
     handle_ = {handle, handle_deleter{call_.destroy}};
   }
+  /// Major, minor and patch, with dots between.
   std::string version() const {
     const std::size_t v = call_.version();
     return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." + std::to_string(v % 100);

@@ -6,12 +6,13 @@
 
 namespace llmap {
 
-template <> inline constexpr bool reads_plain_rows<mixture_plan> = true;
+template <> inline constexpr bool reads_plain_rows<mixture_plan> = true; ///< norms for router and experts differ
 
 /// Columns of `mixed`: what the router reads, what the experts read, their sum; those that differ from x and y.
 struct mixture_columns {
-  std::int64_t router = 0, narrow = 0, input = 0, sum = 0;
+  std::int64_t router = 0, narrow = 0, input = 0, sum = 0; ///< 0: no buffer of its own
 
+  /// Those of a plan.
   explicit mixture_columns(const mixture_plan& p) {
     const std::int64_t C = p.router.logits.cols;
     if (p.router_before) router = C;
@@ -19,7 +20,7 @@ struct mixture_columns {
     if (p.narrow.present()) narrow = sum = p.narrow.rows();
     else if (p.experts_after) sum = C;
   }
-  std::int64_t all() const { return router + narrow + input + sum; }
+  std::int64_t all() const { return router + narrow + input + sum; } ///< of the buffer
 };
 
 inline mixer_room room_of(const mixture_plan& p) {

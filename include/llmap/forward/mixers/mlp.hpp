@@ -44,7 +44,7 @@ void mix(const slab_pass<Exec, T>& at, const layer_input_plan& p, const mixer_we
 
 // --- Laurel ---------------------------------------------------------------------------------------------------------
 
-template <> inline constexpr bool reads_plain_rows<laurel_plan> = true;
+template <> inline constexpr bool reads_plain_rows<laurel_plan> = true; ///< it is added to x
 
 inline mixer_room room_of(const laurel_plan& p) { return {.low = p.down.rows()}; }
 

@@ -4,8 +4,8 @@
 
 namespace llmap {
 
-template <> inline constexpr bool reads_plain_rows<rwkv_time_plan> = true;
-template <> inline constexpr bool reads_plain_rows<rwkv_channel_plan> = true;
+template <> inline constexpr bool reads_plain_rows<rwkv_time_plan> = true;    ///< mixed with the row before
+template <> inline constexpr bool reads_plain_rows<rwkv_channel_plan> = true; ///< mixed with the row before
 
 inline mixer_room room_of(const rwkv_time_plan& p) {
   return {.wide = 4 * p.channels, .activated = p.channels, .gathered = p.key.cols};

@@ -9,10 +9,10 @@ namespace llmap {
 
 /// The slab that a layer works on, and everything that mixers share.
 template <class Exec, class T> struct slab_pass {
-  const Exec& exec;
-  const ragged_batch& batch;
-  slab rows;
-  forward_workspace<Exec, T>& work;
+  const Exec& exec;                                           ///< where ops run
+  const ragged_batch& batch;                                  ///< that the slab is cut from
+  slab rows;                                                  ///< of the batch
+  forward_workspace<Exec, T>& work;                           ///< buffers for any mixer
   typename forward_workspace<Exec, T>::branch_memory& memory; // of this branch
   bool input_ready = false;                                   // work.input already holds the branch's input
 
@@ -31,7 +31,7 @@ template <class Exec, class T> struct slab_pass {
 
 /// Columns of the workspace's buffers that a mixer takes for each row of a slab.
 struct mixer_room {
-  std::int64_t wide = 0, mixed = 0, low = 0, gates = 0, activated = 0, gathered = 0;
+  std::int64_t wide = 0, mixed = 0, low = 0, gates = 0, activated = 0, gathered = 0; ///< buffers of forward_workspace
 };
 
 /// Whether a mixer reads its input row by row. Such a mixer replaces y instead of adding to it.

@@ -9,6 +9,7 @@
 
 namespace llmap {
 
+/// A matrix without the means of its rows and columns, and those.
 template <class T> struct cuda_centered_matrix {
   cuda_matrix_buffer<T> q;         // (K, N)
   std::vector<double> row_mean;    // (K) mean log-likelihood per text, nats

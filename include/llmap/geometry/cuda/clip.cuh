@@ -8,10 +8,11 @@
 
 namespace llmap {
 
+/// A matrix whose low entries were raised to the threshold, and how many were.
 template <class T> struct cuda_clipped_matrix {
   cuda_matrix_buffer<T> values; // (K, N); NaN stays NaN
   double threshold = 0;         // nats
-  std::size_t raised = 0;
+  std::size_t raised = 0;       ///< entries
 };
 
 namespace gpu {

@@ -26,13 +26,12 @@ namespace llmap {
 
 /// Buffers kept between calls. T: double where x is, else float.
 template <class T> struct cuda_head_room {
-  cuda_buffer<gpu::head_pair<T>> pairs;
-  cuda_buffer<T> target_logit;
-  cuda_buffer<std::uint16_t> parts;
+  cuda_buffer<gpu::head_pair<T>> pairs; ///< (M, tiles)
+  cuda_buffer<T> target_logit;          ///< (M)
+  cuda_buffer<std::uint16_t> parts;     ///< of x
 
-  // Of the pass: what the head reads.
-  cuda_rows<T> rows;
-  cuda_buffer<std::int32_t> targets;
+  cuda_rows<T> rows;                 ///< of the pass: hidden states of a slab (M, E)
+  cuda_buffer<std::int32_t> targets; ///< of the pass: (M)
 };
 
 /// Bytes of them for each row, without x in parts (6 bytes an element).

@@ -129,15 +129,15 @@ inline outer_numbers outer_q6_k(const std::uint8_t* b) { return {.scale = half_a
 
 /// A type of tensors that is read: how large its blocks are, and how one becomes codes and numbers.
 struct block_format {
-  tensor_type type;
-  std::string_view name;
-  std::uint64_t elements, bytes; ///< of a block
-  dtype read_as;                 ///< the type that a reader sees
-  int bits = 0, zero = 0;        ///< of a coding; 0 bits: stored as read
-  std::int64_t group = 0;
-  bool offset = false;
-  void (*codes)(const std::uint8_t* block, std::uint8_t* codes) = nullptr;
-  group_numbers (*numbers)(const std::uint8_t* block, int group) = nullptr;
+  tensor_type type;                                                         ///< number in the file
+  std::string_view name;                                                    ///< as ggml has it
+  std::uint64_t elements, bytes;                                            ///< of a block
+  dtype read_as;                                                            ///< the type that a reader sees
+  int bits = 0, zero = 0;                                                   ///< of a coding; 0 bits: stored as read
+  std::int64_t group = 0;                                                   ///< weights that share numbers
+  bool offset = false;                                                      ///< whether groups have one
+  void (*codes)(const std::uint8_t* block, std::uint8_t* codes) = nullptr;  ///< of a block
+  group_numbers (*numbers)(const std::uint8_t* block, int group) = nullptr; ///< of a group
   outer_numbers (*outer)(const std::uint8_t* block) = nullptr; ///< of the block, if its groups are scaled once more
 
   /// nullopt: stored as read.

@@ -9,7 +9,7 @@ namespace llmap::gguf {
 
 /// In what the models of a general.architecture differ.
 struct architecture {
-  std::string_view name;
+  std::string_view name;                    ///< as general.architecture says it
   bool own_head_width = true;               // the width of a head need not be that of the model over the heads
   bool reordered_heads = false;             // rows of q and k lie in llama.cpp's order, see tensors.hpp
   bool has_bias = false, has_norms = false; // of q and k (and v)

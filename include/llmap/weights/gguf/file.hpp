@@ -32,13 +32,14 @@ using value =
 struct tensor_entry {
   const block_format* format = nullptr; ///< never null in a file that was read
   std::vector<std::int64_t> shape;      // as llmap has it: the contiguous dimension last
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes;     ///< whole blocks
 };
 
 /// A file whose metadata and tensor table were read and checked. What breaks the format is an llmap::error that names
 /// the file.
 class file {
 public:
+  /// Maps the file and reads all but the tensors' bytes.
   explicit file(const std::filesystem::path& path) : file_(std::make_shared<mapped_file>(path)), rest_(file_->bytes()) {
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
     const std::string_view start(reinterpret_cast<const char*>(rest_.data()), std::min<std::size_t>(rest_.size(), 512));
@@ -62,10 +63,10 @@ public:
     read_tensors(tensors);
   }
 
-  const std::map<std::string, value>& metadata() const { return metadata_; }
-  const std::map<std::string, tensor_entry>& tensors() const { return tensors_; }
-  std::string where() const { return file_->path().string(); }
-  const std::shared_ptr<const mapped_file>& mapping() const { return file_; }
+  const std::map<std::string, value>& metadata() const { return metadata_; }      ///< all of it
+  const std::map<std::string, tensor_entry>& tensors() const { return tensors_; } ///< by name
+  std::string where() const { return file_->path().string(); }                    ///< path
+  const std::shared_ptr<const mapped_file>& mapping() const { return file_; }     ///< keeps bytes valid
 
   /// A metadata value as T (one of the members of `value`), or nullptr where it is missing; another type is refused.
   template <class T> const T* find(const std::string& key, const char* expected) const {

@@ -10,6 +10,7 @@ class awq final : public scheme {
   std::int64_t group_; // -1: one for all inputs
 
 public:
+  /// Of quantization_config; what is not read is refused.
   explicit awq(const config& c) : group_(c.integer("group_size", 128, -1)) {
     if (c.integer("bits", 4) != 4) c.refuse("bits", *c.find("bits"), "4");
     if (group_ == 0) c.refuse("group_size", *c.find("group_size"), "-1, or a positive number");

@@ -12,6 +12,7 @@ class bitnet final : public scheme {
   bool divides_ = true, online_ = false;
 
 public:
+  /// Of quantization_config; what is not read is refused.
   explicit bitnet(const config& q) {
     const std::string kind = q.text("linear_class", "bitlinear"), mode = q.text("quantization_mode", "offline");
     if (kind != "bitlinear" && kind != "autobitlinear")

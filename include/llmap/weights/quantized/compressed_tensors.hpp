@@ -22,6 +22,7 @@ class compressed_tensors final : public scheme {
   std::vector<group> groups_;
 
 public:
+  /// Of quantization_config; what is not read is refused.
   explicit compressed_tensors(const config& c) {
     for (const char* key : {"sparsity_config", "transform_config"})
       if (const auto object = c.object(key); object && !c.find(key)->members()->empty())

@@ -13,6 +13,7 @@ class gptq final : public scheme {
   bool ordered_, stored_less_one_;
 
 public:
+  /// Of quantization_config; what is not read is refused.
   explicit gptq(const config& c)
       : bits_(static_cast<int>(c.integer("bits", 4))), group_(c.integer("group_size", 128, -1)),
         ordered_(!c.boolean("desc_act", false)) {

@@ -17,6 +17,7 @@ class mlx final : public scheme {
   }
 
 public:
+  /// Of quantization; what is not read is refused.
   explicit mlx(config c) : config_(std::move(c)) { bits_and_group(config_); }
 
   std::string description() const override {

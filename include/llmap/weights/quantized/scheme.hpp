@@ -19,10 +19,10 @@ using row_decoder = std::function<void(std::int64_t first, std::int64_t count, d
 /// A matrix (rows, cols) = (out, in) that is stored in fewer bits. `open` reads its tensors and checks their values; so
 /// does `open_codes`, which is there where a coding is.
 struct encoded_matrix {
-  std::int64_t rows = 0, cols = 0;
-  std::function<row_decoder()> open;
-  std::optional<coding> how{};
-  std::function<coded_rows()> open_codes{};
+  std::int64_t rows = 0, cols = 0;          ///< of the decoded weights
+  std::function<row_decoder()> open;        ///< reads and checks
+  std::optional<coding> how{};              ///< where codes can stay in memory
+  std::function<coded_rows()> open_codes{}; ///< empty: there is none
   std::function<input_rounding()> inputs{}; ///< of the deployed model, none where it does not round; may be an error
 
   /// The same with this rule.
