@@ -136,6 +136,32 @@ TEST(cuda_pack, parts_of_stored_matrices) {
     for (std::size_t n = 0; n < 8; ++n)
       EXPECT_EQ(got[k * 8 + n], first[n] + static_cast<double>(n == 4 || n == 5 ? 4 * k : k)) << k << ' ' << n;
 }
+/// More pieces than the stage has, so that one is filled again.
+TEST(cuda_pack, larger_than_the_stage) {
+  constexpr std::size_t N = 3000, K = 701, stride = 704;
+  static_assert(N * stride * sizeof(float) > 2 * upload_stage::bytes);
+  const cuda_executor exec;
+  std::vector<float> plain(N * K), turned(N * K);
+  for (std::size_t n = 0; n < N; ++n)
+    for (std::size_t k = 0; k < K; ++k) plain[n * K + k] = turned[k * N + n] = static_cast<float>(n * K + k);
+  for (const bool transposed : {false, true}) {
+    memory_tensors source;
+    const auto rows = static_cast<std::int64_t>(N), cols = static_cast<std::int64_t>(K);
+    if (transposed) source.add<float>("w", {cols, rows}, turned);
+    else source.add<float>("w", {rows, cols}, plain);
+    const linear_plan plan{
+        cols,
+        {{.weight = "w", .rows = rows, .stored_rows = rows, .group = rows, .stride = rows, .transposed = transposed}}};
+    cuda_executor::weights_room room;
+    const auto w = pack<float>(exec, source, plan, tensor_naming{}, compute_type::working, room);
+    const std::vector<std::byte> bytes = w.bytes.download(exec);
+    ASSERT_EQ(w.stride, stride);
+    const float* const got = reinterpret_cast<const float*>(bytes.data());
+    for (std::size_t n = 0; n < N; ++n)
+      for (std::size_t k = 0; k < stride; ++k)
+        ASSERT_EQ(got[n * stride + k], k < K ? plain[n * K + k] : 0.f) << transposed << ' ' << n << ' ' << k;
+  }
+}
 TEST(cuda_pack, weights_are_finite) {
   const cuda_executor exec;
   memory_tensors source;

@@ -44,7 +44,7 @@ public:
   json(array v);            ///< an array
   json(object v);           ///< an object
 
-  /// Of a value set to null, or to nothing.
+  /// Null, or never set.
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   std::optional<bool> boolean() const { return copy<bool>(); } ///< none: another kind
   /// A number written as an integer that fits 64 bits.

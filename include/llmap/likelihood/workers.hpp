@@ -27,7 +27,7 @@ public:
     bool empty() const { return first == last; } ///< nothing was left
   };
 
-  /// Texts that outlive this.
+  /// The texts must outlive this.
   explicit texts_to_take(std::span<const std::vector<std::int32_t>> texts) : texts_(texts) {
     for (const auto& text : texts) longest_ = std::max(longest_, text.size()), tokens_ += text.size();
   }

@@ -22,11 +22,11 @@ public:
     if (sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &raw, nullptr) != SQLITE_OK) broken();
     statement_.reset(raw);
   }
-  /// Parameter i.
+  /// Parameter i, which counts from 1.
   sqlite_statement& bind(int i, std::int64_t value) { return checked(sqlite3_bind_int64(statement_.get(), i, value)); }
   /// SQLite stores NaN as NULL.
   sqlite_statement& bind(int i, double value) { return checked(sqlite3_bind_double(statement_.get(), i, value)); }
-  /// Copied.
+  /// Parameter i; the text is copied.
   sqlite_statement& bind(int i, std::string_view value) {
     return checked(sqlite3_bind_text64(statement_.get(), i, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   }

@@ -17,7 +17,7 @@ inline constexpr std::int32_t token_id_limit = 1 << 28;
 /// A JSON value that must outlive this, and its place, from the file to the key: "FILE.model.vocab[3]".
 class component {
 public:
-  /// Of a value that lies at `where`.
+  /// A value and its place.
   component(const json& value, std::string where) : json_(&value), where_(std::move(where)) {}
 
   const json& value() const { return *json_; } ///< of any kind

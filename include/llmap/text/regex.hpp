@@ -40,7 +40,7 @@ public:
     std::unique_ptr<pcre2_match_context, release> context_{pcre2_match_context_create(nullptr)};
 
   public:
-    /// For searches of any pattern.
+    /// Fails if there is no memory. Any pattern may use it.
     explicit scratch(const regex& pattern) {
       if (!data_ || !context_) fail(pattern.where_, ": out of memory");
     }

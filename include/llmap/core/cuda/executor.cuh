@@ -52,6 +52,7 @@ template <class T> struct cuda_keys_values;
 template <class T> struct cuda_head_room;
 template <class T> struct cuda_scratch;
 template <class T> class expert_rows;
+class upload_stage;
 
 /// Names the storage of the forward pass (forward/executor.hpp) without including it.
 struct cuda_executor {
@@ -69,7 +70,7 @@ struct cuda_executor {
   template <class T> using routing = expert_rows<T>;
   template <class T> using head_room = cuda_head_room<T>;
   template <class T> using scratch = cuda_scratch<T>;
-  struct weights_room {}; // each matrix has memory of its own
+  using weights_room = upload_stage; // each matrix has memory of its own
 };
 
 /// What follows in this thread runs on the device of the executor. CUDA keeps the device in use for each thread; every

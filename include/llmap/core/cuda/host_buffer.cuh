@@ -1,5 +1,6 @@
-// Host memory that kernels write: pinned, at one address for the host and every device. What ops on a stream wrote is
-// there after synchronize(exec). Each number goes over while what comes next on the stream runs, without a copy.
+// Host memory that a device reaches: pinned, at one address for the host and every device. What kernels write there is
+// there after synchronize(exec); each number goes over while what comes next on the stream runs, without a copy. Copies
+// from and to it do not keep the host waiting.
 #pragma once
 #include "llmap/core/cuda/executor.cuh"
 #include <cstddef>
@@ -14,9 +15,12 @@ template <class T> class cuda_host_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
   T* data_ = nullptr;
   std::size_t capacity_ = 0;
+  cudaStream_t stream_ = nullptr;
 
   void give_back() noexcept {
-    if (data_) cudaFreeHost(data_); // waits for what may still write
+    if (!data_) return;
+    cudaStreamSynchronize(stream_); // something queued may still use it
+    cudaFreeHost(data_);
     data_ = nullptr, capacity_ = 0;
   }
 
@@ -27,16 +31,19 @@ public:
     if (this == &other) return *this;
     give_back();
     data_ = std::exchange(other.data_, nullptr), capacity_ = std::exchange(other.capacity_, 0);
+    stream_ = other.stream_;
     return *this;
   }
   ~cuda_host_buffer() { give_back(); }
 
   /// Room for `size` numbers, unspecified until something writes them. Grows, never shrinks.
-  std::span<T> resize(const cuda_executor&, std::size_t size) {
+  std::span<T> resize(const cuda_executor& exec, std::size_t size) {
     if (size > capacity_) {
       give_back();
+      stream_ = exec.stream;
       const cudaError_t result = cudaHostAlloc(reinterpret_cast<void**>(&data_), size * sizeof(T),
                                                cudaHostAllocMapped | cudaHostAllocPortable);
+      if (result != cudaSuccess) data_ = nullptr;
       if (result == cudaErrorMemoryAllocation) {
         cudaGetLastError();
         fail("out of host memory that a device can write: ", size * sizeof(T), " bytes");

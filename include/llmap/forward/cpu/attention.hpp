@@ -28,7 +28,7 @@ public:
   struct tile {
     std::size_t text, first, count; ///< numbers of the text and the positions
   };
-  aligned_buffer<T> keys, values;           ///< packed as linear packs x and w
+  aligned_buffer<T> keys, values;           ///< packed for matrix_tile
   std::vector<std::size_t> key_start;       ///< of each text in key_tiles
   std::vector<tile> key_tiles, query_tiles; ///< of the batch, and of the slab
 };

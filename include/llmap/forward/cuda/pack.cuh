@@ -1,42 +1,62 @@
-// Weights on the device: matrices in the type they are stored in, row by row; vectors in the working type. Rows go over
-// through a stage of a few MiB on the host; every weight is checked to be finite on the way.
+// Weights on the device: matrices in the type they are stored in, row by row; vectors in the working type. Rows are
+// converted by all threads while those before them go over; every weight is checked to be finite on the way.
 #pragma once
+#include "llmap/core/parallel.hpp"
 #include "llmap/forward/cuda/cublas_lt.cuh"
 #include "llmap/forward/cuda/split_rows.cuh"
 #include "llmap/forward/cuda/storage.cuh"
+#include "llmap/forward/cuda/upload_stage.cuh"
 #include "llmap/forward/memory_plan.hpp"
 #include "llmap/forward/stored_matrix.hpp"
+#include <algorithm>
+#include <atomic>
 
 namespace llmap {
 
 namespace detail {
 
-inline constexpr std::size_t stage_bytes = std::size_t{4} << 20;
+/// Output rows [begin, begin + count) of a part as Stored, `stride` apart, zeros beyond their `cols` weights. Says
+/// whether all are finite.
+template <class From, class Stored>
+bool convert_rows(const matrix_part& part, const std::byte* data, std::size_t begin, std::size_t count,
+                  std::size_t cols, std::size_t stride, Stored* to) {
+  bool finite = true;
+  const auto convert = [&](std::size_t r, std::size_t k, std::size_t at) {
+    const Stored x = convert_element<Stored>(load_element<From>(data, at));
+    finite &= std::isfinite(static_cast<double>(x));
+    to[r * stride + k] = x;
+  };
+  if (part.transposed) { // a row of the file has one weight of every row here
+    const auto width = static_cast<std::size_t>(part.stored_rows);
+    for (std::size_t k = 0; k < cols; ++k)
+      for (std::size_t r = 0; r < count; ++r) convert(r, k, k * width + stored_row(part, begin + r));
+  } else {
+    for (std::size_t r = 0; r < count; ++r)
+      for (std::size_t k = 0, first = stored_row(part, begin + r) * cols; k < cols; ++k) convert(r, k, first + k);
+  }
+  for (std::size_t r = 0; r < count; ++r) std::fill(to + r * stride + cols, to + (r + 1) * stride, Stored{});
+  return finite;
+}
 
 /// Rows of one part, as Stored, from row `first` of the matrix on.
 template <class From, class Stored>
 void upload_part(const cuda_executor& exec, const matrix_part& part, const tensor_data& data, const std::string& name,
-                 std::size_t first, std::size_t cols, std::size_t stride, Stored* matrix) {
-  const std::size_t rows = static_cast<std::size_t>(part.rows), width = static_cast<std::size_t>(part.stored_rows),
-                    step = std::max<std::size_t>(1, stage_bytes / (stride * sizeof(Stored)));
-  std::vector<Stored> stage(std::min(rows, step) * stride, Stored{});
+                 std::size_t first, std::size_t cols, std::size_t stride, Stored* matrix, upload_stage& stage) {
+  const std::size_t rows = static_cast<std::size_t>(part.rows), row_bytes = stride * sizeof(Stored),
+                    step = std::max<std::size_t>(1, upload_stage::bytes / row_bytes), block = 16;
   for (std::size_t begin = 0; begin < rows; begin += step) {
     const std::size_t count = std::min(step, rows - begin);
-    bool finite = true;
-    for (std::size_t r = 0; r < count; ++r) {
-      const std::size_t stored = stored_row(part, begin + r);
-      for (std::size_t k = 0; k < cols; ++k) {
-        const auto from =
-            load_element<From>(data.bytes.data(), part.transposed ? k * width + stored : stored * cols + k);
-        const Stored to = convert_element<Stored>(from);
-        finite &= std::isfinite(static_cast<double>(to));
-        stage[r * stride + k] = to;
-      }
-    }
-    if (!finite) name_not_finite<From, Stored>(data, name);
-    LLMAP_CUDA_CHECK(cudaMemcpyAsync(matrix + (first + begin) * stride, stage.data(), count * stride * sizeof(Stored),
-                                     cudaMemcpyHostToDevice, exec.stream));
-    synchronize(exec); // the stage is written again
+    std::byte* const to = reinterpret_cast<std::byte*>(matrix + (first + begin) * stride);
+    stage.send(exec, to, count * row_bytes, [&](std::byte* memory) {
+      std::atomic<bool> finite = true;
+      parallel_for(default_threads(), (count + block - 1) / block, [&](std::size_t b) {
+        const std::size_t r = b * block, n = std::min(block, count - r);
+        if (!convert_rows<From>(part, data.bytes.data(), begin + r, n, cols, stride,
+                                reinterpret_cast<Stored*>(memory) + r * stride))
+          finite = false;
+      });
+      if (!finite) name_not_finite<From, Stored>(data, name);
+    });
   }
 }
 
@@ -54,7 +74,7 @@ template <class T> void check_compute_type(const cuda_executor&, compute_type co
 }
 
 template <class T, tensor_source Source>
-cuda_executor::weights_room room_for(const cuda_executor&, const decoder_plan&, const Source&) {
+upload_stage room_for(const cuda_executor&, const decoder_plan&, const Source&) {
   return {};
 }
 
@@ -121,7 +141,7 @@ inline row_limits row_limits_of(const cuda_executor&) {
 /// The matrix of a linear_plan; for bf16 products it is rounded to bf16.
 template <class T, tensor_source Source>
 cuda_matrix<T> pack(const cuda_executor& exec, const Source& source, const linear_plan& plan,
-                    const tensor_naming& names, compute_type compute, cuda_executor::weights_room&) {
+                    const tensor_naming& names, compute_type compute, upload_stage& stage) {
   cuda_matrix<T> matrix;
   matrix.compute = compute;
   matrix.rows = static_cast<std::size_t>(plan.rows()), matrix.cols = static_cast<std::size_t>(plan.cols);
@@ -141,7 +161,7 @@ cuda_matrix<T> pack(const cuda_executor& exec, const Source& source, const linea
       loaded = &part;
       visit_weight_dtype(data.info.type, [&]<class From>() {
         detail::upload_part<From>(exec, part, data, name, first, matrix.cols, matrix.stride,
-                                  reinterpret_cast<Stored*>(matrix.bytes.data()));
+                                  reinterpret_cast<Stored*>(matrix.bytes.data()), stage);
       });
       if (!part.bias.empty()) {
         biased = true;

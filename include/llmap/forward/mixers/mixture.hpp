@@ -12,7 +12,7 @@ template <> inline constexpr bool reads_plain_rows<mixture_plan> = true; ///< no
 struct mixture_columns {
   std::int64_t router = 0, narrow = 0, input = 0, sum = 0; ///< 0: no buffer of its own
 
-  /// Those of a plan.
+  /// The columns that a plan takes.
   explicit mixture_columns(const mixture_plan& p) {
     const std::int64_t C = p.router.logits.cols;
     if (p.router_before) router = C;
