@@ -11,7 +11,7 @@ namespace llmap {
 /// How a map is made.
 struct map_options {
   double clip_quantile = 0.02;                       ///< entries below it are raised to it
-  std::optional<double> clip_threshold;              // of a finished map, kept when models are added to it
+  std::optional<double> clip_threshold{};            // of a finished map, kept when models are added to it
   double perplexity = 0;                             // 0: default_perplexity(K)
   affinity_kind affinity = affinity_kind::euclidean; ///< of t-SNE's P
   tsne_options tsne = {};                            ///< of its descent
