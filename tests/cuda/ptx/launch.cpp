@@ -21,9 +21,7 @@ launch::launch(const module& code, const function& kernel, device_memory& memory
   params.assign(kernel.param_bytes, std::byte{0});
   for (std::size_t i = 0; i < kernel.params.size(); ++i)
     std::memcpy(params.data() + kernel.params[i].second.offset, arguments[i], kernel.params[i].second.size);
-  issued.assign(code.code.size(), 0);
-  active.assign(code.code.size(), 0);
-  conflicts.assign(code.code.size(), 0);
+  own_.resize(kernel.end - kernel.begin);
 }
 
 void launch::run() {
@@ -35,12 +33,17 @@ void launch::run() {
              static_cast<std::uint32_t>(b / grid.x / grid.y)});
   }
   counted.launches = 1, counted.blocks = blocks;
-  for (std::size_t i = 0; i < issued.size(); ++i) {
-    if (issued[i] == 0) continue;
-    counted.instructions += issued[i], counted.lane_instructions += active[i];
-    counted.by_name[code.code[i].name] += issued[i];
-    if (conflicts[i] != 0) counted.conflict_places[source_of(code, code.code[i])] += conflicts[i];
-  }
+  const auto add = [&](const std::vector<count>& counts, const instruction* first) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      const count& c = counts[i];
+      if (c.issued == 0) continue;
+      counted.instructions += c.issued, counted.lane_instructions += c.active;
+      counted.by_name[first[i].name] += c.issued;
+      if (c.conflicts != 0) counted.conflict_places[source_of(code, first[i])] += c.conflicts;
+    }
+  };
+  add(own_, code.code.data() + kernel.begin);
+  add(others_, code.code.data());
 }
 
 void count_global(launch& in, lane_mask lanes, const std::uint64_t* addresses, unsigned bytes, bool store) {
@@ -87,7 +90,7 @@ void count_shared(launch& in, const instruction& what, lane_mask lanes, const st
   ++in.counted.shared_requests;
   in.counted.shared_passes += passes;
   in.counted.bank_conflicts += passes - least;
-  if (passes > least) in.conflicts[static_cast<std::size_t>(&what - in.code.code.data())] += passes - least;
+  if (passes > least) in.of(static_cast<std::uint64_t>(&what - in.code.code.data())).conflicts += passes - least;
 }
 
 void counters::add(const counters& other) {

@@ -134,8 +134,9 @@ void warp::step(std::size_t p, std::uint64_t& budget) {
     if (in.guard >= 0)
       lanes &= in.guard_negated ? ~predicates_[static_cast<std::size_t>(in.guard)]
                                 : predicates_[static_cast<std::size_t>(in.guard)];
-    ++in_launch.issued[me.pc];
-    in_launch.active[me.pc] += static_cast<std::uint64_t>(std::popcount(lanes));
+    auto& counted = in_launch.of(me.pc);
+    ++counted.issued;
+    counted.active += static_cast<std::uint64_t>(std::popcount(lanes));
     switch (in.way) {
     case flow::straight:
       if (lanes != 0) {

@@ -167,6 +167,10 @@ public:
 
 class launch {
   std::mt19937_64 random_;
+  struct count {
+    std::uint64_t issued = 0, active = 0, conflicts = 0;
+  };
+  std::vector<count> own_, others_; // by instruction: of the kernel, and of the module once it calls a function
 
 public:
   const module& code;
@@ -177,12 +181,18 @@ public:
   launch_options options;
   std::vector<std::byte> params;
   counters counted;
-  std::vector<std::uint64_t> issued, active, conflicts; // by instruction
 
   launch(const module& code, const function& kernel, device_memory& memory, extent grid, extent threads,
          std::uint64_t dynamic_shared, const void* const* arguments, const launch_options& options);
   void run();
   std::uint64_t random(std::uint64_t below) { return random_() % below; }
+  /// What an instruction of the module did.
+  count& of(std::uint64_t instruction) {
+    const std::uint64_t at = instruction - kernel.begin; // wraps if it lies before
+    if (at < own_.size()) return own_[at];
+    if (others_.empty()) others_.resize(code.code.size());
+    return others_[instruction];
+  }
 };
 
 /// What the requests of a warp to global and shared memory cost.

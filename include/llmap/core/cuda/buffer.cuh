@@ -72,11 +72,11 @@ public:
   std::size_t size() const { return size_; }
   std::span<T> span() const { return {data_, size_}; } ///< on the device
 
-  /// To the host, waiting for the stream.
+  /// To the host, waiting for the stream unless there is nothing to fetch.
   std::vector<T> download(const cuda_executor& exec) const {
     std::vector<T> numbers(size_);
-    if (size_ > 0)
-      LLMAP_CUDA_CHECK(cudaMemcpyAsync(numbers.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost, exec.stream));
+    if (size_ == 0) return numbers;
+    LLMAP_CUDA_CHECK(cudaMemcpyAsync(numbers.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost, exec.stream));
     synchronize(exec);
     return numbers;
   }
