@@ -25,7 +25,7 @@ enum class store_mode { overwrite, add };
 ///   routing<T>      which rows go to which expert
 ///   head_room<T>    what the head needs besides its result; a member `rows` of type rows<T>
 ///   scratch<T>      working memory of ops; counted, never hidden
-///   weights_room    memory that the weights of one model are packed into
+///   weights_room    what loading one model packs its weights into, or sends them through
 template <class E>
 concept executor = requires(typename E::template buffer<float> buffer, typename E::template rows<float> rows,
                             typename E::template matrix<float> matrix, typename E::template vector<float> vector,
