@@ -18,7 +18,8 @@ namespace {
 std::vector<std::string> vocabulary(const std::string& folder) {
   const llmap::json file = llmap::read_json_file(folder + "/tokenizer.json", llmap::large_file_bytes);
   std::vector<std::string> tokens;
-  for (const auto& [token, id] : llmap::component(file, "tokenizer.json").at("model").at("vocab").members()) {
+  const llmap::component vocab = llmap::component(file, "tokenizer.json").at("model").at("vocab");
+  for (const auto& [token, id] : vocab.members()) {
     const auto i = static_cast<std::size_t>(id.integer().value());
     if (i >= tokens.size()) tokens.resize(i + 1);
     tokens[i] = token;
