@@ -123,6 +123,18 @@ TEST_P(golden_model_cuda, waits_once_a_batch) {
   }
   EXPECT_EQ(got[0], got[1]);
 }
+TEST(cuda_head, results_go_where_a_device_writes) {
+  const cuda_executor exec;
+  cuda_rows<float> x;
+  x.reshape(1, 1);
+  cuda_matrix<float> w{.rows = 1, .cols = 1, .stride = 4};
+  w.bytes.resize(exec, 16);
+  cuda_head_room<float> room;
+  cuda_scratch<float> scratch;
+  const std::vector<std::int32_t> targets{0};
+  std::vector<double> ordinary(1);
+  EXPECT_THROW(linear_cross_entropy(exec, x, w, targets, {}, ordinary, room, scratch), contract_error);
+}
 TEST(cuda_memory, too_little_is_said_with_sizes) {
   const cuda_executor exec;
   const std::filesystem::path folder = golden::folder("models") / "llama_mha";

@@ -23,12 +23,7 @@ public:
   /// On the device in use.
   explicit cuda_arena(std::size_t bytes) : size_(rounded(bytes)) {
     if (size_ == 0) return;
-    const cudaError_t result = cudaMalloc(reinterpret_cast<void**>(&block_), size_);
-    if (result == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      fail("out of device memory: ", size_, " bytes");
-    }
-    cuda_check(result, "cudaMalloc");
+    cuda_check_memory(cudaMalloc(reinterpret_cast<void**>(&block_), size_), "cudaMalloc", "device", size_);
     free_[0] = size_;
   }
   cuda_arena(const cuda_arena&) = delete;

@@ -57,11 +57,7 @@ public:
       const cudaError_t result =
           data_ ? cudaSuccess : cudaMallocAsync(reinterpret_cast<void**>(&data_), size * sizeof(T), stream_);
       if (result != cudaSuccess) data_ = nullptr;
-      if (result == cudaErrorMemoryAllocation) {
-        cudaGetLastError();
-        fail("out of device memory: ", size * sizeof(T), " bytes");
-      }
-      cuda_check(result, "cudaMallocAsync");
+      cuda_check_memory(result, "cudaMallocAsync", "device", size * sizeof(T));
       capacity_ = size;
     }
     size_ = size;

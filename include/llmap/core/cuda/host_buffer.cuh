@@ -44,11 +44,7 @@ public:
       const cudaError_t result = cudaHostAlloc(reinterpret_cast<void**>(&data_), size * sizeof(T),
                                                cudaHostAllocMapped | cudaHostAllocPortable);
       if (result != cudaSuccess) data_ = nullptr;
-      if (result == cudaErrorMemoryAllocation) {
-        cudaGetLastError();
-        fail("out of host memory that a device can write: ", size * sizeof(T), " bytes");
-      }
-      cuda_check(result, "cudaHostAlloc");
+      cuda_check_memory(result, "cudaHostAlloc", "pinned", size * sizeof(T));
       capacity_ = size;
     }
     return {data_, size};

@@ -51,11 +51,7 @@ public:
       LLMAP_CUDA_CHECK(give_back());
       const cudaError_t result = cudaMalloc(reinterpret_cast<void**>(&data_), rows * cols * sizeof(T));
       if (result != cudaSuccess) data_ = nullptr;
-      if (result == cudaErrorMemoryAllocation) {
-        cudaGetLastError();
-        fail("out of device memory: ", rows * cols * sizeof(T), " bytes");
-      }
-      cuda_check(result, "cudaMalloc");
+      cuda_check_memory(result, "cudaMalloc", "device", rows * cols * sizeof(T));
       capacity_ = rows * cols;
     }
     rows_ = rows, cols_ = cols;
