@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
     return 77;
   }
   bench::add_rows();
+  bench::add_scans();
   bench::add_products();
   bench::add_heads();
   bench::add_attention();

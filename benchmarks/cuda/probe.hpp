@@ -32,5 +32,6 @@ void add_heads();
 void add_products();
 void add_attention();
 void add_rows();
+void add_scans();
 
 } // namespace llmap::bench

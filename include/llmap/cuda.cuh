@@ -4,6 +4,7 @@
 #include "llmap/forward/cuda/activate.cuh"
 #include "llmap/forward/cuda/attention.cuh"
 #include "llmap/forward/cuda/channel_scans.cuh"
+#include "llmap/forward/cuda/check_support.cuh"
 #include "llmap/forward/cuda/convolution.cuh"
 #include "llmap/forward/cuda/delta_scan.cuh"
 #include "llmap/forward/cuda/embedding.cuh"

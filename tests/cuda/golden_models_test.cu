@@ -135,6 +135,29 @@ TEST(cuda_head, results_go_where_a_device_writes) {
   std::vector<double> ordinary(1);
   EXPECT_THROW(linear_cross_entropy(exec, x, w, targets, {}, ordinary, room, scratch), contract_error);
 }
+TEST(cuda_support, too_many_states_are_refused) {
+  const auto message = [](const auto& change, const char* name) -> std::string {
+    decoder_plan plan = plan_of(config::load(golden::folder("models") / name));
+    try {
+      check_support<float>(cuda_executor{}, plan, compute_type::working, "m");
+      for (branch_plan& branch : plan.layers[1].branches) change(branch.mixer);
+      check_support<float>(cuda_executor{}, plan, compute_type::working, "m");
+    } catch (const llmap::error& problem) {
+      return problem.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message([](mixer_plan& m) { std::get<mamba_plan>(m).states = 129; }, "mamba_plain"),
+            "m: layer 1: mamba: expected at most 128 states of a channel on CUDA, got 129");
+  EXPECT_EQ(message([](mixer_plan& m) { std::get<mamba2_plan>(m).states = 257; }, "mamba2_groups"),
+            "m: layer 1: mamba2: expected at most 256 states of a channel on CUDA, got 257");
+  EXPECT_EQ(message(
+                [](mixer_plan& m) {
+                  if (auto* const d = std::get_if<delta_plan>(&m)) d->key_dim = 257;
+                },
+                "qwen3_next_default_pattern"),
+            "m: layer 1: delta rule: expected at most 256 states of a channel on CUDA, got 257");
+}
 TEST(cuda_memory, too_little_is_said_with_sizes) {
   const cuda_executor exec;
   const std::filesystem::path folder = golden::folder("models") / "llama_mha";

@@ -798,11 +798,15 @@ TEST(ptx_memory, shared_variables_of_the_module) {
                                      ".visible .entry one() {\n.reg .b64 %x<2>;\nmov.u64 %x0, second;\nret;\n}\n"
                                      ".visible .entry both() {\n.reg .b64 %x<2>;\nmov.u64 %x0, second;\n"
                                      "mov.u64 %x1, first;\nmov.u64 %x0, second;\nret;\n}\n"
-                                     ".visible .entry none() {\nret;\n}\n"),
+                                     ".extern .shared .align 16 .b8 rest[];\n"
+                                     ".visible .entry none() {\nret;\n}\n"
+                                     ".visible .entry dynamic() {\n.reg .b64 %x<2>;\nmov.u64 %x0, rest;\n"
+                                     "mov.u64 %x1, second;\nret;\n}\n"),
                   memory);
   EXPECT_EQ(code->entry("one").shared_bytes, 48u);
   EXPECT_EQ(code->entry("both").shared_bytes, 1048u);
   EXPECT_EQ(code->entry("none").shared_bytes, 0u);
+  EXPECT_EQ(code->entry("dynamic").dynamic_offset, 48u) << "behind what is named after it";
 }
 
 TEST(ptx_text, rejected) {

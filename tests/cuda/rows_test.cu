@@ -152,27 +152,53 @@ TYPED_TEST(cuda_rows_ops, norms) {
   for (std::size_t i = 0; i < 66; ++i) EXPECT_EQ(std::isnan(y.numbers(exec)[i]), i >= 33);
 }
 
+// A team takes several rows where there are many: each gets the bits that it gets in a call of its own.
+TYPED_TEST(cuda_rows_ops, norms_of_many_rows) {
+  using T = TypeParam;
+  const cuda_executor exec;
+  struct shape {
+    std::size_t rows, width, groups; // of 4 multiprocessors: 2 to 32 rows a team, the last team with fewer
+  };
+  for (const auto& [M, C, groups] :
+       {shape{1000, 33, 3}, shape{2500, 2, 1}, shape{75, 600, 2}, shape{45, 2100, 1}, shape{17, 8300, 1}})
+    for (const bool layer : {false, true}) {
+      const auto x = normals<T>(1, M * groups * C, 3), w = normals<T>(2, groups * C), b = normals<T>(3, groups * C);
+      norm_weights<cuda_executor, T> weight{layer ? norm_kind::layer : norm_kind::rms, 1e-3, C, upload(exec, in<T>(w)),
+                                            upload(exec, in<T>(layer ? b : std::vector<double>{}))};
+      weight.rounded = layer && groups == 1;
+      const device_matrix<T> from(exec, M, groups * C, x), together(exec, M, groups * C, x),
+          alone(exec, M, groups * C, x);
+      norm<T>(exec, from, weight, together.view());
+      for (std::size_t r = 0; r < M; ++r)
+        norm<T>(exec, from.view().row_range(r, 1), weight, alone.view().row_range(r, 1));
+      EXPECT_EQ(together.numbers(exec), alone.numbers(exec)) << M << " rows of " << groups << " x " << C;
+    }
+}
+
 TYPED_TEST(cuda_rows_ops, statistics_of_rows) {
   using T = TypeParam;
   const cuda_executor exec;
-  const std::size_t M = 6, C = 70;
-  const auto x = normals<T>(1, M * C), before = normals<T>(2, M * C, 3);
-  const device_matrix<T> from(exec, M, C, x), y(exec, M, C, before), cut(exec, M, C, x);
-  match_size<T>(exec, from, y.view());
-  cut_below(exec, 0.5, cut.view());
-  std::vector<double> matched, kept;
-  for (std::size_t r = 0; r < M; ++r) {
-    double wanted = 0, own = 0, mean = 0, square = 0;
-    for (std::size_t k = 0; k < C; ++k)
-      wanted += std::pow(x[r * C + k], 2), own += std::pow(before[r * C + k], 2), mean += x[r * C + k] / C;
-    for (std::size_t k = 0; k < C; ++k) square += std::pow(x[r * C + k] - mean, 2) / C;
-    for (std::size_t k = 0; k < C; ++k) {
-      matched.push_back(before[r * C + k] * std::sqrt(wanted / std::max(own, 1e-5)));
-      kept.push_back(std::max(x[r * C + k] - mean - 0.5 * std::sqrt(square), 0.0));
+  const std::size_t M = 6;
+  for (const std::size_t C : {70, 600, 2100, 8300}) { // a warp, 128 and 512 threads, more than they keep
+    const auto x = normals<T>(1, M * C), before = normals<T>(2, M * C, 3);
+    const device_matrix<T> from(exec, M, C, x), y(exec, M, C, before), cut(exec, M, C, x);
+    match_size<T>(exec, from, y.view());
+    cut_below(exec, 0.5, cut.view());
+    std::vector<double> matched, kept;
+    for (std::size_t r = 0; r < M; ++r) {
+      double wanted = 0, own = 0, mean = 0, square = 0;
+      for (std::size_t k = 0; k < C; ++k)
+        wanted += std::pow(x[r * C + k], 2), own += std::pow(before[r * C + k], 2), mean += x[r * C + k] / C;
+      for (std::size_t k = 0; k < C; ++k) square += std::pow(x[r * C + k] - mean, 2) / C;
+      for (std::size_t k = 0; k < C; ++k) {
+        matched.push_back(before[r * C + k] * std::sqrt(wanted / std::max(own, 1e-5)));
+        kept.push_back(std::max(x[r * C + k] - mean - 0.5 * std::sqrt(square), 0.0));
+      }
     }
+    const double size = 16 + (sizeof(T) == 8 ? static_cast<double>(C) / 100 : 0); // the reference's own sum
+    expect_near(y.numbers(exec), matched, within<T>(matched, size), "match_size");
+    expect_near(cut.numbers(exec), kept, within<T>(kept, size), "cut_below");
   }
-  expect_near(y.numbers(exec), matched, within<T>(matched), "match_size");
-  expect_near(cut.numbers(exec), kept, within<T>(kept), "cut_below");
 }
 
 TYPED_TEST(cuda_rows_ops, activations) {
@@ -238,24 +264,25 @@ TYPED_TEST(cuda_rows_ops, rotations) {
   const ragged_batch batch = texts_of({3, 7});
   rope_plan plan;
   plan.dims = 10, plan.theta = 500;
-  const std::size_t M = 10, heads = 19, width = 13, first = 2; // a thread takes 16 heads
+  const std::size_t M = 10, heads = 19, first = 2; // a thread takes 16 heads
   const std::vector<double> frequency = rope_frequencies(plan, 0);
-  for (const bool interleaved : {false, true}) {
-    const auto x = normals<T>(1, M * heads * width);
-    const device_matrix<T> angles(exec, M, 10, std::vector<double>(100)), y(exec, M, heads * width, x);
-    fill_angles(exec, plan, batch, angles.view());
-    rope<T>(exec, y.view(), rotated_heads{heads, width, first, interleaved}, angles);
-    std::vector<double> want = x;
-    for (std::size_t r = 0; r < M; ++r)
-      for (std::size_t h = 0; h < heads; ++h) {
-        double* const head = want.data() + (r * heads + h) * width + first;
-        double pairs[10];
-        for (std::size_t i = 0; i < 10; ++i) pairs[i] = head[interleaved ? i % 5 * 2 + i / 5 : i];
-        reference::rope(pairs, frequency, static_cast<double>(r < 3 ? r : r - 3));
-        for (std::size_t i = 0; i < 10; ++i) head[interleaved ? i % 5 * 2 + i / 5 : i] = pairs[i];
-      }
-    expect_near(y.numbers(exec), want, within<T>(want), "rope");
-  }
+  for (const auto& [width, cols] : {std::pair<std::size_t, std::size_t>{13, 19 * 13}, {14, 19 * 14 + 1}})
+    for (const bool interleaved : {false, true}) { // the second has rows of an even stride: pairs may be read at once
+      const auto x = normals<T>(1, M * cols);
+      const device_matrix<T> angles(exec, M, 10, std::vector<double>(100)), y(exec, M, cols, x);
+      fill_angles(exec, plan, batch, angles.view());
+      rope<T>(exec, y.view(), rotated_heads{heads, width, first, interleaved}, angles);
+      std::vector<double> want = x;
+      for (std::size_t r = 0; r < M; ++r)
+        for (std::size_t h = 0; h < heads; ++h) {
+          double* const head = want.data() + r * cols + h * width + first;
+          double pairs[10];
+          for (std::size_t i = 0; i < 10; ++i) pairs[i] = head[interleaved ? i % 5 * 2 + i / 5 : i];
+          reference::rope(pairs, frequency, static_cast<double>(r < 3 ? r : r - 3));
+          for (std::size_t i = 0; i < 10; ++i) head[interleaved ? i % 5 * 2 + i / 5 : i] = pairs[i];
+        }
+      expect_near(y.numbers(exec), want, within<T>(want), "rope");
+    }
   plan.kind = rope_plan::scaling::dynamic, plan.factor = 2, plan.original_positions = 4; // each text has its own
   const device_matrix<T> angles(exec, M, 10, std::vector<double>(100));
   fill_angles(exec, plan, batch, angles.view());
@@ -376,6 +403,27 @@ TYPED_TEST(cuda_rows_ops, routes) {
 }
 
 #ifdef LLMAP_EMULATED
+TYPED_TEST(cuda_rows_ops, norms_counted) {
+  using T = TypeParam;
+  const cuda_executor exec;
+  const std::size_t M = 2048, C = 32 * gpu::kept_values<T>; // 32 rows a team of 4 multiprocessors
+  const std::vector<T> numbers(M * C, T(0.5));
+  const cuda_buffer<T> x(exec, std::span<const T>(numbers));
+  const norm_weights<cuda_executor, T> weight{norm_kind::layer, 1e-5, C, upload(exec, std::vector<T>(C, T(1))),
+                                              upload(exec, std::vector<T>(C, T(1)))};
+  const ptx::counters did = count([&] {
+    norm<T>(exec, matrix_view<const T>(x.data(), M, C), weight, matrix_view<T>(x.data(), M, C));
+    llmap::synchronize(exec);
+  });
+  const auto bytes = static_cast<double>(M * C * sizeof(T));
+  const double loads = static_cast<double>(did.loads.bytes) / bytes,
+               stores = static_cast<double>(did.stores.bytes) / bytes;
+  std::printf("%zu rows: %.3f of the matrix loaded, %.3f stored\n", M, loads, stores);
+  EXPECT_LE(loads + stores, 1.05 * 2);
+  EXPECT_EQ(stores, 1);
+  EXPECT_EQ(did.bank_conflicts + did.local_requests, 0u);
+}
+
 TYPED_TEST(cuda_rows_ops, counted) {
   using T = TypeParam;
   const cuda_executor exec;

@@ -64,7 +64,7 @@ TYPED_TEST_SUITE(cuda_scans, types);
 TYPED_TEST(cuda_scans, convolution) {
   using T = TypeParam;
   for (const bool biased : {false, true})
-    for (const std::size_t taps : {2, 4}) {
+    for (const std::size_t taps : {1, 2, 3, 4, 6}) {
       const scan_case<T> c{35, 35};
       const auto weight = normals<T>(2, 35 * taps), bias = normals<T>(3, biased ? 35 : 0);
       const auto w = upload(c.exec, in<T>(weight)), b = upload(c.exec, in<T>(bias));
@@ -200,31 +200,44 @@ TYPED_TEST(cuda_scans, delta_rule) {
 }
 
 #ifdef LLMAP_EMULATED
+// States stay in registers: what is asked of memory is x, B and C, once for each block of channels, and y.
 TYPED_TEST(cuda_scans, counted) {
   using T = TypeParam;
   const cuda_executor exec;
-  const std::vector<T> numbers(48 * 128, T(0.5));
-  const cuda_buffer<T> room(exec, std::span<const T>(numbers)), to(exec, std::span<const T>(numbers)),
-      weight(exec, std::span<const T>(numbers).first(128));
-  const matrix_view<const T> x(room.data(), 48, 128);
-  const matrix_view<T> y(to.data(), 48, 128);
+  const ragged_batch texts = texts_of({100, 1, 300, 111});
+  const slab all{0, 512};
+  std::vector<cuda_buffer<T>> memory;
+  const auto rows = [&](std::size_t cols) {
+    memory.emplace_back(exec, std::span<const T>(std::vector<T>(512 * cols, T(0.5))));
+    return matrix_view<T>(memory.back().data(), 512, cols);
+  };
+  const auto vector = [&](std::size_t n) { return upload(exec, std::vector<T>(n, T(0.5))); };
+  const auto asks = [&](const char* what, double most, const auto& op) {
+    const ptx::counters did = count([&] {
+      op();
+      synchronize(exec);
+    });
+    const double asked = static_cast<double>(did.loads.sectors + did.stores.sectors) /
+                         static_cast<double>(did.loads.distinct_sectors + did.stores.distinct_sectors);
+    std::printf("%s: %.3f of the sectors touched, %.3f conflicts a request\n", what, asked,
+                static_cast<double>(did.bank_conflicts) / static_cast<double>(did.shared_requests));
+    EXPECT_LE(asked, most) << what;
+    EXPECT_EQ(did.bank_conflicts + did.local_requests, 0u) << what;
+  };
   cuda_matrix_buffer<T> state;
-  expect_contiguous(
-      [&] {
-        wkv_scan<T>(exec, batch, {0, 48}, x, x, weight, weight, y, state.reshape(3, 128));
-      },
-      1.01, 1.01, "wkv_scan");
-  expect_contiguous(
-      [&] {
-        gated_scan<T>(exec, batch, {0, 48}, x, x, x, weight, y, state.reshape(1, 128));
-      },
-      1.01, 1.01, "gated_scan");
-  const cuda_buffer<T> heads(exec, std::span<const T>(numbers).first(2));
-  expect_contiguous(
-      [&] {
-        head_scan<T>(exec, head_scan_shape{2, 64, 1, 64, 0, 10}, batch, {0, 48}, x, x.column_range(0, 64),
-                     x.column_range(64, 64), x.column_range(0, 2), heads, heads, heads, y, state.reshape(128, 64));
-      },
-      1.01, 1.01, "head_scan");
+  const auto x = rows(256), y = rows(256), B = rows(128), C = rows(128), step = rows(256), few = rows(4);
+  const auto of_heads = vector(4), of_channels = vector(256), of_states = vector(256 * 16);
+  asks("selective_scan", 1.3, [&] {
+    selective_scan<T>(exec, texts, all, x, step, B.column_range(0, 16), C.column_range(0, 16), of_states, of_channels,
+                      y, state.reshape(256, 16));
+  });
+  asks("head_scan", 3.6, [&] {
+    head_scan<T>(exec, head_scan_shape{4, 64, 1, 128, 0, 10}, texts, all, x, B, C, few, of_heads, of_heads, of_heads, y,
+                 state.reshape(256, 128));
+  });
+  asks("delta_scan", 2.8, [&] {
+    delta_scan<T>(exec, delta_shape{1, 4, 128, 64, 1}, texts, all, B, C, x, few, few, of_heads, of_heads, y,
+                  state.reshape(4 * 128, 64));
+  });
 }
 #endif

@@ -97,7 +97,7 @@ add_custom_target(cuda_ptxas ALL DEPENDS ${LLMAP_PTXAS_LOGS})
 add_test(NAME cuda_budget COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.sh ${CMAKE_CURRENT_SOURCE_DIR}/cuda/budget/budget.txt ${LLMAP_PTXAS_LOGS})
 
 # On the interpreter alone: it is what they test.
-foreach(name defects cub)
+foreach(name defects cub traffic)
   llmap_emulated(emu_${name} cuda/${name}_test.cu)
   foreach(order forward backward shuffled)
     if(name STREQUAL cub AND order STREQUAL backward)

@@ -69,7 +69,8 @@ template <class T> using out = std::type_identity_t<llmap::matrix_view<T>>;
 inline void synchronize(const executor&) {}
 
 // --- Loading
-template <class T> void check_compute_type(const executor&, llmap::compute_type, const std::string&) {}
+template <class T>
+void check_support(const executor&, const llmap::decoder_plan&, llmap::compute_type, const std::string&) {}
 template <class T, class Source> no_room room_for(const executor&, const llmap::decoder_plan&, const Source&) {
   return {};
 }

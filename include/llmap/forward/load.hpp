@@ -104,7 +104,7 @@ decoder<Exec, T> load_decoder(const Exec& exec, decoder_plan plan, const Source&
                               const load_options& options = {}) {
   plan = settle_plan(std::move(plan), source, where);
   check_plan(plan, where);
-  check_compute_type<T>(exec, options.compute, where);
+  check_support<T>(exec, plan, options.compute, where);
   const tensor_naming names(source, plan.prefix, plan.nested);
   std::vector<tensor_spec> table = tensor_table(plan);
   for (tensor_spec& spec : table) spec.name = names(spec.name);

@@ -47,7 +47,7 @@ struct head_scan_shape {
 };
 
 /// Loading
-///   check_compute_type<T>(exec, compute, where)    fails if the executor has no such products
+///   check_support<T>(exec, plan, compute, where)   fails if the executor has no such products, or a mixer is too large
 ///   room_for<T>(exec, plan, source)                memory for all weights of the plan
 ///   pack<T>(exec, source, linear, names, compute, room)
 ///                                                  the matrix of a linear_plan; weights are finite or it fails

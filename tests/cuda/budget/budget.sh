@@ -17,7 +17,7 @@ cat "${@:2}" | c++filt | awk -v table="$table" '
   /Compiling entry function/ {
     split($0, quoted, "\x27")
     architecture = quoted[4]; name = quoted[2]
-    sub(/^void /, "", name); gsub(/llmap::/, "", name); gsub(/> >/, ">>", name); sub(/>\(.*/, ">", name)
+    sub(/^void /, "", name); gsub(/llmap::/, "", name); while (gsub(/> >/, ">>", name)) continue; sub(/>\(.*/, ">", name)
     if (!(name in named)) bad(name " is not in the table")
   }
   /bytes stack frame/ { if ($0 !~ / 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads/) bad(name " on " architecture ":" $0) }

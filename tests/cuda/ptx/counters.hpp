@@ -7,9 +7,16 @@
 
 namespace ptx {
 
+inline constexpr std::size_t first_level_sectors = 512; // 16 KiB
+
 struct traffic { // global memory, one direction
   std::uint64_t requests = 0, bytes = 0;
   std::uint64_t sectors = 0, needed_sectors = 0; // 32 bytes; needed: were the distinct bytes of each request packed
+  // Where launch_options ask for them:
+  std::uint64_t distinct_sectors = 0; // of each launch
+  /// Loads that a block does not find among the first_level_sectors that it read last: what a multiprocessor's cache
+  /// has for one of the blocks that it runs at once. Stores: all, they go through.
+  std::uint64_t passed_sectors = 0;
 };
 
 struct counters {

@@ -483,8 +483,18 @@ class decoder {
     o.slot = constant(value);
     return o;
   }
+  /// Where a shared variable of the module lies in the function that is read.
+  const variable& shared_of_function(const std::string& name) {
+    const auto [own, added] = shared_of_module_.try_emplace(name, m_.variables.at(name));
+    if (added) place_shared(own->second);
+    return own->second;
+  }
   std::uint64_t address_of(const variable& v) {
     if (!v.dynamic) return v.offset;
+    if (!dynamic_used_) // it lies behind all others, those that the function names later too
+      for (std::size_t i = at_; i < tokens_.size() && tokens_[i].text != ".entry" && tokens_[i].text != ".func"; ++i)
+        if (const auto other = m_.variables.find(tokens_[i].text); other != m_.variables.end())
+          if (other->second.where == space::shared && !other->second.dynamic) shared_of_function(other->first);
     dynamic_used_ = true;
     const std::uint64_t align = std::max<std::uint64_t>(16, v.align);
     in_->dynamic_offset = (in_->shared_bytes + align - 1) / align * align;
@@ -552,9 +562,7 @@ class decoder {
     }
     if (const auto v = m_.variables.find(word); v != m_.variables.end()) {
       if (v->second.where != space::shared || v->second.dynamic) return of_constant(address_of(v->second));
-      const auto [own, added] = shared_of_module_.try_emplace(word, v->second);
-      if (added) place_shared(own->second);
-      return of_constant(own->second.offset);
+      return of_constant(shared_of_function(word).offset);
     }
     if (const auto f = m_.by_name.find(word); f != m_.by_name.end()) {
       operand o;

@@ -28,11 +28,13 @@ void launch::run() {
   block one(*this);
   const std::uint64_t blocks = grid.count();
   for (std::uint64_t i = 0; i < blocks; ++i) {
+    first_level_.clear();
     const std::uint64_t b = options.first == order::backward ? blocks - 1 - i : i;
     one.run({static_cast<std::uint32_t>(b % grid.x), static_cast<std::uint32_t>(b / grid.x % grid.y),
              static_cast<std::uint32_t>(b / grid.x / grid.y)});
   }
   counted.launches = 1, counted.blocks = blocks;
+  counted.loads.distinct_sectors = loaded_.size(), counted.stores.distinct_sectors = stored_.size();
   const auto add = [&](const std::vector<count>& counts, const instruction* first) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
       const count& c = counts[i];
@@ -44,6 +46,13 @@ void launch::run() {
   };
   add(own_, code.code.data() + kernel.begin);
   add(others_, code.code.data());
+}
+
+void launch::count_sectors(const std::uint64_t* sectors, std::size_t count, bool store) {
+  (store ? stored_ : loaded_).insert(sectors, sectors + count);
+  if (store) counted.stores.passed_sectors += count;
+  else
+    for (std::size_t i = 0; i < count; ++i) counted.loads.passed_sectors += first_level_.take(sectors[i]);
 }
 
 void count_global(launch& in, lane_mask lanes, const std::uint64_t* addresses, unsigned bytes, bool store) {
@@ -64,6 +73,7 @@ void count_global(launch& in, lane_mask lanes, const std::uint64_t* addresses, u
   });
   ++to.requests;
   to.sectors += count;
+  if (in.options.sectors) in.count_sectors(sectors, count, store);
   to.needed_sectors += std::min<std::uint64_t>(count, (distinct + 31) / 32);
 }
 
@@ -100,6 +110,7 @@ void counters::add(const counters& other) {
   for (const auto& [from, to] : {std::pair{&other.loads, &loads}, std::pair{&other.stores, &stores}}) {
     to->requests += from->requests, to->bytes += from->bytes;
     to->sectors += from->sectors, to->needed_sectors += from->needed_sectors;
+    to->distinct_sectors += from->distinct_sectors, to->passed_sectors += from->passed_sectors;
   }
   shared_requests += other.shared_requests, shared_passes += other.shared_passes;
   bank_conflicts += other.bank_conflicts, barriers += other.barriers;

@@ -5,9 +5,11 @@
 #include "cuda/ptx/counters.hpp"
 #include "cuda/ptx/memory.hpp"
 #include "cuda/ptx/module.hpp"
+#include <array>
 #include <bit>
 #include <deque>
 #include <random>
+#include <unordered_set>
 
 namespace ptx {
 
@@ -23,6 +25,7 @@ struct launch_options {
   order first = order::forward;
   std::uint64_t seed = 1;
   std::uint64_t most_instructions = 200'000'000; // of the warps of a block: more, and it waits for ever
+  bool sectors = false;                          // counts the distinct and the passed, which takes time
 };
 
 class block;
@@ -165,12 +168,32 @@ public:
   void finish_copy(warp& who, const async_copy& copy);
 };
 
+/// The sectors that a block read last, first in, first out: whether they lie where others do plays no part.
+class first_level_cache {
+  std::unordered_set<std::uint64_t> has_;
+  std::array<std::uint64_t, first_level_sectors> order_;
+  std::size_t next_ = 0; // counts all that came
+
+public:
+  void clear() { has_.clear(), next_ = 0; }
+  /// Whether it comes only now.
+  bool take(std::uint64_t sector) {
+    if (!has_.insert(sector).second) return false;
+    std::uint64_t& place = order_[next_ % first_level_sectors];
+    if (next_++ >= first_level_sectors) has_.erase(place);
+    place = sector;
+    return true;
+  }
+};
+
 class launch {
   std::mt19937_64 random_;
   struct count {
     std::uint64_t issued = 0, active = 0, conflicts = 0;
   };
   std::vector<count> own_, others_; // by instruction: of the kernel, and of the module once it calls a function
+  first_level_cache first_level_;   // of the block
+  std::unordered_set<std::uint64_t> loaded_, stored_;
 
 public:
   const module& code;
@@ -185,6 +208,7 @@ public:
   launch(const module& code, const function& kernel, device_memory& memory, extent grid, extent threads,
          std::uint64_t dynamic_shared, const void* const* arguments, const launch_options& options);
   void run();
+  void count_sectors(const std::uint64_t* sectors, std::size_t count, bool store);
   std::uint64_t random(std::uint64_t below) { return random_() % below; }
   /// What an instruction of the module did.
   count& of(std::uint64_t instruction) {

@@ -26,7 +26,9 @@ inline void set_order() {
 }
 /// What body's launches did, in the order in which lanes that part meet again soonest, as on a device.
 template <class Body> ptx::counters count(const Body& body) {
-  stand_in::use({});
+  ptx::launch_options options;
+  options.sectors = true;
+  stand_in::use(options);
   stand_in::reset_counters();
   body();
   set_order();

@@ -34,4 +34,21 @@ void each_element(const cuda_executor& exec, std::size_t rows, std::size_t cols,
   LLMAP_CUDA_CHECK(cudaGetLastError());
 }
 
+/// Rows that a thread of each_strip goes through.
+inline constexpr std::size_t strip_rows = 32;
+
+template <class Body> struct strip_element {
+  Body body;
+  std::size_t rows;
+  __device__ void operator()(std::size_t strip, std::size_t column) const {
+    body(strip * strip_rows, min((strip + 1) * strip_rows, rows), column);
+  }
+};
+
+/// Runs body(first row, end, column) for every column of strips of rows: what a column has for all of them, or of the
+/// row before, is read once a strip.
+template <class Body> void each_strip(const cuda_executor& exec, std::size_t rows, std::size_t cols, const Body& body) {
+  each_element(exec, (rows + strip_rows - 1) / strip_rows, cols, strip_element<Body>{body, rows});
+}
+
 } // namespace llmap::gpu

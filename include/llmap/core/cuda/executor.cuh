@@ -11,7 +11,7 @@
 namespace llmap {
 
 /// Counted up when the kernels' results change by a bit.
-inline constexpr int kernel_generation = 2;
+inline constexpr int kernel_generation = 3;
 
 /// A device of this machine.
 struct cuda_device {

@@ -230,7 +230,8 @@ packed_matrix<T> pack(const cpu_executor& exec, matrix_view<Stored> w, std::span
 }
 
 /// Fails unless products of this kind can be computed here.
-template <class T> void check_compute_type(const cpu_executor&, compute_type compute, const std::string& where) {
+template <class T>
+void check_support(const cpu_executor&, const decoder_plan&, compute_type compute, const std::string& where) {
   if (compute == compute_type::bf16 && !(std::is_same_v<T, float> && simd::has_bf16_products()))
     fail(where, ": bf16 arithmetic: expected a processor with AVX512_BF16 and float sums; this one runs ",
          name_of(simd::active_isa()), " without it (float32 reads bf16 weights as well)");

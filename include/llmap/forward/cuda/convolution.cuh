@@ -9,19 +9,53 @@ namespace llmap {
 
 namespace gpu {
 
+/// Any number of taps.
 template <class T> struct convolve_element {
   matrix_view<const T> x, carry; // (S, channels), (taps - 1, channels)
   const T *weight, *bias;        // (channels, taps), (channels) or null
-  const std::int32_t* position;
+  const row_span* spans;
   matrix_view<T> y;
   __device__ void operator()(std::size_t r, std::size_t c) const {
-    const std::size_t before = carry.rows, taps = before + 1, own = static_cast<std::size_t>(position[r]);
+    const std::size_t before = carry.rows, taps = before + 1,
+                      own = static_cast<std::size_t>(static_cast<std::int32_t>(r) - spans[r].begin);
     T sum = bias ? bias[c] : T(0);
     for (std::size_t j = 0; j < taps; ++j) {
       const std::size_t back = before - j;
       if (own >= back) sum += weight[c * taps + j] * (r >= back ? x(r - back, c) : carry(before + r - back, c));
     }
     y(r, c) = sum;
+  }
+};
+
+/// Two to four taps: the rows that they look back at stay in registers.
+template <class T, unsigned Before> struct convolve_strip {
+  matrix_view<const T> x, carry; // (S, channels), (Before, channels)
+  const T *weight, *bias;        // (channels, Before + 1), (channels) or null
+  const row_span* spans;
+  matrix_view<T> y;
+  __device__ void operator()(std::size_t r, std::size_t end, std::size_t c) const {
+    T taps[Before + 1], before[Before]; // oldest first
+    const T begin = bias ? bias[c] : T(0);
+    row_span text = spans[r];
+    const auto in_text = [&](std::size_t row, unsigned j) { // whether the row that tap j looks at is of the text of row
+      return static_cast<std::int32_t>(row) - static_cast<std::int32_t>(Before - j) >= text.begin;
+    };
+#pragma unroll
+    for (unsigned j = 0; j <= Before; ++j) taps[j] = weight[c * (Before + 1) + j];
+#pragma unroll
+    for (unsigned j = 0; j < Before; ++j)
+      before[j] = !in_text(r, j) ? T(0) : r + j >= Before ? x(r + j - Before, c) : carry(r + j, c);
+    for (; r < end; ++r) {
+      const T now = x(r, c);
+      if (static_cast<std::int32_t>(r) == text.end) text = spans[r];
+      T sum = begin;
+#pragma unroll
+      for (unsigned j = 0; j < Before; ++j)
+        if (in_text(r, j)) sum += taps[j] * before[j];
+      y(r, c) = sum + taps[Before] * now;
+#pragma unroll
+      for (unsigned j = 0; j < Before; ++j) before[j] = j + 1 < Before ? before[j + 1] : now;
+    }
   }
 };
 
@@ -39,14 +73,21 @@ template <class T> struct carry_on {
   }
 };
 
-template <class T> struct shift_element {
+template <class T> struct shift_strip {
   matrix_view<const T> x, last;
   const T* mix;
-  const std::int32_t* position;
+  const row_span* spans;
   matrix_view<T> y;
-  __device__ void operator()(std::size_t r, std::size_t c) const {
-    const T before = position[r] == 0 ? T(0) : r ? x(r - 1, c) : last(0, c);
-    y(r, c) = x(r, c) * mix[c] + before * (T(1) - mix[c]);
+  __device__ void operator()(std::size_t r, std::size_t end, std::size_t c) const {
+    const T own = mix[c];
+    row_span text = spans[r];
+    T before = static_cast<std::int32_t>(r) == text.begin ? T(0) : r ? x(r - 1, c) : last(0, c);
+    for (; r < end; ++r) {
+      const T now = x(r, c);
+      if (static_cast<std::int32_t>(r) == text.end) text = spans[r], before = T(0);
+      y(r, c) = now * own + before * (T(1) - own);
+      before = now;
+    }
   }
 };
 
@@ -66,13 +107,31 @@ void causal_convolution(const cuda_executor& exec, const ragged_batch& batch, sl
   LLMAP_EXPECTS(weight.size() == (carry.rows + 1) * x.cols && carry.cols == x.cols && x.rows == rows.count,
                 "causal_convolution: taps of every channel");
   if (x.rows == 0) return;
-  const std::vector<std::int32_t> positions = gpu::positions_of(batch, rows);
-  const auto position = gpu::on_device(exec, positions);
+  const std::vector<gpu::row_span> texts = gpu::spans_of(batch, rows);
+  const auto spans = gpu::on_device(exec, texts);
+  const T* const own_bias = bias.size() ? bias.data() : nullptr;
+  const auto in_strips = [&]<unsigned Before>() {
+    gpu::each_strip(exec, x.rows, x.cols,
+                    gpu::convolve_strip<T, Before>{x, carry, weight.data(), own_bias, spans.data(), y});
+  };
+  switch (carry.rows) {
+  case 1:
+    in_strips.template operator()<1>();
+    break;
+  case 2:
+    in_strips.template operator()<2>();
+    break;
+  case 3:
+    in_strips.template operator()<3>();
+    break;
+  default:
+    gpu::each_element(exec, x.rows, x.cols,
+                      gpu::convolve_element<T>{x, carry, weight.data(), own_bias, spans.data(), y});
+  }
+  const gpu::row_span last = texts.back();
   gpu::each_element(
-      exec, x.rows, x.cols,
-      gpu::convolve_element<T>{x, carry, weight.data(), bias.size() ? bias.data() : nullptr, position.data(), y});
-  const std::size_t of_text = static_cast<std::size_t>(positions.back()) + 1, count = std::min(of_text, x.rows);
-  gpu::each_element(exec, 1, x.cols, gpu::carry_on<T>{x, count, of_text <= x.rows, carry});
+      exec, 1, x.cols,
+      gpu::carry_on<T>{x, static_cast<std::size_t>(last.end - std::max(last.begin, 0)), last.begin >= 0, carry});
 }
 
 template <class T>
@@ -81,9 +140,9 @@ void token_shift(const cuda_executor& exec, const ragged_batch& batch, slab rows
                  const cuda_buffer<T>& mix, cuda_rows<T>& y, cuda_scratch<T>&) {
   LLMAP_EXPECTS(mix.size() == x.cols && last.cols == x.cols && x.rows == rows.count,
                 "token_shift: one weight per channel");
-  const auto position = gpu::on_device(exec, gpu::positions_of(batch, rows));
-  gpu::each_element(exec, x.rows, x.cols,
-                    gpu::shift_element<T>{x, last, mix.data(), position.data(), y.reshape(x.rows, x.cols)});
+  const auto spans = gpu::on_device(exec, gpu::spans_of(batch, rows));
+  gpu::each_strip(exec, x.rows, x.cols,
+                  gpu::shift_strip<T>{x, last, mix.data(), spans.data(), y.reshape(x.rows, x.cols)});
 }
 
 template <class T>

@@ -1,11 +1,13 @@
-// delta_scan: the gated delta rule. Queries and keys are made unit vectors first, by a warp each; then a thread takes a
-// column of a head's matrix, which depends on no other column, through the rows of a slab in order. Contract:
+// delta_scan: the gated delta rule. Queries and keys are made unit vectors first, by a warp each. A column of
+// a head's matrix depends on no other column: it is a channel, its rows the channel's states. Contract:
 // forward/ops.hpp; formulas: delta_plan.
 #pragma once
 #include "llmap/core/cuda/each_element.cuh"
 #include "llmap/core/cuda/numbers.cuh"
-#include "llmap/forward/cuda/norm.cuh"
-#include "llmap/forward/cuda/positions.cuh"
+#include "llmap/forward/cuda/state_tile.cuh"
+#include "llmap/forward/cuda/storage.cuh"
+#include "llmap/forward/cuda/warp_sums.cuh"
+#include "llmap/forward/ops.hpp"
 
 namespace llmap {
 
@@ -40,32 +42,42 @@ template <class T> struct delta_gate {
   }
 };
 
-template <class T> struct delta_column {
-  matrix_view<const T> q, k, v, gates; // unit q and k (S, G Dk), (S, H Dv)
-  std::size_t heads_of_key, Dk, Dv;
-  const std::int32_t* position;
-  matrix_view<T> y, state; // (S, H Dv), (H Dk, Dv)
-  __device__ void operator()(std::size_t, std::size_t column) const {
-    const std::size_t H = gates.cols / 2, h = column / Dv, j = column % Dv, key = h / heads_of_key * Dk;
-    for (std::size_t t = 0; t < v.rows; ++t) {
-      T held = 0, out = 0;
-      const auto hold = [&](const auto& kept) { // what each number of the state becomes
-        for (std::size_t i = 0; i < Dk; ++i) {
-          T& s = state(h * Dk + i, j);
-          s = kept(s);
-          held += k(t, key + i) * s;
-        }
-      };
-      if (position[t] == 0) hold([](const T&) { return T(0); });
-      else hold([decay = gates(t, h)](const T& s) { return decay * s; });
-      const T change = gates(t, H + h) * (v(t, column) - held);
-      for (std::size_t i = 0; i < Dk; ++i) {
-        T& s = state(h * Dk + i, j);
-        s += k(t, key + i) * change;
-        out += q(t, key + i) * s;
+template <class T> struct delta_rule {
+  matrix_view<const T> gates; // (S, 2 H): decays, then betas
+  std::size_t Dk, Dv;
+  matrix_view<T> kept; // (H Dk, Dv)
+
+  using policy = matrix_policy;
+  static constexpr bool has_b = true;
+  struct constants {};
+  template <class StateOf> __device__ constants constants_of(std::size_t, const StateOf&) const { return {}; }
+  __device__ T a(std::size_t t, std::size_t m) const { return gates(t, gates.cols / 2 + m / Dv); }
+  __device__ T b(std::size_t t, std::size_t m) const { return gates(t, m / Dv); }
+  __device__ T& state(std::size_t m, std::size_t n) const { return kept(m / Dv * Dk + n, m % Dv); }
+  __device__ void advance(const constants (&)[policy::channels], scan_states<T, policy>& states,
+                          scan_row<T, policy>& row, unsigned lanes) const {
+    T held[policy::channels]; // what the decayed matrix has for the key
+#pragma unroll
+    for (unsigned q = 0; q < policy::channels; ++q) {
+      held[q] = 0;
+#pragma unroll
+      for (unsigned j = 0; j < policy::states; ++j) {
+        states[q][j] *= row.b[q];
+        held[q] += row.B[j] * states[q][j];
       }
-      y(t, column) = out;
     }
+    over_lanes(held, lanes);
+#pragma unroll
+    for (unsigned q = 0; q < policy::channels; ++q) {
+      const T change = row.a[q] * (row.x[q] - held[q]);
+      row.y[q] = 0;
+#pragma unroll
+      for (unsigned j = 0; j < policy::states; ++j) {
+        states[q][j] += row.B[j] * change;
+        row.y[q] += row.C[j] * states[q][j];
+      }
+    }
+    over_lanes(row.y, lanes);
   }
 };
 
@@ -98,10 +110,10 @@ void delta_scan(const cuda_executor& exec, const delta_shape& shape, const ragge
   gpu::unit_vectors<T>(exec, q, Dk, 1 / std::sqrt(static_cast<double>(Dk)), queries);
   gpu::unit_vectors<T>(exec, k, Dk, 1, unit_keys);
   gpu::each_element(exec, S, H, gpu::delta_gate<T>{b, a, dt_bias.data(), a_log.data(), shape.beta_scale, gates});
-  const auto position = gpu::on_device(exec, gpu::positions_of(batch, rows));
-  gpu::each_element(
-      exec, 1, v.cols,
-      gpu::delta_column<T>{queries, unit_keys, v, gates, H / shape.key_heads, Dk, Dv, position.data(), y, state});
+  const gpu::texts_of_slab texts(exec, batch, rows);
+  gpu::run_state_scan(
+      exec, gpu::state_scan<T, gpu::delta_rule<T>>{
+                {gates, Dk, Dv, state}, v, unit_keys, queries, H / shape.key_heads * Dv, Dk, texts.parts(), y});
 }
 
 } // namespace llmap

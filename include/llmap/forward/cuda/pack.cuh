@@ -67,12 +67,6 @@ template <class T> cuda_buffer<T> upload(const cuda_executor& exec, const std::v
   return cuda_buffer<T>(exec, std::span<const T>(numbers));
 }
 
-/// Products of bf16 have sums in float.
-template <class T> void check_compute_type(const cuda_executor&, compute_type compute, const std::string& where) {
-  if (compute == compute_type::bf16 && !std::is_same_v<T, float>)
-    fail(where, ": bf16 arithmetic: expected float sums, got another working type");
-}
-
 template <class T, tensor_source Source>
 upload_stage room_for(const cuda_executor&, const decoder_plan&, const Source&) {
   return {};

@@ -1,50 +1,64 @@
-// Ops that need a statistic of each row: cut_below and match_size. Contracts: forward/ops.hpp. A warp takes a row;
-// statistics are summed in double.
+// Ops that need a statistic of each row: cut_below and match_size. Contracts: forward/ops.hpp. A row is read
+// once (group_values.cuh); statistics are summed in double.
 #pragma once
-#include "llmap/forward/cuda/norm.cuh"
+#include "llmap/core/cuda/executor.cuh"
+#include "llmap/core/view.hpp"
+#include "llmap/forward/cuda/group_values.cuh"
+#include <type_traits>
 
 namespace llmap {
 
 namespace gpu {
 
-template <class T>
-__global__ void __launch_bounds__(warps_of_rows * 32) cut_below_kernel(double cut, matrix_view<T> y) {
-  const std::size_t row = std::size_t{blockIdx.x} * warps_of_rows + threadIdx.x / 32;
+template <class T, unsigned Threads>
+__global__ void __launch_bounds__(group_threads<Threads>) cut_below_kernel(double cut, matrix_view<T> y) {
+  const std::size_t row = group_number<Threads>();
   if (row >= y.rows) return;
   T* const to = y.row(row);
   const double n = static_cast<double>(y.cols);
-  const double mean = warp_sum(y.cols, [&](std::size_t k) { return static_cast<double>(to[k]); }) / n;
-  const double square = warp_sum(y.cols, [&](std::size_t k) {
-    const double off = static_cast<double>(to[k]) - mean;
+  const group_values<T, Threads> values(to, static_cast<unsigned>(y.cols));
+  const double mean = values.sum([](T v) { return static_cast<double>(v); }) / n;
+  const double square = values.sum([&](T v) {
+    const double off = static_cast<double>(v) - mean;
     return off * off;
   });
   const T least = static_cast<T>(mean + cut * sqrt(square / n));
-  for (std::size_t k = threadIdx.x % 32; k < y.cols; k += 32) {
-    const T v = to[k] - least;
+  values.each([&](unsigned k, T own) {
+    const T v = own - least;
     to[k] = v < T(0) ? T(0) : v;
-  }
+  });
 }
 
-template <class T>
-__global__ void __launch_bounds__(warps_of_rows * 32) match_size_kernel(matrix_view<const T> x, matrix_view<T> y) {
-  const std::size_t row = std::size_t{blockIdx.x} * warps_of_rows + threadIdx.x / 32;
+template <class T, unsigned Threads>
+__global__ void __launch_bounds__(group_threads<Threads>) match_size_kernel(matrix_view<const T> x, matrix_view<T> y) {
+  const std::size_t row = group_number<Threads>();
   if (row >= y.rows) return;
-  const auto mean_square = [](const T* of, std::size_t n) {
-    return warp_sum(n, [&](std::size_t k) { return static_cast<double>(of[k]) * static_cast<double>(of[k]); }) /
-           static_cast<double>(n);
-  };
+  const auto width = static_cast<unsigned>(y.cols);
+  const double n = static_cast<double>(y.cols);
+  const auto square = [](T v) { return static_cast<double>(v) * static_cast<double>(v); };
+  const double wanted = group_values<T, Threads>(x.row(row), width).sum(square) / n;
   T* const to = y.row(row);
-  const double own = fmax(mean_square(to, y.cols), 1e-5), wanted = mean_square(x.row(row), x.cols);
-  const T factor = static_cast<T>(sqrt(wanted / own));
-  for (std::size_t k = threadIdx.x % 32; k < y.cols; k += 32) to[k] *= factor;
+  const group_values<T, Threads> values(to, width);
+  const T factor = static_cast<T>(sqrt(wanted / fmax(values.sum(square) / n, 1e-5)));
+  values.each([&](unsigned k, T v) { to[k] = v * factor; });
+}
+
+/// Blocks of groups, a group a row.
+template <unsigned Threads> unsigned blocks_of_rows(std::size_t rows, std::size_t cols, const char* what) {
+  constexpr std::size_t of_block = group_threads<Threads> / Threads;
+  const std::size_t blocks = (rows + of_block - 1) / of_block;
+  LLMAP_EXPECTS(blocks <= 0x7fffffff && cols <= 0x7fffffff, what);
+  return static_cast<unsigned>(blocks);
 }
 
 } // namespace gpu
 
 template <class T> void cut_below(const cuda_executor& exec, double cut, matrix_view<T> y) {
   if (y.rows == 0 || y.cols == 0) return;
-  gpu::cut_below_kernel<T>
-      <<<gpu::blocks_of_warps(y.rows, "cut_below: rows"), gpu::warps_of_rows * 32, 0, exec.stream>>>(cut, y);
+  gpu::by_width<T>(y.cols, [&]<unsigned Threads>() {
+    gpu::cut_below_kernel<T, Threads><<<gpu::blocks_of_rows<Threads>(y.rows, y.cols, "cut_below: rows"),
+                                        gpu::group_threads<Threads>, 0, exec.stream>>>(cut, y);
+  });
   LLMAP_CUDA_CHECK(cudaGetLastError());
 }
 
@@ -52,8 +66,10 @@ template <class T>
 void match_size(const cuda_executor& exec, std::type_identity_t<matrix_view<const T>> x, matrix_view<T> y) {
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "match_size: shapes of x and y");
   if (y.rows == 0 || y.cols == 0) return;
-  gpu::match_size_kernel<T>
-      <<<gpu::blocks_of_warps(y.rows, "match_size: rows"), gpu::warps_of_rows * 32, 0, exec.stream>>>(x, y);
+  gpu::by_width<T>(y.cols, [&]<unsigned Threads>() {
+    gpu::match_size_kernel<T, Threads><<<gpu::blocks_of_rows<Threads>(y.rows, y.cols, "match_size: rows"),
+                                         gpu::group_threads<Threads>, 0, exec.stream>>>(x, y);
+  });
   LLMAP_CUDA_CHECK(cudaGetLastError());
 }
 

@@ -27,11 +27,18 @@ template <class T> struct scale_by {
   __device__ void operator()(std::size_t r, std::size_t k) const { y(r, k) *= s; }
 };
 /// y(r, k) *= factor[r * by_row + k * by_column]
-template <class T> struct scale_each {
+template <class T> struct scale_row {
   const T* factor;
-  std::size_t by_row, by_column;
+  std::size_t step; // between those of rows
   matrix_view<T> y;
-  __device__ void operator()(std::size_t r, std::size_t k) const { y(r, k) *= factor[r * by_row + k * by_column]; }
+  __device__ void operator()(std::size_t r, std::size_t k) const { y(r, k) *= factor[r * step]; }
+};
+template <class T> struct scale_column {
+  const T* factor;
+  matrix_view<T> y;
+  __device__ void operator()(std::size_t r, std::size_t end, std::size_t k) const {
+    for (const T own = factor[k]; r < end; ++r) y(r, k) *= own;
+  }
 };
 template <class T> struct clamp_to {
   T limit;
@@ -64,13 +71,13 @@ template <class T> void scale(const cuda_executor& exec, std::type_identity_t<T>
 template <class T>
 void scale(const cuda_executor& exec, const cuda_buffer<std::type_identity_t<T>>& s, matrix_view<T> y) {
   LLMAP_EXPECTS(s.size() == 1, "scale: one number");
-  gpu::each_element(exec, y.rows, y.cols, gpu::scale_each<T>{s.data(), 0, 0, y});
+  gpu::each_element(exec, y.rows, y.cols, gpu::scale_row<T>{s.data(), 0, y});
 }
 
 template <class T>
 void scale_columns(const cuda_executor& exec, const cuda_buffer<std::type_identity_t<T>>& s, matrix_view<T> y) {
   LLMAP_EXPECTS(s.size() == y.cols, "scale_columns: a number a column");
-  gpu::each_element(exec, y.rows, y.cols, gpu::scale_each<T>{s.data(), 0, 1, y});
+  gpu::each_strip(exec, y.rows, y.cols, gpu::scale_column<T>{s.data(), y});
 }
 
 template <class T>
@@ -83,7 +90,7 @@ void grow(const cuda_executor& exec, const query_growth& growth, const ragged_ba
     factors.push_back(static_cast<T>(1 + growth.beta * std::log1p(static_cast<double>(periods))));
   }
   const auto factor = gpu::on_device(exec, factors);
-  gpu::each_element(exec, y.rows, y.cols, gpu::scale_each<T>{factor.data(), 1, 0, y});
+  gpu::each_element(exec, y.rows, y.cols, gpu::scale_row<T>{factor.data(), 1, y});
 }
 
 template <class T> void clamp(const cuda_executor& exec, std::type_identity_t<T> limit, matrix_view<T> y) {

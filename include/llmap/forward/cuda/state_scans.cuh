@@ -1,10 +1,8 @@
-// The scans of Mamba and Mamba-2: a warp takes a channel through the rows of a slab in order, its lanes the channel's
-// states, which lie in `state`; lanes add up in a tree whose order depends on the number of states alone. Contracts:
-// forward/ops.hpp; formulas: mamba_plan, mamba2_plan.
+// The scans of Mamba and Mamba-2. Contracts: forward/ops.hpp; formulas: mamba_plan, mamba2_plan.
 #pragma once
 #include "llmap/core/cuda/each_element.cuh"
 #include "llmap/core/cuda/numbers.cuh"
-#include "llmap/forward/cuda/positions.cuh"
+#include "llmap/forward/cuda/state_tile.cuh"
 #include "llmap/forward/cuda/storage.cuh"
 #include "llmap/forward/ops.hpp"
 #include <cmath>
@@ -13,63 +11,75 @@ namespace llmap {
 
 namespace gpu {
 
-inline constexpr unsigned scan_warps = 4; // channels of a block
-
-/// How far a channel's states decay, and what enters them, of selective_scan.
+/// selective_scan: every state decays at its own rate.
 template <class T> struct selective_rule {
   matrix_view<const T> step; // (S, M), softplus already taken
-  const T* rate;             // (M, N): -exp(a_log)
-  __device__ T step_of(std::size_t t, std::size_t m) const { return step(t, m); }
-  __device__ T decay_of(std::size_t t, std::size_t m, std::size_t at, T dt) const { return exp(dt * rate[at]); }
+  const T *rate, *d;         // (M, N): -exp(a_log); (M)
+  matrix_view<T> kept;       // (M, N)
+
+  using policy = selective_policy;
+  static constexpr bool has_b = false;
+  struct constants {
+    T rate[policy::states], d;
+  };
+  template <class StateOf> __device__ constants constants_of(std::size_t m, const StateOf& n) const {
+    constants c;
+#pragma unroll
+    for (unsigned j = 0; j < policy::states; ++j) c.rate[j] = n(j) < kept.cols ? rate[m * kept.cols + n(j)] : T(0);
+    c.d = d[m];
+    return c;
+  }
+  __device__ T a(std::size_t t, std::size_t m) const { return step(t, m); }
+  __device__ T& state(std::size_t m, std::size_t n) const { return kept(m, n); }
+  __device__ void advance(const constants (&c)[policy::channels], scan_states<T, policy>& states,
+                          scan_row<T, policy>& row, unsigned lanes) const {
+#pragma unroll
+    for (unsigned q = 0; q < policy::channels; ++q) {
+      const T dx = row.a[q] * row.x[q];
+      row.y[q] = 0;
+#pragma unroll
+      for (unsigned j = 0; j < policy::states; ++j) {
+        states[q][j] = exp(row.a[q] * c[q].rate[j]) * states[q][j] + dx * row.B[j];
+        row.y[q] += row.C[j] * states[q][j];
+      }
+    }
+    over_lanes(row.y, lanes);
+#pragma unroll
+    for (unsigned q = 0; q < policy::channels; ++q) row.y[q] += c[q].d * row.x[q];
+  }
 };
-/// Of head_scan: one decay a head.
+
+/// head_scan: one decay a head.
 template <class T> struct head_rule {
   matrix_view<const T> steps; // (S, 2 H): steps, then decays
   std::size_t heads, head_dim;
-  __device__ T step_of(std::size_t t, std::size_t m) const { return steps(t, m / head_dim); }
-  __device__ T decay_of(std::size_t t, std::size_t m, std::size_t, T) const { return steps(t, heads + m / head_dim); }
-};
+  const T* d;          // (H)
+  matrix_view<T> kept; // (H P, N)
 
-template <class T, class Rule> struct state_scan {
-  Rule rule;
-  matrix_view<const T> x, B, C; // (S, M), (S, G N)
-  const T* d;                   // of channel m: d[m / channels_of_d]
-  std::size_t channels_of_d, channels_of_group, N;
-  const std::int32_t* position;
-  matrix_view<T> y, state; // (S, M), (M, N)
-};
-
-template <class T, class Rule>
-__global__ void __launch_bounds__(scan_warps * 32) state_scan_kernel(state_scan<T, Rule> s) {
-  const std::size_t m = std::size_t{blockIdx.x} * scan_warps + threadIdx.x / 32;
-  if (m >= s.x.cols) return;
-  const unsigned lane = threadIdx.x % 32;
-  const std::size_t group = m / s.channels_of_group * s.N;
-  T* const state = s.state.row(m);
-  const T d = s.d[m / s.channels_of_d];
-  for (std::size_t t = 0; t < s.x.rows; ++t) {
-    const bool begins = s.position[t] == 0;
-    const T value = s.x(t, m), dt = s.rule.step_of(t, m), dx = dt * value;
-    T sum = 0;
-#pragma unroll 1 // several exponentials of double at once would not fit into registers
-    for (std::size_t n = lane; n < s.N; n += 32) {
-      const T entering = dx * s.B(t, group + n);
-      const T next = begins ? entering : s.rule.decay_of(t, m, m * s.N + n, dt) * state[n] + entering;
-      state[n] = next;
-      sum += s.C(t, group + n) * next;
-    }
+  using policy = matrix_policy;
+  static constexpr bool has_b = true;
+  using constants = T;
+  template <class StateOf> __device__ T constants_of(std::size_t m, const StateOf&) const { return d[m / head_dim]; }
+  __device__ T a(std::size_t t, std::size_t m) const { return steps(t, m / head_dim); }
+  __device__ T b(std::size_t t, std::size_t m) const { return steps(t, heads + m / head_dim); }
+  __device__ T& state(std::size_t m, std::size_t n) const { return kept(m, n); }
+  __device__ void advance(const T (&d)[policy::channels], scan_states<T, policy>& states, scan_row<T, policy>& row,
+                          unsigned lanes) const {
 #pragma unroll
-    for (unsigned offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
-    if (lane == 0) s.y(t, m) = sum + d * value;
+    for (unsigned q = 0; q < policy::channels; ++q) {
+      const T dx = row.a[q] * row.x[q];
+      row.y[q] = 0;
+#pragma unroll
+      for (unsigned j = 0; j < policy::states; ++j) {
+        states[q][j] = row.b[q] * states[q][j] + dx * row.B[j];
+        row.y[q] += row.C[j] * states[q][j];
+      }
+    }
+    over_lanes(row.y, lanes);
+#pragma unroll
+    for (unsigned q = 0; q < policy::channels; ++q) row.y[q] += d[q] * row.x[q];
   }
-}
-
-template <class T, class Rule> void run_state_scan(const cuda_executor& exec, const state_scan<T, Rule>& scan) {
-  const std::size_t blocks = (scan.x.cols + scan_warps - 1) / scan_warps;
-  LLMAP_EXPECTS(blocks <= 0x7fffffff, "scan: channels");
-  state_scan_kernel<<<static_cast<unsigned>(blocks), scan_warps * 32, 0, exec.stream>>>(scan);
-  LLMAP_CUDA_CHECK(cudaGetLastError());
-}
+};
 
 template <class T> struct softplus_element {
   matrix_view<T> y;
@@ -111,9 +121,9 @@ void selective_scan(const cuda_executor& exec, const ragged_batch& batch, slab r
   gpu::each_element(exec, step.rows, step.cols, gpu::softplus_element<T>{step});
   const cuda_buffer<T> rates(exec, a_log.size());
   gpu::each_element(exec, state.rows, N, gpu::rate_element<T>{a_log.data(), {rates.data(), state.rows, N}});
-  const auto position = gpu::on_device(exec, gpu::positions_of(batch, rows));
+  const gpu::texts_of_slab texts(exec, batch, rows);
   gpu::run_state_scan(exec, gpu::state_scan<T, gpu::selective_rule<T>>{
-                                {step, rates.data()}, x, B, C, d.data(), 1, x.cols, N, position.data(), y, state});
+                                {step, rates.data(), d.data(), state}, x, B, C, x.cols, N, texts.parts(), y});
 }
 
 template <class T>
@@ -131,10 +141,9 @@ void head_scan(const cuda_executor& exec, const head_scan_shape& shape, const ra
   const matrix_view<T> steps(room.data(), x.rows, 2 * H);
   gpu::each_element(exec, x.rows, H,
                     gpu::head_step<T>{dt, dt_bias.data(), a_log.data(), shape.least_step, shape.most_step, steps});
-  const auto position = gpu::on_device(exec, gpu::positions_of(batch, rows));
-  gpu::run_state_scan(exec,
-                      gpu::state_scan<T, gpu::head_rule<T>>{
-                          {steps, H, P}, x, B, C, d.data(), P, H / shape.groups * P, N, position.data(), y, state});
+  const gpu::texts_of_slab texts(exec, batch, rows);
+  gpu::run_state_scan(exec, gpu::state_scan<T, gpu::head_rule<T>>{
+                                {steps, H, P, d.data(), state}, x, B, C, H / shape.groups * P, N, texts.parts(), y});
 }
 
 } // namespace llmap

@@ -12,20 +12,22 @@ template <class T> struct mix_stream {
   matrix_view<const T> c, x;
   std::size_t n, C;
   matrix_view<T> y;
-  __device__ void operator()(std::size_t r, std::size_t at) const {
-    const std::size_t i = at / C, k = at % C;
-    T sum = x(r, at);
-    for (std::size_t j = 0; j < n; ++j) sum += c(r, i * n + j) * x(r, j * C + k);
-    y(r, at) = sum;
+  __device__ void operator()(std::size_t r, std::size_t first) const {
+    for (std::size_t k = first; k < C; k += (C + 1) / 2) // two columns, for which c is read once
+      for (std::size_t i = 0; i < n; ++i) {
+        T sum = x(r, i * C + k);
+        for (std::size_t j = 0; j < n; ++j) sum += c(r, i * n + j) * x(r, j * C + k);
+        y(r, i * C + k) = sum;
+      }
   }
 };
 template <class T> struct correct_stream {
   matrix_view<const T> c, x, guess;
   std::size_t active, C;
   matrix_view<T> y;
-  __device__ void operator()(std::size_t r, std::size_t at) const {
-    const std::size_t i = at / C, k = at % C;
-    y(r, at) = guess(r, at) + (T(1) + c(r, i)) * (x(r, k) - guess(r, active * C + k));
+  __device__ void operator()(std::size_t r, std::size_t k) const {
+    const T change = x(r, k) - guess(r, active * C + k);
+    for (std::size_t i = 0; i < c.cols; ++i) y(r, i * C + k) = guess(r, i * C + k) + (T(1) + c(r, i)) * change;
   }
 };
 
@@ -39,7 +41,7 @@ void mix_streams(const cuda_executor& exec, std::type_identity_t<matrix_view<con
   const std::size_t C = y.cols / n;
   LLMAP_EXPECTS(c.cols == n * n && y.cols == n * C && x.cols == y.cols && c.rows == y.rows && x.rows == y.rows,
                 "mix_streams: shapes");
-  gpu::each_element(exec, y.rows, y.cols, gpu::mix_stream<T>{c, x, n, C, y});
+  gpu::each_element(exec, y.rows, (C + 1) / 2, gpu::mix_stream<T>{c, x, n, C, y});
 }
 
 template <class T>
@@ -49,7 +51,7 @@ void correct_streams(const cuda_executor& exec, std::type_identity_t<matrix_view
   LLMAP_EXPECTS(y.cols == c.cols * x.cols && guess.cols == y.cols && active < c.cols && c.rows == y.rows &&
                     x.rows == y.rows && guess.rows == y.rows,
                 "correct_streams: shapes");
-  gpu::each_element(exec, y.rows, y.cols, gpu::correct_stream<T>{c, x, guess, active, x.cols, y});
+  gpu::each_element(exec, y.rows, x.cols, gpu::correct_stream<T>{c, x, guess, active, x.cols, y});
 }
 
 } // namespace llmap
