@@ -2,6 +2,7 @@
 #pragma once
 #include "llmap/architectures/decoder_plan.hpp"
 #include "llmap/forward/cuda/state_tile.cuh"
+#include "llmap/forward/executor.hpp"
 #include <variant>
 
 namespace llmap {
