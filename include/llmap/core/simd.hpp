@@ -229,6 +229,13 @@ template <class Kernel> void run(const Kernel& kernel) {
   detail::run_baseline(kernel);
 }
 
+/// Runs a kernel of bf16 products, which is compiled for no other instruction set: only where has_bf16_products().
+template <class Kernel> void run_with_bf16_products([[maybe_unused]] const Kernel& kernel) {
+#if defined(__x86_64__)
+  detail::run_avx512(kernel);
+#endif
+}
+
 /// Calls body.template operator()<Isa>() with the instruction set of this machine, for code that is not a kernel.
 template <class Body> decltype(auto) with_active_isa(Body&& body) {
   switch (active_isa()) {

@@ -72,7 +72,7 @@ template <class T, bool pairs, class Finish> struct panel_task {
           if constexpr (!pairs) {
             if (R == Isa::tile_rows && r == 0 && first_sums) tile.load(first_sums, NR);
             else tile.multiply_add(depth, strip, 1, R, block, fetched < next_bytes ? next + fetched : nullptr);
-          } else if constexpr (Isa::bytes == 64) { // the only one that bf16 products run under
+          } else {
 #if defined(__x86_64__)
             alignas(64) T sums[R * NR];
             tile.store(sums, NR);
@@ -97,6 +97,10 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
   constexpr bool pairs = std::is_same_v<Stored, bf16_pair> || std::is_same_v<Stored, codes_as<bf16_pair>>;
   const std::size_t K = w.depth(), NR = w.panel, step = depth_block(K), end = first_panel + panels;
   const std::size_t R = simd::tile_rows();
+  const auto run = [](const auto& kernel) {
+    if constexpr (pairs) simd::run_with_bf16_products(kernel);
+    else simd::run(kernel);
+  };
   T *widened = scratch, *sums = widened + step * NR, *waiting = sums + R * NR;
   for (std::size_t group = first_panel; group < end; group += panels_waiting) {
     const std::size_t group_end = std::min(end, group + panels_waiting);
@@ -125,8 +129,7 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
           using wide = std::conditional_t<pairs, bf16_pair, T>;
           const auto [of, number] = w.panel_in_codes(p);
           const std::size_t first = pairs ? 2 * k : k, past = std::min(w.cols, pairs ? 2 * (k + depth) : k + depth);
-          simd::run(
-              widen_codes_task<wide>{of, number, first, past, w.type == dtype::f64, reinterpret_cast<wide*>(widened)});
+          run(widen_codes_task<wide>{of, number, first, past, w.type == dtype::f64, reinterpret_cast<wide*>(widened)});
           next_bytes = (past - first) * NR * static_cast<std::size_t>(of->how().bits) / 8;
         } else if constexpr (std::is_same_v<Stored, T> || pairs) {
           block = reinterpret_cast<const T*>(stored);
@@ -134,8 +137,8 @@ void multiply_panels(const T* x, std::size_t rows, const packed_matrix<T>& w, st
           if (rows >= R) first_sums = sums;
           simd::run(widen_task<T, Stored>{stored, depth, widened, first_sums ? x + k * R : nullptr, sums, next});
         }
-        simd::run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, first_sums,
-                                               waiting + (p - group) * rows * NR, next, next_bytes, p, finish});
+        run(panel_task<T, pairs, Finish>{x, rows, K, k, depth, block, first_sums, waiting + (p - group) * rows * NR,
+                                         next, next_bytes, p, finish});
       }
       k += depth;
     } while (k < K);
