@@ -102,6 +102,10 @@ template <class Run> void visit_activation(activation act, const Run& run) {
   LLMAP_EXPECTS(false, "activate: xielu has parameters of its own");
 }
 
+template <class T> void activate_rows(activation act, bool gated, matrix_view<const T> x, matrix_view<T> y) {
+  visit_activation(act, [&]<activation A>() { simd::run(activate_task<A, T>{x, y, gated}); });
+}
+
 } // namespace detail
 
 /// Other shapes, or clamped_swiglu without a gate, are a contract_error.
@@ -110,10 +114,9 @@ void activate(const cpu_executor& exec, activation act, bool gated, std::type_id
               matrix_view<T> y) {
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == (gated ? 2 : 1) * y.cols, "activate: shapes of x and y");
   LLMAP_EXPECTS(gated || act != activation::clamped_swiglu, "activate: clamped_swiglu is gated");
-  detail::visit_activation(act, [&]<activation A>() {
-    for_row_blocks(exec, x.rows, 16, [&](std::size_t first, std::size_t count) {
-      simd::run(detail::activate_task<A, T>{x.row_range(first, count), y.row_range(first, count), gated});
-    });
+  LLMAP_EXPECTS(act != activation::xielu, "activate: xielu has parameters of its own");
+  for_row_blocks(exec, x.rows, 16, [&](std::size_t first, std::size_t count) {
+    detail::activate_rows<T>(act, gated, x.row_range(first, count), y.row_range(first, count));
   });
 }
 
@@ -122,12 +125,11 @@ template <class T>
 void activate(const cpu_executor& exec, activation act, bool gated, std::type_identity_t<matrix_view<const T>> x,
               packed_rows<T>& y, cpu_scratch<T>& scratch) {
   LLMAP_EXPECTS(gated || act != activation::clamped_swiglu, "activate: clamped_swiglu is gated");
-  detail::visit_activation(act, [&]<activation A>() {
-    y.fill(exec, x.rows, gated ? x.cols / 2 : x.cols, scratch.threads,
-           [&](std::size_t first, std::size_t count, matrix_view<T> out) {
-             simd::run(detail::activate_task<A, T>{x.row_range(first, count), out, gated});
-           });
-  });
+  LLMAP_EXPECTS(act != activation::xielu, "activate: xielu has parameters of its own");
+  y.fill(exec, x.rows, gated ? x.cols / 2 : x.cols, scratch.threads,
+         [&](std::size_t first, std::size_t count, matrix_view<T> out) {
+           detail::activate_rows<T>(act, gated, x.row_range(first, count), out);
+         });
 }
 
 namespace detail {
