@@ -11,6 +11,14 @@ template <unsigned Threads> __device__ std::size_t group_number() {
   return Threads == 32 ? std::size_t{blockIdx.x} * warps_of_rows + threadIdx.x / 32 : std::size_t{blockIdx.x};
 }
 
+/// Blocks for so many groups of this width.
+template <unsigned Threads> unsigned group_blocks(std::size_t groups, std::size_t width, const char* what) {
+  constexpr std::size_t of_block = group_threads<Threads> / Threads;
+  const std::size_t blocks = (groups + of_block - 1) / of_block;
+  LLMAP_EXPECTS(blocks <= 0x7fffffff && width <= 0x7fffffff, what);
+  return static_cast<unsigned>(blocks);
+}
+
 /// The numbers of a group that one of its threads takes: every Threads-th. The first of them stay in registers.
 template <class T> inline constexpr unsigned kept_values = 64 / sizeof(T);
 template <class T, unsigned Threads> class group_values {

@@ -102,14 +102,13 @@ void launch_norm(const cuda_executor& exec, matrix_view<const T> x, const norm_w
                  matrix_view<T> y) {
   const std::size_t groups = x.cols / w.width, together = rows_together(exec, x.rows * groups * Threads),
                     teams = (x.rows + together - 1) / together * groups;
-  LLMAP_EXPECTS(teams <= 0x7fffffff && w.width <= 0x7fffffff, "norm: groups");
-  constexpr unsigned of_block = group_threads<Threads> / Threads;
-  const std::size_t shared = of_block * std::min<std::size_t>(w.width, kept_values<T> * Threads) *
+  const std::size_t shared = group_threads<Threads> / Threads *
+                             std::min<std::size_t>(w.width, kept_values<T> * Threads) *
                              ((w.weight.size() != 0) + (w.bias.size() != 0)) * sizeof(T);
   const auto kernel = norm_kernel<T, Threads>;
   LLMAP_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                         cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
-  kernel<<<static_cast<unsigned>((teams + of_block - 1) / of_block), group_threads<Threads>, shared, exec.stream>>>(
+  kernel<<<group_blocks<Threads>(teams, w.width, "norm: groups"), group_threads<Threads>, shared, exec.stream>>>(
       {x, y, w.weight.size() ? w.weight.data() : nullptr, w.bias.size() ? w.bias.data() : nullptr, w.width,
        w.weight.size(), w.bias.size(), together, w.epsilon, w.kind == norm_kind::layer, w.rounded});
   LLMAP_CUDA_CHECK(cudaGetLastError());

@@ -43,20 +43,12 @@ __global__ void __launch_bounds__(group_threads<Threads>) match_size_kernel(matr
   values.each([&](unsigned k, T v) { to[k] = v * factor; });
 }
 
-/// Blocks of groups, a group a row.
-template <unsigned Threads> unsigned blocks_of_rows(std::size_t rows, std::size_t cols, const char* what) {
-  constexpr std::size_t of_block = group_threads<Threads> / Threads;
-  const std::size_t blocks = (rows + of_block - 1) / of_block;
-  LLMAP_EXPECTS(blocks <= 0x7fffffff && cols <= 0x7fffffff, what);
-  return static_cast<unsigned>(blocks);
-}
-
 } // namespace gpu
 
 template <class T> void cut_below(const cuda_executor& exec, double cut, matrix_view<T> y) {
   if (y.rows == 0 || y.cols == 0) return;
   gpu::by_width<T>(y.cols, [&]<unsigned Threads>() {
-    gpu::cut_below_kernel<T, Threads><<<gpu::blocks_of_rows<Threads>(y.rows, y.cols, "cut_below: rows"),
+    gpu::cut_below_kernel<T, Threads><<<gpu::group_blocks<Threads>(y.rows, y.cols, "cut_below: shape"),
                                         gpu::group_threads<Threads>, 0, exec.stream>>>(cut, y);
   });
   LLMAP_CUDA_CHECK(cudaGetLastError());
@@ -67,7 +59,7 @@ void match_size(const cuda_executor& exec, std::type_identity_t<matrix_view<cons
   LLMAP_EXPECTS(x.rows == y.rows && x.cols == y.cols, "match_size: shapes of x and y");
   if (y.rows == 0 || y.cols == 0) return;
   gpu::by_width<T>(y.cols, [&]<unsigned Threads>() {
-    gpu::match_size_kernel<T, Threads><<<gpu::blocks_of_rows<Threads>(y.rows, y.cols, "match_size: rows"),
+    gpu::match_size_kernel<T, Threads><<<gpu::group_blocks<Threads>(y.rows, y.cols, "match_size: shape"),
                                          gpu::group_threads<Threads>, 0, exec.stream>>>(x, y);
   });
   LLMAP_CUDA_CHECK(cudaGetLastError());

@@ -11,6 +11,25 @@ namespace llmap {
 
 namespace gpu {
 
+/// What a row does: states = decay * states + a x B, y = C states + d x. decay(q, j): of state j of channel q; d(q).
+template <class T, class Policy, class Decay, class Direct>
+__device__ void pass_states(scan_row<T, Policy>& row, scan_states<T, Policy>& states, unsigned lanes,
+                            const Decay& decay, const Direct& d) {
+#pragma unroll
+  for (unsigned q = 0; q < Policy::channels; ++q) {
+    const T dx = row.a[q] * row.x[q];
+    row.y[q] = 0;
+#pragma unroll
+    for (unsigned j = 0; j < Policy::states; ++j) {
+      states[q][j] = decay(q, j) * states[q][j] + dx * row.B[j];
+      row.y[q] += row.C[j] * states[q][j];
+    }
+  }
+  over_lanes(row.y, lanes);
+#pragma unroll
+  for (unsigned q = 0; q < Policy::channels; ++q) row.y[q] += d(q) * row.x[q];
+}
+
 /// selective_scan: every state decays at its own rate.
 template <class T> struct selective_rule {
   matrix_view<const T> step; // (S, M), softplus already taken
@@ -33,19 +52,9 @@ template <class T> struct selective_rule {
   __device__ T& state(std::size_t m, std::size_t n) const { return kept(m, n); }
   __device__ void advance(const constants (&c)[policy::channels], scan_states<T, policy>& states,
                           scan_row<T, policy>& row, unsigned lanes) const {
-#pragma unroll
-    for (unsigned q = 0; q < policy::channels; ++q) {
-      const T dx = row.a[q] * row.x[q];
-      row.y[q] = 0;
-#pragma unroll
-      for (unsigned j = 0; j < policy::states; ++j) {
-        states[q][j] = exp(row.a[q] * c[q].rate[j]) * states[q][j] + dx * row.B[j];
-        row.y[q] += row.C[j] * states[q][j];
-      }
-    }
-    over_lanes(row.y, lanes);
-#pragma unroll
-    for (unsigned q = 0; q < policy::channels; ++q) row.y[q] += c[q].d * row.x[q];
+    pass_states(
+        row, states, lanes, [&](unsigned q, unsigned j) { return exp(row.a[q] * c[q].rate[j]); },
+        [&](unsigned q) { return c[q].d; });
   }
 };
 
@@ -65,19 +74,8 @@ template <class T> struct head_rule {
   __device__ T& state(std::size_t m, std::size_t n) const { return kept(m, n); }
   __device__ void advance(const T (&d)[policy::channels], scan_states<T, policy>& states, scan_row<T, policy>& row,
                           unsigned lanes) const {
-#pragma unroll
-    for (unsigned q = 0; q < policy::channels; ++q) {
-      const T dx = row.a[q] * row.x[q];
-      row.y[q] = 0;
-#pragma unroll
-      for (unsigned j = 0; j < policy::states; ++j) {
-        states[q][j] = row.b[q] * states[q][j] + dx * row.B[j];
-        row.y[q] += row.C[j] * states[q][j];
-      }
-    }
-    over_lanes(row.y, lanes);
-#pragma unroll
-    for (unsigned q = 0; q < policy::channels; ++q) row.y[q] += d[q] * row.x[q];
+    pass_states(
+        row, states, lanes, [&](unsigned q, unsigned) { return row.b[q]; }, [&](unsigned q) { return d[q]; });
   }
 };
 
