@@ -169,6 +169,28 @@ TYPED_TEST(cuda_geometry, gram_matrix) {
   }
 }
 
+/// The images of eigenvectors: one block and several, its 32 rows at a time and its 8 of the result, whole and not.
+TYPED_TEST(cuda_geometry, rows_combined) {
+  using T = TypeParam;
+  for (const auto [P, K, N] : {std::array<std::size_t, 3>{1, 1, 1}, {3, 70, 1100}, {8, 32, 512}, {9, 33, 257}}) {
+    const matrix<T> rows = scores<T>(K, N);
+    const matrix<double> weights = scores<double>(P, K);
+    const matrix<double> got = gpu::combine_rows<T>(exec, weights.view(), on_device(rows));
+    ASSERT_EQ(got.rows(), P);
+    ASSERT_EQ(got.cols(), N);
+    for (std::size_t p = 0; p < P; ++p)
+      for (std::size_t s = 0; s < N; ++s) {
+        double want = 0, terms = 0;
+        for (std::size_t k = 0; k < K; ++k) {
+          const double term = weights(p, k) * static_cast<double>(rows(k, s));
+          want += term, terms += std::abs(term);
+        }
+        ASSERT_NEAR(got(p, s), want, static_cast<double>(K) * eps<double> * terms) << p << ' ' << s;
+      }
+  }
+  EXPECT_EQ(gpu::combine_rows<T>(exec, matrix<double>(0, 3).view(), on_device(scores<T>(3, 5))).cols(), 5u);
+}
+
 TYPED_TEST(cuda_geometry, principal_components) {
   using T = TypeParam;
   for (const auto [K, N] : {std::array<std::size_t, 2>{9, 70}, {70, 9}}) { // either Gram matrix
@@ -248,8 +270,8 @@ TYPED_TEST(cuda_geometry, every_order_of_threads_gives_the_same_bits) {
     const matrix<T> q = download(exec, centered.q);
     const tsne_step step = tsne_gradient<T>(exec, on_device(p), some_places(33));
     std::vector<double> numbers(q.span().begin(), q.span().end());
-    for (const auto& more :
-         {download(exec, squared_distances<T>(exec, x)), download(exec, gram<T>(exec, x)), step.gradient})
+    for (const auto& more : {download(exec, squared_distances<T>(exec, x)), download(exec, gram<T>(exec, x)),
+                             gpu::combine_rows<T>(exec, scores<double>(9, 67).view(), x), step.gradient})
       numbers.insert(numbers.end(), more.span().begin(), more.span().end());
     numbers.insert(numbers.end(), centered.row_mean.begin(), centered.row_mean.end());
     numbers.push_back(step.objective);
@@ -292,5 +314,11 @@ TYPED_TEST(cuda_geometry, counted) {
   EXPECT_LE(traffic([&] { center(exec, view); }, 3 + 0.6 * 8 / sizeof(T), 1.05, "center"), 1.05);
   EXPECT_LE(traffic([&] { gpu::transposed(exec, view); }, 1.01, 1.01, "transposed"), 1.05);
   traffic([&] { squared_distances(exec, view); }, 4.2, 0.7, "squared_distances");
+
+  const std::size_t wide = 4 * N; // several blocks, of which each reads the weights
+  const auto y = upload(exec, scores<T>(K, wide).view());
+  const matrix<double> eight = scores<double>(8, K);
+  const double of_a_row = 4 * 8.0 / sizeof(T) * 8 / K; // what is written, of doubles
+  EXPECT_LE(traffic([&] { gpu::combine_rows<T>(exec, eight.view(), y.view()); }, 4.2, of_a_row, "combine_rows"), 1.05);
 }
 #endif

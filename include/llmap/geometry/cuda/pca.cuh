@@ -40,27 +40,48 @@ template <class T> cuda_matrix_buffer<T> transposed(const cuda_executor& exec, m
   return out;
 }
 
-struct combine_policy {
-  static constexpr unsigned columns = 64, few = 8; // of a block, a column a thread; rows of out that share a reading
+/// A block makes `few` rows of out, of 2 KiB of each row that it reads: against them the weights of a row of K are 64
+/// bytes. They come through shared memory, `deep` of each at a time, read once for all threads of the block.
+template <class T> struct combine_policy {
+  static constexpr unsigned threads = 256, few = 8, deep = 32;
+  static constexpr unsigned each = sizeof(double) / sizeof(T); // columns of a thread
+  static constexpr unsigned columns = threads * each;
+  static_assert(threads == few * deep);
 };
 
 /// out (P, N) = weights (P, K) rows (K, N), sums in the order of K.
 template <class T>
-__global__ void __launch_bounds__(combine_policy::columns)
+__global__ void __launch_bounds__(combine_policy<T>::threads)
     combine_rows_kernel(matrix_view<const double> weights, matrix_view<const T> rows, matrix_view<double> out) {
-  const std::size_t column = std::size_t{blockIdx.x} * combine_policy::columns + threadIdx.x;
-  const std::size_t first = std::size_t{blockIdx.y} * combine_policy::few;
-  if (column >= rows.cols) return;
-  double sum[combine_policy::few] = {};
-  for (std::size_t k = 0; k < rows.rows; ++k) {
-    const double x = rows(k, column);
+  using policy = combine_policy<T>;
+  __shared__ double staged[policy::deep][policy::few];
+  const std::size_t column = std::size_t{blockIdx.x} * policy::columns + threadIdx.x;
+  const std::size_t first = std::size_t{blockIdx.y} * policy::few;
+  const unsigned own_row = threadIdx.x % policy::few, own_k = threadIdx.x / policy::few; // of staged
+  double sum[policy::each][policy::few] = {};
+  for (std::size_t start = 0; start < rows.rows; start += policy::deep) {
+    const auto depth = static_cast<unsigned>(min(std::size_t{policy::deep}, rows.rows - start));
+    if (own_k < depth)
+      staged[own_k][own_row] = first + own_row < weights.rows ? weights(first + own_row, start + own_k) : 0;
+    __syncthreads();
+    for (unsigned k = 0; k < depth; ++k) {
 #pragma unroll
-    for (unsigned p = 0; p < combine_policy::few; ++p)
-      if (first + p < weights.rows) sum[p] += weights(first + p, k) * x;
+      for (unsigned c = 0; c < policy::each; ++c) {
+        if (column + c * policy::threads >= rows.cols) continue;
+        const double x = rows(start + k, column + c * policy::threads);
+#pragma unroll
+        for (unsigned p = 0; p < policy::few; ++p) sum[c][p] += staged[k][p] * x;
+      }
+    }
+    __syncthreads();
   }
 #pragma unroll
-  for (unsigned p = 0; p < combine_policy::few; ++p)
-    if (first + p < weights.rows) out(first + p, column) = sum[p];
+  for (unsigned c = 0; c < policy::each; ++c) {
+    if (column + c * policy::threads >= rows.cols) continue;
+#pragma unroll
+    for (unsigned p = 0; p < policy::few; ++p)
+      if (first + p < weights.rows) out(first + p, column + c * policy::threads) = sum[c][p];
+  }
 }
 
 template <class T>
@@ -68,10 +89,11 @@ matrix<double> combine_rows(const cuda_executor& exec, matrix_view<const double>
   if (weights.rows == 0) return matrix<double>(0, rows.cols);
   const auto on_device = upload(exec, weights);
   cuda_matrix_buffer<double> out;
-  const std::size_t blocks = (rows.cols + combine_policy::columns - 1) / combine_policy::columns;
-  const std::size_t groups = (weights.rows + combine_policy::few - 1) / combine_policy::few;
+  using policy = combine_policy<T>;
+  const std::size_t blocks = (rows.cols + policy::columns - 1) / policy::columns;
+  const std::size_t groups = (weights.rows + policy::few - 1) / policy::few;
   LLMAP_EXPECTS(blocks <= 0x7fffffff && groups <= 65535, "combine_rows: shape");
-  combine_rows_kernel<<<dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(groups)), combine_policy::columns, 0,
+  combine_rows_kernel<<<dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(groups)), policy::threads, 0,
                         exec.stream>>>(matrix_view<const double>(on_device.view()), rows,
                                        out.reshape(weights.rows, rows.cols));
   LLMAP_CUDA_CHECK(cudaGetLastError());
