@@ -2,6 +2,7 @@
 #include "device.hpp"
 #include "llmap/cuda.cuh"
 #include "llmap/forward/cuda/check_library.cuh"
+#include "llmap/forward/cuda/product_facts.cuh"
 #include <algorithm>
 #include <cstdio>
 #include <limits>
@@ -65,7 +66,19 @@ public:
     }
     for (const llmap::cuda_device& d : numbers.empty() ? devices : wanted) open(d, "--device " + name + ": ");
   }
-  std::string facts() const override { return facts_; }
+  std::string facts(const llmap::decoder_plan& plan, llmap::dtype precision) const override {
+    std::string first;
+    for (const llmap::cuda_executor& exec : execs_) {
+      enter(exec);
+      const std::string algorithms = precision == llmap::dtype::f64 ? llmap::product_algorithms<double>(exec, plan)
+                                                                    : llmap::product_algorithms<float>(exec, plan);
+      if (&exec == &execs_.front()) first = algorithms;
+      else if (algorithms != first)
+        llmap::fail("--device cuda: expected the same algorithms of cuBLASLt on every device, got on ",
+                    execs_.front().device, ": ", first, "; on ", exec.device, ": ", algorithms);
+    }
+    return first.empty() ? facts_ : facts_ + ", algorithms " + llmap::fingerprint().add(first).hex().substr(0, 16);
+  }
   llmap::scoring_report score_f32(llmap::score_store& store, const llmap::model_to_score<device_words>& model,
                                   const llmap::text_set& texts, llmap::store_scoring_options options,
                                   const llmap::scoring_watch& watch) const override {

@@ -13,12 +13,13 @@ struct device_words {
   std::function<std::optional<std::int32_t>()> bos_id;
 };
 
-/// A device that scores. Its facts, one line, are part of a model's policy in the store: rows of one device are never
-/// mixed with those of another.
+/// A device that scores. What it is for a model is part of the model's policy in the store: rows of one device are
+/// never mixed with those of another.
 class scoring_device {
 public:
   virtual ~scoring_device() = default;
-  virtual std::string facts() const = 0;
+  /// Everything of it that may change a bit of the scores of this model in this precision, f32 or f64, in one line.
+  virtual std::string facts(const llmap::decoder_plan& plan, llmap::dtype precision) const = 0;
   virtual llmap::scoring_report score_f32(llmap::score_store& store, const llmap::model_to_score<device_words>& model,
                                           const llmap::text_set& texts, llmap::store_scoring_options options,
                                           const llmap::scoring_watch& watch) const = 0;

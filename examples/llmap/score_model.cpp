@@ -98,7 +98,7 @@ llmap::scoring_report score_as(const std::filesystem::path& folder, const std::s
   record.policy +=
       llmap::activations_line(options.load.activations, plan, weights.tensors(llmap::dtype_of<T>, plan.tied()));
   record.device = settings.device;
-  if (settings.opened) record.policy += ", device " + settings.opened->facts();
+  if (settings.opened) record.policy += ", device " + settings.opened->facts(plan, llmap::dtype_of<T>);
   std::optional<model_tokenizer> words;
   llmap::parallel_for(settings.threads, 2, [&](std::size_t part) { // the weights are read while the tokenizer is built
     if (part == 0) words.emplace(files);

@@ -2,6 +2,7 @@
 // types, the bits of a row do not depend on its place, and a library that is missing or wrong is not used.
 #include "cuda/support/device_matrix.hpp"
 #include "llmap/forward/cuda/check_library.cuh"
+#include "llmap/forward/cuda/product_facts.cuh"
 #include "support/golden.hpp"
 
 using namespace llmap;
@@ -103,6 +104,35 @@ TEST(cuda_library, one_that_is_missing_is_not_used) {
   EXPECT_NE(trouble.find("libnone.so.1: cannot open"), std::string::npos) << trouble;
   EXPECT_EQ(with_library({}, trouble, "libm.so.6", few).library, nullptr);
   EXPECT_EQ(trouble, "libm.so.6 has no cublasLtCreate");
+}
+
+namespace {
+/// A model of these products, (N, K) each.
+decoder_plan plan_with(const std::vector<std::pair<std::int64_t, std::int64_t>>& shapes) {
+  decoder_plan plan;
+  for (const auto& [N, K] : shapes) {
+    mlp_plan mlp;
+    mlp.out = {.cols = K, .parts = {{.weight = "w", .rows = N}}};
+    layer_plan layer;
+    layer.branches.push_back({.mixer = mlp});
+    plan.layers.push_back(layer);
+  }
+  return plan;
+}
+} // namespace
+
+TEST(cuda_library, the_algorithm_of_each_product_is_said) {
+  const cuda_executor with = opened();
+  const decoder_plan plan = plan_with({{64, 20}, {13, 8}, {64, 20}, {24, 40}});
+  const std::string floats = product_algorithms<float>(with, plan), doubles = product_algorithms<double>(with, plan);
+#ifdef LLMAP_EMULATED
+  EXPECT_EQ(floats, "BF16 13x8 none, BF16 24x40 0.15.11.0.0.0.0, BF16 64x20 0.20.11.0.0.0.0, F32 13x8 none, F32 24x40 "
+                    "0.15.11.0.0.0.0, F32 64x20 0.20.11.0.0.0.0");
+#endif
+  EXPECT_EQ(doubles.substr(0, 9), "F64 13x8 ");
+  EXPECT_EQ(std::count(doubles.begin(), doubles.end(), ','), 2);
+  EXPECT_EQ(product_algorithms<float>(with, plan), floats) << "asked again";
+  EXPECT_EQ(product_algorithms<float>({}, plan), "");
 }
 
 #ifdef LLMAP_EMULATED

@@ -123,17 +123,22 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   for (int i = 0; i < *count; ++i) {
     found[i] = {};
     found[i].state = CUBLAS_STATUS_SUCCESS;
-    found[i].algo.data[0] = i == 0 ? 4 : 1; // parts of K
+    found[i].algo.data[0] = i == 0 ? 4 : 1;                    // parts of K
+    found[i].algo.data[1] = as<layout>(d).rows < 64 ? 15 : 20; // the tile
   }
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* algorithm,
-                                                    cublasLtMatmulAlgoConfigAttributes_t what, void* value, std::size_t,
-                                                    std::size_t* written) {
-  const std::int32_t number =
-      what == CUBLASLT_ALGO_CONFIG_SPLITK_NUM ? static_cast<std::int32_t>(algorithm->data[0]) : 0;
-  std::memcpy(value, &number, sizeof number);
-  *written = sizeof number;
+                                                    cublasLtMatmulAlgoConfigAttributes_t what, void* value,
+                                                    std::size_t bytes, std::size_t* written) {
+  const bool small = what == CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID || what == CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID;
+  if (bytes != (small ? 2 : 4)) return CUBLAS_STATUS_INVALID_VALUE;
+  const std::int32_t number = what == CUBLASLT_ALGO_CONFIG_SPLITK_NUM  ? static_cast<std::int32_t>(algorithm->data[0])
+                              : what == CUBLASLT_ALGO_CONFIG_TILE_ID   ? static_cast<std::int32_t>(algorithm->data[1])
+                              : what == CUBLASLT_ALGO_CONFIG_STAGES_ID ? 11
+                                                                       : 0;
+  std::memcpy(value, &number, bytes); // the machine is little-endian
+  *written = bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 

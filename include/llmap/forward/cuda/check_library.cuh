@@ -81,11 +81,4 @@ inline cuda_executor with_library(cuda_executor exec, std::string& trouble,
   return with;
 }
 
-/// Which products an executor has, as part of what may change a bit of a result.
-inline std::string product_facts(const cuda_executor& exec) {
-  if (!exec.library) return "own products";
-  return "products by cuBLASLt " + exec.library->version() + ", the first algorithm for " +
-         std::to_string(cublas_lt::slab_rows) + " rows without split-K";
-}
-
 } // namespace llmap

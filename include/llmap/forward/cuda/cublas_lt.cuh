@@ -138,12 +138,20 @@ private:
         return found[i].algo;
     return {};
   }
-  std::int32_t configured(const cublasLtMatmulAlgo_t& algorithm, cublasLtMatmulAlgoConfigAttributes_t what) const {
-    std::int32_t value = 0;
+  template <class Number = std::int32_t>
+  Number configured(const cublasLtMatmulAlgo_t& algorithm, cublasLtMatmulAlgoConfigAttributes_t what) const {
+    Number value = 0;
     std::size_t written = 0;
     check(call_.configuration(&algorithm, what, &value, sizeof value, &written),
           "cublasLtMatmulAlgoConfigGetAttribute");
     return value;
+  }
+  const problem& problem_of(const factors& f, std::size_t d_stride) {
+    const std::lock_guard hold(lock_);
+    const key shape{f.type, f.N, f.K, f.x_stride, f.w_stride, d_stride};
+    auto at = problems_.find(shape);
+    if (at == problems_.end()) at = problems_.emplace(shape, make_problem(f, d_stride)).first;
+    return at->second;
   }
 
 public:
@@ -159,14 +167,23 @@ public:
     return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." + std::to_string(v % 100);
   }
 
+  /// The algorithm for factors of this type, shape and strides, in the library's numbers with dots between: id, tile,
+  /// stages, order of blocks, custom option, inner shape, cluster. "none" if none serves; no pointer is looked at.
+  std::string algorithm(const factors& f, std::size_t d_stride) {
+    const problem& p = problem_of(f, d_stride);
+    if (!p.algorithm) return "none";
+    std::string numbers;
+    for (const auto what : {CUBLASLT_ALGO_CONFIG_ID, CUBLASLT_ALGO_CONFIG_TILE_ID, CUBLASLT_ALGO_CONFIG_STAGES_ID,
+                            CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING, CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION})
+      numbers += std::to_string(configured(*p.algorithm, what)) + ".";
+    return numbers + std::to_string(configured<std::uint16_t>(*p.algorithm, CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID)) +
+           "." + std::to_string(configured<std::uint16_t>(*p.algorithm, CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID));
+  }
+
   /// Whether d (slab_rows, N), rows d_stride apart, became x w^T, or the sum of both; otherwise nothing was done,
   /// because no algorithm serves this shape.
   bool multiply(const cuda_executor& exec, const factors& f, void* d, std::size_t d_stride, bool add) {
-    const std::lock_guard hold(lock_);
-    const key shape{f.type, f.N, f.K, f.x_stride, f.w_stride, d_stride};
-    auto at = problems_.find(shape);
-    if (at == problems_.end()) at = problems_.emplace(shape, make_problem(f, d_stride)).first;
-    const problem& p = at->second;
+    const problem& p = problem_of(f, d_stride);
     if (!p.algorithm) return false;
     const auto run = [&](auto one, auto kept) {
       check(call_.matmul(handle_.get(), p.operation.get(), &one, f.w, p.w.get(), f.x, p.x.get(), &kept, d, p.d.get(), d,
