@@ -240,6 +240,30 @@ TEST(lora, modules_are_saved_by_the_end_of_their_names) {
     EXPECT_EQ(read(R"(["norm", "mlp"])", name), (std::vector<double>{5, 6})) << name;
   EXPECT_MESSAGE(read(R"(["norm"])", ""), "expected model.layers.0.mlp.up_proj in modules_to_save of a");
 }
+TEST(lora, patterns_match_the_end_of_a_name_from_a_dot_on) {
+  const std::vector<float> zero{0}, one{1};
+  memory_tensors base, adapter;
+  for (const char* name : {"model.q_proj", "model.q_proj_x", "model.xq_proj", "q_proj"}) {
+    base.add<float>(std::string(name) + ".weight", {1, 1}, zero);
+    for (const char* side : {".lora_A.weight", ".lora_B.weight"})
+      adapter.add<float>(std::string("base_model.model.") + name + side, {1, 1}, one);
+  }
+  const auto read = [&](const char* patterns, const char* name) {
+    const config c(
+        parse_json(std::string(R"({"peft_type": "LORA", "r": 1, "lora_alpha": 3, "alpha_pattern": )") + patterns + "}",
+                   "a"),
+        "a");
+    return read_widened<double>(
+        lora_tensors(any_tensors::referring_to(base), any_tensors::referring_to(adapter), c, {}, dtype::f64, "folder"),
+        std::string(name) + ".weight")[0];
+  };
+  const char* patterns = R"({"q_proj": 5, "model": 7, ".*_x": 9})";
+  EXPECT_EQ(read(patterns, "model.q_proj"), 5);
+  EXPECT_EQ(read(patterns, "q_proj"), 5);
+  EXPECT_EQ(read(patterns, "model.q_proj_x"), 9);
+  EXPECT_EQ(read(patterns, "model.xq_proj"), 3);
+  EXPECT_MESSAGE(read(R"({"(q_proj": 5})", "q_proj"), "a: alpha_pattern: expected a regular expression, got ");
+}
 // A folder whose config asks for bits that its weights do not have.
 TEST(quantized, a_wish_is_no_scheme) {
   const golden::scratch dir;
@@ -272,6 +296,33 @@ TEST(quantized, is_described) {
   EXPECT_EQ(described("fp8_block128"), "fp8, tiles of 128 x 128");
   EXPECT_EQ(described("ct_mixed"), "compressed-tensors float-quantized and pack-quantized");
   EXPECT_EQ(described("mlx4"), "mlx, 4 bits, groups of 32");
+}
+TEST(quantized, blocks_of_old_files_are_text) {
+  const golden::scratch dir;
+  nlohmann::json c = golden::read(checkpoints / "ct_fp8_block" / "config.json");
+  fs::copy(checkpoints / "ct_fp8_block" / "model.safetensors", dir.path / "model.safetensors");
+  auto& groups = c["quantization_config"]["config_groups"];
+  auto& block = groups.begin().value()["weights"]["block_structure"];
+  const std::string sides = std::to_string(block[0].get<int>()) + "x" + std::to_string(block[1].get<int>());
+  const auto read = [&](const std::string& text) {
+    block = text;
+    dir.write("config.json", c.dump());
+    return read_widened<float>(opened(dir.path).tensors(dtype::f32), "model.layers.0.mlp.down_proj.weight");
+  };
+  EXPECT_EQ(read(sides), read_widened<float>(opened(checkpoints / "ct_fp8_block").tensors(dtype::f32),
+                                             "model.layers.0.mlp.down_proj.weight"));
+  for (const std::string wrong : {"", "x", "128", "128x", "128x128x", " 128x128", "128x-128", "0x128", "12a x128"})
+    EXPECT_MESSAGE(read(wrong), "block_structure: expected two positive numbers") << wrong;
+}
+TEST(quantized, expressions_begin_where_a_name_does) {
+  const auto matches = [](const char* name, const char* expression) {
+    return llmap::detail::begins_with_match(name, expression, "file: targets");
+  };
+  EXPECT_TRUE(matches("model.layers.1.mlp", "model\\.layers"));
+  EXPECT_TRUE(matches("model.layers.1.mlp", ".*mlp$"));
+  EXPECT_FALSE(matches("model.layers.1.mlp", "layers"));
+  EXPECT_FALSE(matches("model.layers.1.mlp", "model.*layers$"));
+  EXPECT_MESSAGE(matches("model", "a["), "file: targets: expected a regular expression, got a[");
 }
 namespace {
 /// Matrices of the layers in 4 bits, groups of 128 with an f16 scale; the embedding in bf16; made when they are read.

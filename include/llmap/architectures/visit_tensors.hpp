@@ -188,12 +188,9 @@ template <class Visit> struct tensor_walk {
   }
 };
 
-} // namespace detail
-
-/// Visits as the head of this file says. Exceptions of `visit` pass through.
-template <class Visit, class... Weights>
-void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights) {
-  detail::tensor_walk<std::remove_reference_t<Visit>> walk{visit};
+/// The walk through the whole plan.
+template <class Visit, class... Weights> void walk_plan(const decoder_plan& plan, Visit& visit, Weights&... weights) {
+  tensor_walk<Visit> walk{visit};
   const auto looked_up = [&](auto&& part, auto&... w) {
     walk.use.looked_up = true;
     walk(part, w...);
@@ -215,6 +212,38 @@ void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights&... weights)
   walk(plan.head.norm, weights.head_norm...);
   walk(plan.head.projection, weights.head_projection...);
   walk(plan.output_table(), weights.head...);
+}
+
+/// A visitor without its type: the walk is compiled once for all that see the plan alone.
+class plan_visitor {
+public:
+  virtual void operator()(const linear_plan& p, tensor_use use) = 0;
+  virtual void operator()(const norm_plan& p, tensor_use use) = 0;
+  virtual void operator()(const vector_plan& p, tensor_use use) = 0;
+
+protected:
+  ~plan_visitor() = default;
+};
+template <class Visit> class typed_visitor final : public plan_visitor {
+  Visit& visit_;
+
+public:
+  explicit typed_visitor(Visit& visit) : visit_(visit) {}
+  void operator()(const linear_plan& p, tensor_use use) override { visit_(p, use); }
+  void operator()(const norm_plan& p, tensor_use use) override { visit_(p, use); }
+  void operator()(const vector_plan& p, tensor_use use) override { visit_(p, use); }
+};
+
+} // namespace detail
+
+/// Visits as the head of this file says. Exceptions of `visit` pass through.
+template <class Visit> void visit_tensors(const decoder_plan& plan, Visit&& visit) {
+  detail::typed_visitor<std::remove_reference_t<Visit>> typed(visit);
+  detail::walk_plan<detail::plan_visitor>(plan, typed);
+}
+/// The same, with the members of `weights` beside those of the plan.
+template <class Visit, class Weights> void visit_tensors(const decoder_plan& plan, Visit&& visit, Weights& weights) {
+  detail::walk_plan(plan, visit, weights);
 }
 
 /// Every stored tensor of the plan with the shape it must have, in the order of use; each once.

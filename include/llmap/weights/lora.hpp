@@ -4,11 +4,11 @@
 #pragma once
 #include "llmap/weights/any_tensors.hpp"
 #include "llmap/weights/config.hpp"
+#include "llmap/weights/module_pattern.hpp"
 #include "llmap/weights/widen.hpp"
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <regex>
 
 namespace llmap {
 
@@ -62,11 +62,7 @@ class lora_tensors {
   double of_module(const char* patterns, const char* otherwise, const std::string& module) const {
     if (const auto table = config_.object(patterns))
       for (const auto& [pattern, value] : *config_.find(patterns)->members()) {
-        try {
-          if (!std::regex_match(module, std::regex("(.*\\.)?(" + pattern + ")"))) continue;
-        } catch (const std::regex_error&) {
-          fail(table->where(), ": expected regular expressions, got ", pattern);
-        }
+        if (!detail::begins_with_match(module, "(.*\\.)?(" + pattern + ")$", table->where())) continue;
         if (!value.number() || !(*value.number() > 0)) table->refuse(pattern, value, "a positive number");
         return *value.number();
       }

@@ -82,6 +82,45 @@ template <class T> struct pack_keys_task {
   }
 };
 
+/// Soft cap and ALiBi on a tile of scores in memory: a kernel of its own, compiled once for all heights of a tile.
+template <class T> struct adjust_scores_task {
+  const attention_shape* shape;
+  T softcap;
+  const T* slopes;        // (Q), or null
+  T* score;               // (rows, NR)
+  std::size_t rows;       // of the tile
+  std::size_t row;        // the first, as attention_task numbers them
+  std::size_t first, key; // positions of query 0 and of column 0
+
+  template <class Isa> LLMAP_INLINE void operator()() const {
+    constexpr int W = simd::width<Isa, T>;
+    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
+    const std::size_t Q = shape->heads / shape->kv_heads;
+    const T cap = softcap;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::size_t query = first + (row + i) / Q;
+      const T slope = slopes ? slopes[(row + i) % Q] : T(0);
+      T* const scores = score + i * NR;
+      if (shape->rounded_alibi) {
+        const auto rounded = [slope](std::size_t position) {
+          const float factor = static_cast<float>(bf16(static_cast<float>(slope))),
+                      at = static_cast<float>(bf16(static_cast<float>(position)));
+          return static_cast<T>(static_cast<float>(bf16(factor * at)));
+        };
+        const T own = rounded(query);
+        for (std::size_t j = 0; j < NR; ++j) scores[j] += static_cast<T>(shape->scale) * (rounded(key + j) - own);
+        continue;
+      }
+      const T distance = static_cast<T>(key) - static_cast<T>(query);
+      for (std::size_t j = 0; j < NR; j += W) {
+        simd::vec<T, W> z = simd::load<T, W>(scores + j);
+        if (cap != T(0)) z = cap * simd::tanh<T, W>(z / cap);
+        simd::store<T, W>(scores + j, z + slope * (simd::load<T, W>(lane_numbers<T>.data() + j) + distance));
+      }
+    }
+  }
+};
+
 /// Attention of `queries` consecutive queries of one text, for the Q heads of one kv head. Row r is query r / Q, head
 /// r % Q, so that the rows of a tile lie close together in the text.
 template <class T> struct attention_task {
@@ -170,7 +209,12 @@ template <class T> struct attention_task {
     constexpr int V = simd::tile_vectors, W = simd::width<Isa, T>;
     constexpr T infinity = std::numeric_limits<T>::infinity();
     using vector = simd::vec<T, W>;
-    if (softcap != T(0) || slopes) adjust(tile, row, key);
+    if (softcap != T(0) || slopes) { // through memory, so that the tile stays in registers if there is neither
+      T score[R * V * W];
+      tile.store(score, V * W);
+      simd::run(adjust_scores_task<T>{shape, softcap, slopes, score, R, row, first, key});
+      tile.load(score, V * W);
+    }
     if (!seen) {
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
@@ -207,37 +251,6 @@ template <class T> struct attention_task {
       }
       simd::store<T, W>(sums + r * W, sum);
     }
-  }
-
-  /// Soft cap and ALiBi; through memory, so that the tile stays in registers if there is neither.
-  template <class Isa, int R>
-  LLMAP_INLINE void adjust(matrix_tile<Isa, T, R>& tile, std::size_t row, std::size_t key) const {
-    constexpr int W = simd::width<Isa, T>;
-    constexpr std::size_t NR = simd::panel_columns<Isa, T>;
-    T score[R * NR];
-    tile.store(score, NR);
-    const T cap = softcap;
-    for (std::size_t i = 0; i < R; ++i) {
-      const T slope = slopes ? slopes[(row + i) % heads()] : T(0);
-      const T distance = static_cast<T>(key) - static_cast<T>(first + (row + i) / heads()); // key minus query
-      if (shape->rounded_alibi) {
-        const auto rounded = [slope](std::size_t position) {
-          const float factor = static_cast<float>(bf16(static_cast<float>(slope))),
-                      at = static_cast<float>(bf16(static_cast<float>(position)));
-          return static_cast<T>(static_cast<float>(bf16(factor * at)));
-        };
-        const T own = rounded(first + (row + i) / heads());
-        for (std::size_t j = 0; j < NR; ++j)
-          score[i * NR + j] += static_cast<T>(shape->scale) * (rounded(key + j) - own);
-        continue;
-      }
-      for (std::size_t j = 0; j < NR; j += W) {
-        simd::vec<T, W> z = simd::load<T, W>(score + i * NR + j);
-        if (cap != T(0)) z = cap * simd::tanh<T, W>(z / cap);
-        simd::store<T, W>(score + i * NR + j, z + slope * (simd::load<T, W>(lane_numbers<T>.data() + j) + distance));
-      }
-    }
-    tile.load(score, NR);
   }
 };
 

@@ -2,9 +2,10 @@
 // the group that names it, else to the first whose expression matches, else to the one of its class, "Linear". Source:
 // compressed-tensors 0.20; `ignore` says nothing about how weights are stored.
 #pragma once
+#include "llmap/weights/module_pattern.hpp"
 #include "llmap/weights/quantized/scheme.hpp"
 #include <algorithm>
-#include <regex>
+#include <cstdio>
 
 namespace llmap::quantized {
 
@@ -141,10 +142,11 @@ private:
       g.block_rows = (*block->items())[0].integer().value_or(0);
       g.block_cols = (*block->items())[1].integer().value_or(0);
     } else if (block && block->string()) {
-      std::smatch sides;
-      static const std::regex two("([0-9]{1,6})x([0-9]{1,6})");
-      if (std::regex_match(*block->string(), sides, two))
-        g.block_rows = std::stol(sides[1].str()), g.block_cols = std::stol(sides[2].str());
+      int rows = 0, cols = 0, read = 0;
+      const std::string& sides = *block->string();
+      if (std::sscanf(sides.c_str(), "%6dx%6d%n", &rows, &cols, &read) == 2 &&
+          static_cast<std::size_t>(read) == sides.size() && sides.find_first_of(" +-") == std::string::npos)
+        g.block_rows = rows, g.block_cols = cols;
     }
     if (g.block_rows < 1 || g.block_cols < 1) fail(w.where(), ": block_structure: expected two positive numbers");
   }
@@ -155,22 +157,14 @@ private:
     std::pair<std::string, const group*> first{"", nullptr}; // among expressions the first of the alphabet
     for (const group& g : groups_)
       for (const std::string& t : g.targets)
-        if (t.starts_with("re:") && (!first.second || t < first.first) && matches(g.where, t.substr(3), module))
+        if (t.starts_with("re:") && (!first.second || t < first.first) &&
+            llmap::detail::begins_with_match(module, t.substr(3), g.where + ": targets"))
           first = {t, &g};
     if (first.second) return first.second;
     for (const group& g : groups_)
       if (std::find(g.targets.begin(), g.targets.end(), "Linear") != g.targets.end()) return &g;
     return nullptr;
   }
-  /// From the start of the name, not to its end.
-  static bool matches(const std::string& where, const std::string& expression, const std::string& name) {
-    try {
-      return std::regex_search(name, std::regex(expression), std::regex_constants::match_continuous);
-    } catch (const std::regex_error&) {
-      fail(where, ": targets: expected a regular expression, got ", expression);
-    }
-  }
-
   static std::pair<std::int64_t, std::int64_t> tile(const group& g) {
     if (g.strategy == "tensor") return {whole, whole};
     if (g.strategy == "channel") return {1, whole};
