@@ -12,10 +12,12 @@ namespace {
 
 #ifdef LLMAP_EMULATED
 const std::string file = LLMAP_CUBLAS_LT;
-std::uint64_t products_made() {
+std::uint64_t counted(const char* name) {
   void* const library = ::dlopen(file.c_str(), RTLD_NOW);
-  return reinterpret_cast<std::uint64_t (*)()>(::dlsym(library, "stand_in_products"))();
+  return reinterpret_cast<std::uint64_t (*)()>(::dlsym(library, name))();
 }
+std::uint64_t products_made() { return counted("stand_in_products"); }
+std::uint64_t algorithms_chosen() { return counted("stand_in_choices"); }
 #else
 const std::string file = "libcublasLt.so." + std::to_string(CUDART_VERSION / 1000);
 #endif
@@ -136,6 +138,15 @@ TEST(cuda_library, the_algorithm_of_each_product_is_said) {
 }
 
 #ifdef LLMAP_EMULATED
+TYPED_TEST(cuda_library, the_algorithm_said_is_that_of_the_product) {
+  using T = typename TypeParam::T;
+  const cuda_executor with = opened();
+  problem<TypeParam>(3, 33, 41).run(with, store_mode::overwrite);
+  const std::uint64_t before = algorithms_chosen();
+  product_algorithms<T>(with, plan_with({{33, 41}}));
+  constexpr std::uint64_t of_the_other_type = std::is_same_v<T, float>;
+  EXPECT_EQ(algorithms_chosen() - before, of_the_other_type);
+}
 TEST(cuda_library, it_makes_the_products_that_it_can) {
   using mixed = pairing<float, f16>;
   const cuda_executor with = opened(), own;

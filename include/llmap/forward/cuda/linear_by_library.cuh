@@ -22,12 +22,18 @@ template <class T> std::size_t aligned_stride(std::size_t cols) {
   return (cols + vector - 1) / vector * vector;
 }
 
+/// What the library is asked for, w (N, K) with rows w_stride apart. Of bf16, zeros lie in x and w beyond K.
+template <class Stored>
+cublas_lt::factors product_factors(const void* x, const void* w, std::size_t N, std::size_t K, std::size_t w_stride) {
+  const std::size_t stride = aligned_stride<Stored>(K);
+  return {dtype_of<Stored>, x, w, N, std::is_same_v<Stored, bf16> ? stride : K, stride, w_stride};
+}
+
 /// sums (slab, N) = x w^T for at most a slab of rows, x in `Parts` parts of bf16.
 template <int Parts>
 bool multiply_parts(const cuda_executor& exec, matrix_view<const float> x, const cuda_matrix<float>& w,
                     matrix_view<float> sums, cuda_scratch<float>& scratch) {
-  const std::size_t K = aligned_stride<std::uint16_t>(x.cols); // zeros in x and w beyond theirs
-  scratch.parts.resize(exec, Parts * cublas_lt::slab_rows * K);
+  scratch.parts.resize(exec, Parts * cublas_lt::slab_rows * aligned_stride<bf16>(x.cols));
   if (x.rows < cublas_lt::slab_rows)
     LLMAP_CUDA_CHECK(
         cudaMemsetAsync(scratch.parts.data(), 0, scratch.parts.size() * sizeof(std::uint16_t), exec.stream));
@@ -35,8 +41,8 @@ bool multiply_parts(const cuda_executor& exec, matrix_view<const float> x, const
   const tensor_operand rows = split_rows<Parts>(exec, x, parts);
   for (std::size_t part = 0; part < Parts; ++part)
     if (!exec.library->multiply(
-            exec, {dtype::bf16, rows.data + part * rows.part_stride, w.bytes.data(), w.rows, K, K, w.stride}, sums.data,
-            sums.stride, part > 0))
+            exec, product_factors<bf16>(rows.data + part * rows.part_stride, w.bytes.data(), w.rows, x.cols, w.stride),
+            sums.data, sums.stride, part > 0))
       return false;
   return true;
 }
@@ -52,7 +58,7 @@ bool multiply_rows(const cuda_executor& exec, matrix_view<const T> x, const cuda
     LLMAP_CUDA_CHECK(cudaMemsetAsync(slab, 0, scratch.slab.size() * sizeof(T), exec.stream));
   LLMAP_CUDA_CHECK(cudaMemcpy2DAsync(slab, stride * sizeof(T), x.data, x.stride * sizeof(T), x.cols * sizeof(T), x.rows,
                                      cudaMemcpyDeviceToDevice, exec.stream));
-  return exec.library->multiply(exec, {dtype_of<T>, slab, w.bytes.data(), w.rows, x.cols, stride, w.stride}, sums.data,
+  return exec.library->multiply(exec, product_factors<T>(slab, w.bytes.data(), w.rows, x.cols, w.stride), sums.data,
                                 sums.stride, false);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "llmap/architectures/visit_tensors.hpp"
 #include "llmap/forward/cuda/linear_by_library.cuh"
+#include "llmap/forward/cuda/pack.cuh"
 #include <set>
 
 namespace llmap {
@@ -26,16 +27,15 @@ template <class T> std::string product_algorithms(const cuda_executor& exec, con
   };
   visit_tensors(plan, include);
   std::string all;
-  const auto add = [&]<class Stored>(dtype type) {
+  const auto add = [&]<class Stored>() {
     for (const auto [N, K] : shapes) {
-      const std::size_t stride = gpu::aligned_stride<Stored>(K);
-      all += (all.empty() ? "" : ", ") + std::string(name_of(type)) + " " + std::to_string(N) + "x" +
-             std::to_string(K) + " " +
-             exec.library->algorithm({type, nullptr, nullptr, N, K, stride, stride}, gpu::aligned_stride<T>(N));
+      const auto factors = gpu::product_factors<Stored>(nullptr, nullptr, N, K, row_stride(K, sizeof(Stored)));
+      all += (all.empty() ? "" : ", ") + std::string(name_of(factors.type)) + " " + std::to_string(N) + "x" +
+             std::to_string(K) + " " + exec.library->algorithm(factors, gpu::aligned_stride<T>(N));
     }
   };
-  if constexpr (std::is_same_v<T, float>) add.template operator()<std::uint16_t>(dtype::bf16);
-  add.template operator()<T>(dtype_of<T>);
+  if constexpr (std::is_same_v<T, float>) add.template operator()<bf16>();
+  add.template operator()<T>();
   return all;
 }
 
